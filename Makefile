@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+# The usual ways in. meson does the work, in build/release here and in build/<name> for the tests.
+
+PREFIX ?= /usr/local
+TREE := build/release
+
+.PHONY: all help demo test install uninstall clean format writable
+
+all: $(TREE)/build.ninja
+	@ninja -C $(TREE)
+
+help:
+	@echo 'make            build the library and the examples in $(TREE)'
+	@echo 'make demo       build and run examples/wordfreq; ARGS="[options] [DIRECTORY]"'
+	@echo 'make test       every test in every build; ARGS="--config gcc --suite unit" for fewer'
+	@echo 'make install    into PREFIX (now $(PREFIX)), below DESTDIR if that is set'
+	@echo 'make uninstall  take away what make install put there'
+	@echo 'make format     clang-format over all C files'
+	@echo 'make clean      remove build/'
+
+$(TREE)/build.ninja:
+	@tools/install_deps.sh --for demo
+	@said=$$(meson setup $(TREE)) || { echo "$$said"; exit 1; }
+
+demo: $(TREE)/build.ninja
+	@said=$$(ninja -C $(TREE) examples/wordfreq/wordfreq) || { echo "$$said"; exit 1; }
+	@$(TREE)/examples/wordfreq/wordfreq $(ARGS)
+
+test:
+	@tools/install_deps.sh --for test
+	@tools/run_tests.py $(ARGS)
+
+# The prefix is baked into ravel.pc, so a new one reconfigures the tree; an old one leaves it alone, so
+# that `make && sudo make install` makes nothing in it root's.
+install: all writable
+	@[ "$$(cat $(TREE)/prefix 2>/dev/null || echo /usr/local)" = "$(abspath $(PREFIX))" ] || \
+	    { meson configure $(TREE) --prefix=$(abspath $(PREFIX)) && \
+	      echo "$(abspath $(PREFIX))" >$(TREE)/prefix && ninja -C $(TREE); }
+	@meson install -C $(TREE) --no-rebuild $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" -ne 0 ] || ldconfig
+
+uninstall: writable
+	@ninja -C $(TREE) uninstall
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" -ne 0 ] || ldconfig
+
+writable:
+	@to="$(DESTDIR)$(abspath $(PREFIX))"; while [ ! -e "$$to" ]; do to=$$(dirname "$$to"); done; \
+	    [ -w "$$to" ] || { echo "$$to is not yours to write to: use sudo, or PREFIX=..." >&2; exit 1; }
+
+format:
+	@tools/format.sh
+
+clean:
+	@rm -rf build

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Install the Debian packages that a purpose needs and that are not there yet.
+#   tools/install_deps.sh --for demo|test
+# Does nothing, fast, when all are there. Needs root or sudo otherwise.
+set -euo pipefail
+
+demo=(gcc libc6-dev meson ninja-build python3 pkg-config)
+# clang's sanitizer runtimes are a package of their own; cmake and g++ are for the install and
+# header tests; gdb prints the stacks of a test that hangs.
+test=("${demo[@]}" clang libclang-rt-14-dev clang-format g++ libcmocka-dev valgrind gdb cmake
+      gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
+
+usage() {
+    echo "usage: tools/install_deps.sh --for demo|test" >&2
+    exit 2
+}
+
+[ $# -eq 2 ] && [ "$1" = --for ] || usage
+case $2 in
+demo) wanted=("${demo[@]}") ;;
+test) wanted=("${test[@]}") ;;
+*) usage ;;
+esac
+
+if ! command -v dpkg-query >/dev/null; then
+    echo "not a Debian system; see to these yourself: ${wanted[*]}" >&2
+    exit 0
+fi
+
+# dpkg-query fails for a name it never heard of, and still prints the others.
+installed=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "${wanted[@]}" 2>/dev/null || true)
+missing=()
+for package in "${wanted[@]}"; do
+    [[ $'\n'$installed$'\n' == *$'\n'"$package installed"$'\n'* ]] || missing+=("$package")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+if [ "$(id -u)" -eq 0 ]; then
+    as_root=()
+elif command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; }; then
+    as_root=(sudo) # where nobody can type a password, only if none is asked for
+else
+    echo "missing packages: ${missing[*]}" >&2
+    echo "run this as root, or have it done: apt-get install ${missing[*]}" >&2
+    exit 1
+fi
+
+echo "installing ${missing[*]}" >&2
+apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0)
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if ! { "${apt[@]}" update && "${apt[@]}" install -y --no-install-recommends "${missing[@]}"; } \
+    </dev/null >"$log" 2>&1; then
+    cat "$log" >&2
+    echo "apt-get could not install: ${missing[*]}" >&2
+    exit 1
+fi
