@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* clock.h - the monotonic clock, in nanoseconds.
+ *
+ * Every deadline in the runtime is a point on this clock, so that a stepped wall clock moves
+ * nothing. */
+#pragma once
+
+#include <stdint.h>
+
+/* Nanoseconds of CLOCK_MONOTONIC. No system call where the vDSO serves the clock. */
+int64_t rvi_clock_now(void);

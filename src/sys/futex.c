@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* futex.c - futex(2), process-private.
+ *
+ * FUTEX_WAIT_BITSET is the form that takes an absolute deadline, and on CLOCK_MONOTONIC unless told
+ * otherwise, so that a wait restarted after a signal or a spurious wake needs no arithmetic. */
+#include "sys/futex.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct timespec timespec_of(int64_t ns)
+{
+    if (ns < 0)
+        ns = 0; /* long past; the kernel refuses negative times */
+    return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+}
+
+int rvi_futex_wait(_Atomic(uint32_t) *word, uint32_t expected, int64_t deadline_ns)
+{
+    struct timespec deadline = timespec_of(deadline_ns);
+    long rc = syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
+                      deadline_ns == INT64_MAX ? NULL : &deadline, NULL, FUTEX_BITSET_MATCH_ANY);
+    if (rc == 0)
+        return 0;
+    return errno == ETIMEDOUT ? -ETIME : -errno;
+}
+
+/* Failure means that the word was unmapped since, which is allowed: nobody sleeps there then. */
+void rvi_futex_wake(_Atomic(uint32_t) *word, int count)
+{
+    (void)syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, NULL, NULL, 0);
+}

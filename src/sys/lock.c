@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* lock.c - the contended half of the futex lock.
+ *
+ * The spin is bounded by turns, not by time: the sections are a few dozen instructions, so an
+ * owner that is running is out after a few hundred cycles, and one that was preempted is worth a
+ * sleep. */
+#include "sys/lock.h"
+
+#include "sys/cpu.h"
+#include "sys/futex.h"
+
+enum { FREE, HELD, CONTENDED };
+
+enum { SPIN_TURNS = 100 };
+
+/* Spin only while nobody sleeps: behind sleepers the wait is long already. */
+static bool spin_acquire(struct rvi_lock *lock)
+{
+    for (int turn = 0; turn < SPIN_TURNS; turn++) {
+        uint32_t word = rvi_load_relaxed(&lock->word);
+        if (word == FREE && rvi_lock_try_acquire(lock))
+            return true;
+        if (word == CONTENDED)
+            return false;
+        rvi_cpu_relax();
+    }
+    return false;
+}
+
+void rvi_lock_acquire_slow(struct rvi_lock *lock)
+{
+    if (spin_acquire(lock))
+        return;
+    while (rvi_exchange_acquire(&lock->word, CONTENDED) != FREE) /* pairs: lock */
+        (void)rvi_futex_wait(&lock->word, CONTENDED, INT64_MAX);
+}
+
+void rvi_lock_release_slow(struct rvi_lock *lock)
+{
+    rvi_futex_wake(&lock->word, 1);
+}

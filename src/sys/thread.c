@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* thread.c - start a thread, set its timer slack, ask for the page size. */
+#include "sys/thread.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+/* A synchronous signal that is blocked kills the process without asking any handler. */
+static const int stay_open[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT, SIGPROF};
+
+static void block_asynchronous_signals(sigset_t *ret_old)
+{
+    sigset_t blocked;
+    sigfillset(&blocked);
+    for (size_t i = 0; i < sizeof(stay_open) / sizeof(stay_open[0]); i++)
+        sigdelset(&blocked, stay_open[i]);
+    pthread_sigmask(SIG_BLOCK, &blocked, ret_old);
+}
+
+/* The mask is set in the starter, not the new thread: there is no moment in which the new thread
+ * could take a signal. */
+int rvi_thread_start(pthread_t *ret, const char *name, void *(*fn)(void *), void *arg)
+{
+    sigset_t old;
+    block_asynchronous_signals(&old);
+    int rc = pthread_create(ret, NULL, fn, arg);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (rc != 0)
+        return -rc;
+    if (name) {
+        char cut[16];
+        snprintf(cut, sizeof(cut), "%s", name);
+        /* Only for people to read; it fails when the thread has ended already. */
+        (void)pthread_setname_np(*ret, cut);
+    }
+    return 0;
+}
+
+long rvi_timer_slack_set(unsigned long slack_ns)
+{
+    long old = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
+    if (old < 0 || prctl(PR_SET_TIMERSLACK, slack_ns, 0, 0, 0) != 0)
+        return -errno;
+    return old;
+}
+
+size_t rvi_page_bytes(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+void rvi_thread_yield(void)
+{
+    sched_yield();
+}
