@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* ravel.h - everything Ravel offers: include this one, or only the concepts that you use. */
+#pragma once
+
+#include <ravel/blocking.h>
+#include <ravel/chan.h>
+#include <ravel/def.h>
+#include <ravel/local.h>
+#include <ravel/queue.h>
+#include <ravel/run.h>
+#include <ravel/scope.h>
+#include <ravel/sync.h>
+#include <ravel/task.h>
+#include <ravel/time.h>

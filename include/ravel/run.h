@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* run.h - entering and leaving the runtime. */
+#pragma once
+
+#include <ravel/def.h>
+#include <ravel/time.h>
+
+RV_BEGIN_DECLS
+
+/** How the runtime is set up. Zeroed fields mean the default; the environment variable named beside
+ * a field sets the default of programs that leave it zero. */
+struct rv_run_opts {
+    size_t size;        /* sizeof(struct rv_run_opts); 0 stands for the first release's fields */
+    unsigned workers;   /* threads that run tasks; 0: usable cores, affinity and cgroup quota
+                           respected (RAVEL_WORKERS) */
+    size_t stack_bytes; /* usable bytes of a task's stack, rounded up to pages; 0: 64 KiB
+                           (RAVEL_STACK) */
+    size_t max_tasks;   /* tasks that may hold a stack at one time; 0: as many as addresses allow */
+    rv_time stall_ns;   /* report tasks that hold their worker longer than this; 0: never
+                           (RAVEL_STALL_MS) */
+    int measure_stacks; /* paint stacks, so that rv_task_stack_used() can answer */
+};
+
+/** Run `entry` as the first task and everything that it starts; return when it has returned.
+ *
+ * The calling thread becomes the first worker and gets its own life back afterwards. Scopes own
+ * tasks, so nothing is still running when this returns.
+ *
+ * @param entry  the first task
+ * @param arg    handed to entry
+ * @param opts   NULL for the defaults; read before the first task starts
+ * @return what entry returned
+ * Errors:  -EINVAL opts out of range or a RAVEL_ variable that is no number (one line on stderr
+ *          says which); -E2BIG opts has fields this library does not know; -EBUSY called from a
+ *          task; -ENOMEM no memory or address space for stacks; -EAGAIN no thread could be started
+ * Blocks:  the calling thread, until entry has returned
+ * Threads: plain threads; several may each have a runtime of their own; not signal handlers
+ * Lifetime: arg and opts until return */
+RV_API RV_NODISCARD int rv_run(rv_fn *entry, void *arg, const struct rv_run_opts *opts);
+
+/** How many workers the runtime of the calling task has.
+ *
+ * @return at least 1; 0 when the caller is no task
+ * Errors:  none
+ * Blocks:  no
+ * Threads: any
+ * Lifetime: nothing is held */
+RV_API unsigned rv_run_workers(void);
+
+/** What the runtime has done since it started, summed over its workers. */
+struct rv_run_stats {
+    size_t size;       /* sizeof(struct rv_run_stats); in: what the caller knows */
+    uint64_t spawned;  /* tasks started, the first one included */
+    uint64_t finished; /* of those, the ones that have returned */
+    uint64_t switches; /* changes from one task to another */
+    uint64_t stolen;   /* tasks that began on another worker than the one they were spawned on */
+    uint64_t sleeps;   /* times a worker found nothing to do and gave its core back */
+    uint64_t stacks;   /* stacks made so far */
+    uint64_t stalls;   /* times the stall watch reported */
+};
+
+/** Read the counters of the calling task's runtime.
+ *
+ * @param stats  size set by the caller; other workers' counts may be a moment old
+ * @return 0
+ * Errors:  -EPERM the caller is no task; -EINVAL stats->size is too small
+ * Blocks:  no
+ * Threads: any task
+ * Lifetime: nothing is held */
+RV_API RV_NODISCARD int rv_run_stats_read(struct rv_run_stats *stats);
+
+/** The library's version, "major.minor.patch".
+ *
+ * @return a static string
+ * Errors:  none
+ * Blocks:  no
+ * Threads: any; signal handlers too
+ * Lifetime: the program's */
+RV_API const char *rv_version(void);
+
+RV_END_DECLS

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* sched.h - a scheduler: its workers, its stacks, its helpers and its monitor. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <ravel/def.h>
+#include <ravel/run.h>
+#include <ravel/time.h>
+
+#include "base/atomic.h"
+#include "base/check.h"
+#include "sched/cancel.h"
+#include "sched/helpers.h"
+#include "sched/monitor.h"
+#include "sched/worker.h"
+
+struct rvi_sched_opts {
+    unsigned workers; /* at least 1 */
+    size_t stack_bytes;
+    size_t max_stacks;
+    rv_time stall_ns; /* 0: no stall watch */
+    bool measure_stacks;
+};
+
+struct rvi_sched {
+    unsigned worker_count;
+    bool spins; /* idle workers look around before they sleep: there is more than one core */
+    struct rvi_worker *workers;
+    struct rvi_stack_pool *pool;
+    struct rvi_helpers helpers;
+    struct rvi_monitor monitor;
+    struct rvi_cancel cancel;     /* of the first task, before any scope */
+    int first_result;             /* what it returned */
+    void *runtime;                /* whatever the room above keeps for this scheduler */
+    _Atomic(uint32_t) crew_count; /* threads that are ready to run, or have failed to be */
+    _Atomic(int) crew_error;
+
+    /* Written when workers change their mind about sleeping, read at every spawn. */
+    _Alignas(RVI_CACHE_LINE) _Atomic(uint32_t)
+        attention;               /* workers asleep, and the monitor when asleep */
+    _Atomic(uint32_t) searching; /* workers awake without work, looking for it */
+    _Atomic(uint32_t) visitors;  /* threads of others that are sending a message just now */
+    _Atomic(bool) stopping;
+};
+
+/** Set up a scheduler. Errors: -ENOMEM, or what stacks and fault handlers say. */
+int rvi_sched_open(struct rvi_sched **ret, const struct rvi_sched_opts *opts)
+    __attribute__((warn_unused_result));
+
+/** Run fn(arg) as the first task, the calling thread being the first worker, until it has ended.
+ * Returns what it returned; -EAGAIN or -ENOMEM when threads could not be had: nothing has run. */
+int rvi_sched_run(struct rvi_sched *sched, rv_fn *fn, void *arg, const struct rv_site *site);
+
+/** Free it; nothing runs any more. NULL is fine. */
+void *rvi_sched_close(struct rvi_sched *sched);
+
+/** A worker has more fresh tasks than it will come to: wake somebody to take some, unless somebody
+ * is searching already. */
+void rvi_sched_wake_one(struct rvi_sched *sched);
+
+/** Sum the workers' counters. */
+void rvi_sched_stats(const struct rvi_sched *sched, struct rv_run_stats *ret);
+
+/** The scheduler of the calling task, NULL on a plain thread. */
+static inline struct rvi_sched *rvi_sched_self(void)
+{
+    struct rvi_worker *w = rvi_worker_self();
+
+    return w ? w->sched : NULL;
+}

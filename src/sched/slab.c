@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#include "sched/slab.h"
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "sched/task.h"
+
+enum {
+    FIRST_COUNT = 64,
+    MOST_COUNT = 8192, /* some 1.5 MiB a chunk */
+};
+
+struct rvi_slab_chunk {
+    struct rvi_slab_chunk *next;
+    struct rvi_task tasks[];
+};
+
+static struct rvi_task *grow(struct rvi_slab *slab)
+{
+    size_t count = slab->next_count ? slab->next_count : FIRST_COUNT;
+    struct rvi_slab_chunk *chunk =
+        rvi_alloc_aligned(RVI_CACHE_LINE, sizeof *chunk + count * sizeof(struct rvi_task));
+
+    if (!chunk)
+        return NULL;
+    chunk->next = slab->chunks;
+    slab->chunks = chunk;
+    slab->fresh = chunk->tasks + 1;
+    slab->end = chunk->tasks + count;
+    slab->next_count = count * 2 < MOST_COUNT ? count * 2 : MOST_COUNT;
+    return chunk->tasks;
+}
+
+struct rvi_task *rvi_slab_take(struct rvi_slab *slab)
+{
+    struct rvi_task *task = slab->free;
+
+    if (rvi_likely(task != NULL)) {
+        slab->free = task->run.next ? rvi_container_of(task->run.next, struct rvi_task, run) : NULL;
+        return task;
+    }
+    return slab->fresh < slab->end ? slab->fresh++ : grow(slab);
+}
+
+void rvi_slab_give(struct rvi_slab *slab, struct rvi_task *task)
+{
+    task->run.next = slab->free ? &slab->free->run : NULL;
+    slab->free = task;
+}
+
+void rvi_slab_fini(struct rvi_slab *slab)
+{
+    while (slab->chunks) {
+        struct rvi_slab_chunk *next = slab->chunks->next;
+        rvi_free(slab->chunks);
+        slab->chunks = next;
+    }
+    *slab = (struct rvi_slab){0};
+}

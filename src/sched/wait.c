@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+#include "sched/wait.h"
+
+#include <errno.h>
+
+#include "base/check.h"
+#include "sched/cancel.h"
+#include "sched/sched.h"
+#include "sched/worker.h"
+#include "sys/clock.h"
+#include "sys/futex.h"
+
+static _Thread_local struct rvi_cancel *cancel_of_thread;
+
+#if RVI_DEBUG_CHECKS >= 1
+void (*rvi_wait_hook)(bool parks);
+
+static void call_hook(bool parks)
+{
+    if (rvi_wait_hook)
+        rvi_wait_hook(parks);
+}
+#else
+static void call_hook(bool parks)
+{
+    (void)parks;
+}
+#endif
+
+void rvi_cancel_of_thread_set(struct rvi_cancel *cancel)
+{
+    cancel_of_thread = cancel;
+}
+
+static bool is_shielded(const struct rvi_task *task)
+{
+    return task->shields && rvi_clock_now() < task->shield_until;
+}
+
+static int cancel_of_task(const struct rvi_task *task)
+{
+    int reason = rvi_cancel_reason(task->cancel);
+
+    return rvi_likely(reason == 0) || is_shielded(task) ? 0 : reason;
+}
+
+int rvi_cancel_of_caller(void)
+{
+    struct rvi_task *task = rvi_task_self();
+
+    if (task)
+        return cancel_of_task(task);
+    return cancel_of_thread ? rvi_cancel_reason(cancel_of_thread) : 0;
+}
+
+int rvi_wait_allowed_slow(void)
+{
+    struct rvi_task *task = rvi_task_self();
+
+    call_hook(false);
+    return task && cancel_of_task(task) ? -ECANCELED : 0;
+}
+
+/* --- a task waits --- */
+
+static inline void park(enum rvi_why why)
+{
+    call_hook(true);
+    rvi_worker_park(rvi_worker_self(), why);
+}
+
+struct alarm {
+    struct rvi_timer timer;
+    struct rvi_task *task;
+};
+
+static void ring(struct rvi_timer *timer)
+{
+    rvi_worker_nudge(rvi_worker_self(), rvi_container_of(timer, struct alarm, timer)->task);
+}
+
+/* Park once, at most until `limit`. 0, or -ENOMEM: it has not parked. */
+static int park_until(struct rvi_task *task, rv_time limit, enum rvi_why why)
+{
+    struct rvi_worker *w = rvi_worker_self();
+    struct alarm alarm = {.task = task};
+    rvi_timer_init(&alarm.timer, ring);
+    int r = rvi_timers_arm(&w->timers, &alarm.timer, limit);
+    if (r < 0)
+        return r;
+    park(why);
+    rvi_timers_disarm(&w->timers, &alarm.timer);
+    return 0;
+}
+
+/* With a deadline, or inside a shield, which has one. The clock is read once a turn: a shield that
+ * hides a cancellation also ends the park that follows. */
+static int wait_with_timer(struct rvi_waiter *w, rv_time deadline, enum rvi_why why)
+{
+    struct rvi_task *task = w->task;
+    int r = 0;
+
+    while (r == 0 && !rvi_load_relaxed(&w->woken)) {
+        rv_time now = rvi_clock_now();
+        bool is_hidden = task->shields && now < task->shield_until;
+        if (!is_hidden && rvi_cancel_reason(task->cancel))
+            return -ECANCELED;
+        if (now >= deadline)
+            return -ETIME;
+        rv_time limit = is_hidden && task->shield_until < deadline ? task->shield_until : deadline;
+        r = park_until(task, limit, why);
+    }
+    return r;
+}
+
+/* Whoever waits has looked at its token a moment ago, and a change since then nudges it. */
+static int wait_as_task(struct rvi_waiter *w, rv_time deadline, enum rvi_why why)
+{
+    struct rvi_task *task = w->task;
+
+    if (rvi_unlikely(deadline != RV_NEVER || task->shields))
+        return wait_with_timer(w, deadline, why);
+    do {
+        park(why);
+        if (rvi_likely(rvi_load_relaxed(&w->woken)))
+            return 0;
+    } while (!rvi_cancel_reason(task->cancel));
+    return -ECANCELED;
+}
+
+/* --- a plain thread waits --- */
+
+static int wait_as_thread(struct rvi_waiter *w, rv_time deadline)
+{
+    while (!rvi_load_acquire(&w->woken)) { /* pairs: waiter-woken */
+        if (rvi_futex_wait(&w->woken, 0, deadline) == -ETIME)
+            return rvi_load_acquire(&w->woken) ? 0 : -ETIME; /* pairs: waiter-woken */
+    }
+    return 0;
+}
+
+/* --- both --- */
+
+/* On the home worker of the waiting task. */
+static inline void wake_here(struct rvi_worker *self, struct rvi_waiter *w)
+{
+    struct rvi_task *task = w->task;
+
+    rvi_store_relaxed(&w->woken, 1); /* the same thread reads it */
+    rvi_worker_nudge(self, task);
+}
+
+void rvi_waiter_deliver(struct rvi_msg *msg, void *receiver)
+{
+    wake_here(receiver, rvi_container_of(msg, struct rvi_waiter, msg));
+}
+
+void rvi_wait_always(struct rvi_waiter *w, enum rvi_why why)
+{
+    if (!w->task) {
+        int r = wait_as_thread(w, RV_NEVER);
+        RV_CHECK(r == 0);
+        return;
+    }
+    while (!rvi_load_relaxed(&w->woken))
+        park(why);
+}
+
+int rvi_wait(struct rvi_waiter *w, rv_time deadline, enum rvi_why why, rvi_withdraw_fn *withdraw,
+             void *object)
+{
+    int r = w->task ? wait_as_task(w, deadline, why) : wait_as_thread(w, deadline);
+
+    if (rvi_likely(r == 0) || withdraw(w, object))
+        return r;
+    rvi_wait_always(w, why);
+    return 0;
+}
+
+void rvi_wake(struct rvi_waiter *w)
+{
+    struct rvi_task *task = w->task;
+
+    if (rvi_unlikely(!task)) {
+        _Atomic(uint32_t) *word = &w->woken;
+        rvi_store_release(word, 1); /* pairs: waiter-woken */
+        rvi_futex_wake(word, 1);    /* by address: the waiter may be gone */
+        return;
+    }
+    struct rvi_worker *home = rvi_load_relaxed(&task->home);
+    if (rvi_likely(home == rvi_worker_self()))
+        wake_here(home, w);
+    else
+        rvi_worker_send(home, &w->msg);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* wait.h - how a task or a plain thread waits for an object, and how it is woken.
+ *
+ * The protocol of every object (channel, mutex, future ...):
+ *
+ *     waiting side                              waking side
+ *     r = rvi_wait_allowed(); if (r < 0) ...    lock the object
+ *     lock the object                           take a waiter off the object's list
+ *     if it need not wait: done                 give it what it waits for (write into its frame)
+ *     rvi_waiter_init(&w); link w.link          unlock the object
+ *     unlock the object                         rvi_wake(w): exactly once; w may be gone after it
+ *     r = rvi_wait(&w, deadline, why,
+ *                  withdraw, object)
+ *
+ * `withdraw` locks the object, and if w is still on the list takes it off and returns true;
+ * otherwise somebody has taken it off and is about to wake it: rvi_wait then waits for that wake
+ * and returns 0, so a grant is never lost and a waiter's frame never dies under its waker.
+ *
+ * A woken task is touched by its home worker only: a waker elsewhere sends the waiter itself as a
+ * message to that worker's inbox. Hence no task state is shared between threads. */
+#pragma once
+
+#include <stdbool.h>
+
+#include <ravel/time.h>
+
+#include "base/atomic.h"
+#include "base/list.h"
+#include "queue/inbox.h"
+#include "sched/cancel.h"
+#include "sched/here.h"
+#include "sched/task.h"
+#include "sched/why.h"
+
+/** One waiting party, in the waiting function's frame. */
+struct rvi_waiter {
+    struct rvi_msg msg;      /* carries the wake to another worker */
+    struct rvi_link link;    /* the object's list; under the object's lock */
+    struct rvi_task *task;   /* NULL: a plain thread waits */
+    _Atomic(uint32_t) woken; /* of a task: its home worker's; of a thread: the futex word */
+};
+
+/** Take a waiter back from its object; true when it was still there. */
+typedef bool rvi_withdraw_fn(struct rvi_waiter *w, void *object);
+
+/* The slow half of rvi_wait_allowed(). */
+int rvi_wait_allowed_slow(void);
+
+/** 0, or -ECANCELED when the calling task is cancelled and not shielded. Plain threads: 0. */
+static inline int rvi_wait_allowed(void)
+{
+    const struct rvi_task *task = rvi_task_self();
+    bool may_skip = task && rvi_cancel_reason(task->cancel) == 0 && RVI_DEBUG_CHECKS == 0;
+
+    return rvi_likely(may_skip) ? 0 : rvi_wait_allowed_slow();
+}
+
+/* What carries a wake to the waiting task's worker. */
+void rvi_waiter_deliver(struct rvi_msg *msg, void *receiver);
+
+/** Prepare a waiter for the calling task or thread. */
+static inline void rvi_waiter_init(struct rvi_waiter *w)
+{
+    w->msg.deliver = rvi_waiter_deliver;
+    w->task = rvi_task_self();
+    rvi_link_init(&w->link);
+    rvi_store_relaxed(&w->woken, 0);
+}
+
+/** Wait until rvi_wake(w); see the protocol above: the caller has asked rvi_wait_allowed() and let
+ * nobody else run since.
+ *
+ * Returns 0 woken; -ETIME, -ECANCELED or -ENOMEM (no room for the timer): withdrawn, nobody will
+ * wake w. */
+int rvi_wait(struct rvi_waiter *w, rv_time deadline, enum rvi_why why, rvi_withdraw_fn *withdraw,
+             void *object);
+
+/** Wait until rvi_wake(w), whatever is cancelled meanwhile. */
+void rvi_wait_always(struct rvi_waiter *w, enum rvi_why why);
+
+/** Wake a waiter that the caller has taken off its object's list: once, outside the object's
+ * lock. */
+void rvi_wake(struct rvi_waiter *w);
+
+#if RVI_DEBUG_CHECKS >= 1
+/** Testing: called by whoever is about to look whether it may wait, and by a task that is about to
+ * park, with no lock held, so that a test can cut in at every such point. It may cancel scopes at a
+ * look; what it does to a task that parks has to come as a message. Set while nothing runs; NULL:
+ * nothing is called. */
+extern void (*rvi_wait_hook)(bool parks);
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* why.h - the reasons that tasks wait for, and the words that every tool prints for them. */
+#pragma once
+
+/** Why a task is parked. */
+enum rvi_why {
+    RVI_WHY_NONE,
+    RVI_WHY_SLEEP,
+    RVI_WHY_SCOPE_CLOSE,
+    RVI_WHY_CHAN_SEND,
+    RVI_WHY_CHAN_RECV,
+    RVI_WHY_MUTEX,
+    RVI_WHY_COND,
+    RVI_WHY_SEM,
+    RVI_WHY_EVENT,
+    RVI_WHY_QUEUE_JOIN,
+    RVI_WHY_FUTURE,
+    RVI_WHY_EXECUTOR,
+    RVI_WHY_BLOCKING,
+    RVI_WHY_MIGRATE,
+};
+
+/** One or two words; static. */
+const char *rvi_why_word(enum rvi_why why);

@@ -1,0 +1,628 @@
+/* SPDX-License-Identifier: MIT */
+/* worker.c - who runs next, on one worker; and what a worker does that has nobody to run.
+ *
+ * Queues of a worker, in the order of a pick:
+ *   next    one task that a partner has just woken. At most NEXT_STREAK in a row, then the others.
+ *   inbox   messages of other threads, most of them wake-ups; they end up in `ready`
+ *   ready   tasks that have begun, first in first out; pinned to this worker
+ *   fresh   tasks that have not: newest first, so that trees of tasks unfold depth first and few
+ *           stacks are in use; every OLDEST_EVERY-th from the other end, so that none waits for
+ *           ever. A fresh task has its turn after each round of the ready queue.
+ *
+ * There is no scheduler fiber in the middle: the fiber that parks picks the next task and switches
+ * to it. A fiber whose task has ended takes the next fresh task without any switch. The thread's
+ * own stack (`base`) runs only when there is nobody to run.
+ *
+ * Invariants
+ *   W1  current is RUNNING; it is on no queue.
+ *   W2  a task that has begun is READY on its home's queues, or PARKED and on none.
+ *   W3  next, ready, timers, stacks and slab are touched by the worker's own thread alone; so the
+ *       paths above need no atomic read-modify-write and no fence.
+ *
+ * Going to sleep loses no wake-up
+ *   Messages: the sender pushes (seq_cst RMW), then reads the sleeper's state (seq_cst). The worker
+ *   stores ASLEEP (seq_cst), then reads its inbox (seq_cst). One of them sees the other.
+ *   Fresh tasks elsewhere, two or more: the spawner stores its deque's bottom, light fence, reads
+ *   `attention`. The worker adds itself to `attention`, heavy fence, reads every deque. One sees
+ *   the other: either the spawner wakes somebody, or the worker does not sleep. A spawner that
+ *   finds a searcher wakes nobody: the searcher looks at every deque once more before it sleeps,
+ *   and a searcher that finds work wakes the next one if it leaves surplus behind.
+ *   A lone fresh task wakes nobody at once: mostly its spawner waits for it in the next instant,
+ *   and a wake costs 7 us on the waker. It is the monitor's to notice that its worker does not come
+ *   to it.
+ *
+ * Rejected: a scheduler fiber (two switches instead of one); one global queue (a lock and a cache
+ * miss a task); waking a worker at each spawn (see above). */
+#include "sched/worker.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "sched/sched.h"
+#include "sys/clock.h"
+#include "sys/cpu.h"
+#include "sys/fault.h"
+#include "sys/fence.h"
+#include "sys/fiber_hooks.h"
+#include "sys/thread.h"
+
+enum {
+    CHORES_MOST = 64,  /* picks between two looks at the clock, at most */
+    NEXT_STREAK = 16,  /* picks of `next` in a row */
+    OLDEST_EVERY = 64, /* fresh tasks taken between two from the old end */
+    STEAL_MOST = 32,   /* fresh tasks taken from a victim at one time */
+    SPIN_PAUSES = 32,  /* between two looks around while searching */
+    STACKS_KEPT = 16,  /* cached stacks that keep their memory while the worker sleeps */
+};
+
+#define SEARCH_NS (40 * RV_MICROSECOND)  /* about what a futex wake costs */
+#define CHORES_NS (500 * RV_MICROSECOND) /* how long to be without a look at the clock */
+#define TRIM_AFTER_NS (100 * RV_MILLISECOND)
+#define TIMER_SLACK_NS 1000
+
+_Thread_local struct rvi_here rvi_here;
+
+/* --- making ready --- */
+
+/* A message may be the last thing that its scheduler waits for: a sender that is none of its
+ * workers keeps it from being freed until it has let go. */
+void rvi_worker_send(struct rvi_worker *w, struct rvi_msg *msg)
+{
+    struct rvi_worker *self = rvi_worker_self();
+    struct rvi_sched *sched = w->sched;
+    bool is_visitor = !self || self->sched != sched;
+
+    if (is_visitor)
+        rvi_fetch_add_relaxed(&sched->visitors, 1);
+    rvi_inbox_push(&w->inbox, msg);
+    rvi_sleeper_wake(&w->sleeper, RVI_SLEEPER_CALLED);
+    if (is_visitor)
+        rvi_fetch_sub_release(&sched->visitors, 1); /* pairs: sched-visitors */
+}
+
+static void read_inbox(struct rvi_worker *w)
+{
+    struct rvi_msg *msg = rvi_inbox_take_all(&w->inbox);
+
+    while (msg) {
+        struct rvi_msg *next = msg->next;
+        msg->deliver(msg, w);
+        msg = next;
+    }
+}
+
+static void expire_timers(struct rvi_worker *w)
+{
+    if (rvi_timers_next(&w->timers) != RV_NEVER)
+        rvi_timers_expire(&w->timers, rvi_clock_now());
+}
+
+void rvi_worker_catch_up(struct rvi_worker *w)
+{
+    if (!rvi_inbox_looks_empty(&w->inbox))
+        read_inbox(w);
+    expire_timers(w);
+}
+
+/* Every so many picks. Long tasks make looks at the clock more frequent, short ones rarer. */
+static __attribute__((noinline)) void do_chores(struct rvi_worker *w)
+{
+    rv_time now = rvi_clock_now();
+
+    rvi_timers_expire(&w->timers, now);
+    if (now - w->chores_time > CHORES_NS)
+        w->chores_every = w->chores_every > 1 ? w->chores_every / 2 : 1;
+    else if (w->chores_every < CHORES_MOST)
+        w->chores_every *= 2;
+    w->chores_time = now;
+    w->chores_tick = rvi_load_relaxed(&w->tick) + w->chores_every;
+}
+
+/* --- picking --- */
+
+static struct rvi_task *take_fresh(struct rvi_worker *w)
+{
+    if (rvi_deque_looks_empty(&w->fresh))
+        return NULL;
+    struct rvi_task *task = rvi_unlikely(++w->fresh_taken % OLDEST_EVERY == 0)
+                                ? rvi_deque_pop_oldest(&w->fresh)
+                                : rvi_deque_pop(&w->fresh);
+    if (rvi_unlikely(rvi_load_relaxed(&w->sched->attention)) && !rvi_deque_looks_empty(&w->fresh))
+        rvi_sched_wake_one(w->sched);
+    return task;
+}
+
+/* NULL when the slot is empty, or its tasks have had it for long enough: then it joins the
+ * queue. */
+static inline struct rvi_task *take_next(struct rvi_worker *w)
+{
+    struct rvi_task *task = w->next;
+
+    if (rvi_likely(!task)) {
+        w->next_streak = 0;
+        return NULL;
+    }
+    w->next = NULL;
+    if (rvi_likely(++w->next_streak < NEXT_STREAK))
+        return task;
+    w->next_streak = 0;
+    rvi_fifo_push(&w->ready, &task->run);
+    return NULL;
+}
+
+/* The task to run now; NULL when there is none. */
+static inline struct rvi_task *pick(struct rvi_worker *w)
+{
+    uint32_t tick = rvi_load_relaxed(&w->tick) + 1;
+    struct rvi_task *task;
+
+    rvi_store_relaxed(&w->tick, tick);
+    if (rvi_unlikely(tick == w->chores_tick))
+        do_chores(w);
+    if (rvi_unlikely(!rvi_inbox_looks_empty(&w->inbox)))
+        read_inbox(w);
+    if ((task = take_next(w)))
+        return task;
+    if (w->round_left == 0) {
+        w->round_left = w->ready.count;
+        if ((task = take_fresh(w)))
+            return task;
+    } else {
+        w->round_left--;
+    }
+    struct rvi_qlink *link = rvi_fifo_pop(&w->ready);
+    return link ? rvi_container_of(link, struct rvi_task, run) : take_fresh(w);
+}
+
+/* --- switching --- */
+
+static void fiber_main(void *pass);
+
+/* A fresh task gets this stack and this worker for good. */
+static void begin(struct rvi_worker *w, struct rvi_task *task, struct rvi_stack *stack)
+{
+    task->stack = stack;
+    stack->user = task;
+    if (task->birth == w) {
+        rvi_store_relaxed(&task->home, w);
+        return;
+    }
+    rvi_count(&w->stolen);
+    rvi_store_seq_cst(&task->home, w); /* pairs: task-home */
+    rvi_fence_seq_cst();               /* before its first look at its token; pairs: task-home */
+}
+
+/* The task is over; its descriptor goes home. On the birth worker's thread nobody else sends
+ * pokes. */
+static void finish(struct rvi_worker *w, struct rvi_task *task)
+{
+    task->state = RVI_TASK_DONE;
+    task->stack = NULL;
+    rvi_count(&w->finished);
+    if (rvi_likely(task->birth == w && rvi_load_relaxed(&task->poke) == RVI_POKE_NONE))
+        task->ended(task);
+    else
+        rvi_task_retire(task);
+}
+
+/* A stack for a fresh task; without one the task ends here, unrun, and its scope hears of it. */
+static struct rvi_stack *stack_for(struct rvi_worker *w, struct rvi_task *task)
+{
+    struct rvi_stack *stack;
+    int r = rvi_stack_cache_take(&w->stacks, &stack);
+
+    if (rvi_likely(r == 0)) {
+        rvi_stack_prepare(stack, fiber_main);
+        return stack;
+    }
+    rvi_store_relaxed(&task->home, w);
+    task->result = r;
+    finish(w, task);
+    return NULL;
+}
+
+/* What to switch to for `task`; NULL when it could not begin. The worker's own stack for no
+ * task. */
+static inline struct rvi_stack *stack_of(struct rvi_worker *w, struct rvi_task *task)
+{
+    if (!task)
+        return &w->base;
+    if (rvi_likely(task->stack != NULL))
+        return task->stack;
+    struct rvi_stack *stack = stack_for(w, task);
+    if (stack)
+        begin(w, task, stack);
+    return stack;
+}
+
+static inline void set_current(struct rvi_worker *w, struct rvi_task *task)
+{
+    rvi_here.task = task;
+    if (rvi_unlikely(w->is_watched))
+        rvi_store_relaxed(&w->watched, task ? task->site : NULL);
+    if (task)
+        task->state = RVI_TASK_RUNNING;
+}
+
+/* What one side of a switch passes to the other: NULL, a stack that was left for good, or, with the
+ * lowest bit set, a departure. */
+struct departure {
+    struct rvi_task *task;
+    struct rvi_worker *target;
+};
+
+static void *departure_pack(struct departure *departure)
+{
+    return (char *)departure + 1;
+}
+
+static void deliver_arrival(struct rvi_msg *msg, void *receiver)
+{
+    rvi_worker_ready(receiver, rvi_container_of(msg, struct rvi_task, msg));
+}
+
+/* The departing task's stack is no longer in use: its target may have it. */
+static __attribute__((noinline)) void see_off(struct rvi_worker *w, void *passed)
+{
+    if (((uintptr_t)passed & 1) == 0) {
+        rvi_stack_cache_push(&w->stacks, passed);
+        return;
+    }
+    struct departure gone;
+    memcpy(&gone, (char *)passed - 1, sizeof gone);
+    gone.task->msg.deliver = deliver_arrival;
+    rvi_store_seq_cst(&gone.task->home, gone.target); /* pairs: task-home */
+    rvi_worker_send(gone.target, &gone.task->msg);
+}
+
+/* First thing on the side that was switched to. */
+static inline void arrive(struct rvi_worker *w, void *passed)
+{
+    if (rvi_unlikely(passed != NULL))
+        see_off(w, passed);
+}
+
+/* Run somebody else; return when the task that called this is picked again. */
+static inline void leave(struct rvi_worker *w, struct rvi_task *task, void *pass)
+{
+    struct rvi_task *next;
+    struct rvi_stack *to;
+
+    do {
+        next = pick(w);
+        if (rvi_unlikely(next == task)) {
+            task->state = RVI_TASK_RUNNING;
+            return;
+        }
+        to = stack_of(w, next);
+    } while (rvi_unlikely(!to));
+    set_current(w, next);
+    rvi_count(&w->switches);
+    void *passed = rvi_stack_switch(task->stack, to, pass);
+    arrive(rvi_load_relaxed(&task->home), passed); /* not w: it may have migrated */
+}
+
+void rvi_worker_park(struct rvi_worker *w, enum rvi_why why)
+{
+    struct rvi_task *task = rvi_here.task;
+
+    task->state = RVI_TASK_PARKED;
+    task->why = (uint8_t)why;
+    leave(w, task, NULL);
+}
+
+void rvi_worker_migrate(struct rvi_worker *w, struct rvi_worker *target)
+{
+    struct departure departure = {rvi_here.task, target};
+
+    if (target == w)
+        return;
+    rvi_here.task->state = RVI_TASK_MOVING;
+    rvi_here.task->why = RVI_WHY_MIGRATE;
+    leave(w, departure.task, departure_pack(&departure));
+}
+
+void rvi_worker_yield(struct rvi_worker *w)
+{
+    struct rvi_task *task = rvi_here.task;
+
+    task->state = RVI_TASK_READY;
+    rvi_fifo_push(&w->ready, &task->run);
+    leave(w, task, NULL);
+}
+
+static void run_to_end(struct rvi_task *task)
+{
+    int result = task->fn(task->arg);
+
+    task->result = result;
+    if (rvi_unlikely(task->scopes != NULL))
+        rvi_panic(
+            "task '%s' (%s:%u) returned with a scope open: close every scope that a task opens "
+            "with rv_scope_close(), or use RV_SCOPE()",
+            rvi_task_name(task), task->site->file, task->site->line);
+    if (rvi_unlikely(task->shields != 0))
+        rvi_panic("task '%s' (%s:%u) returned inside a shield: end it with rv_shield_end()",
+                  rvi_task_name(task), task->site->file, task->site->line);
+}
+
+/* A task is over: what to switch to, which may be its own stack with a fresh task on it. Never
+ * inlined: the task may have migrated, and the address of a thread-local that was computed before
+ * it ran is then the old thread's (on aarch64 compilers keep it in a register). */
+static __attribute__((noinline)) struct rvi_stack *succeed(struct rvi_task *task,
+                                                           struct rvi_stack *self)
+{
+    struct rvi_worker *w = rvi_load_relaxed(&task->home);
+    struct rvi_stack *to;
+
+    rvi_here.task = NULL;
+    finish(w, task);
+    do {
+        task = pick(w);
+        if (task && !task->stack && rvi_likely(w->reuses_stacks)) {
+            begin(w, task, self);
+            to = self;
+        } else {
+            to = stack_of(w, task);
+        }
+    } while (rvi_unlikely(!to));
+    set_current(w, task);
+    if (to != self)
+        rvi_count(&w->switches);
+    return to;
+}
+
+/* A fiber: one fresh task after the other, until somebody who has begun is next. */
+static void fiber_main(void *pass)
+{
+    struct rvi_stack *self = rvi_here.task->stack, *to;
+
+    rvi_stack_entered(self);
+    arrive(rvi_worker_self(), pass);
+    do {
+        struct rvi_task *task = self->user;
+        run_to_end(task);
+        to = succeed(task, self);
+    } while (to == self);
+    rvi_stack_switch_final(self, to, self);
+}
+
+/* From the worker's own stack: run a task, and whoever comes after it, until nobody is left. */
+static void run(struct rvi_worker *w, struct rvi_task *task)
+{
+    struct rvi_stack *to = stack_of(w, task);
+
+    if (!to)
+        return;
+    set_current(w, task);
+    rvi_count(&w->switches);
+    arrive(w, rvi_stack_switch(&w->base, to, NULL));
+}
+
+/* --- looking for work --- */
+
+bool rvi_worker_has_surplus(const struct rvi_worker *w, uint32_t *seen_tick)
+{
+    int64_t waiting = rvi_load_relaxed(&w->fresh.bottom) - rvi_load_relaxed(&w->fresh.top);
+    uint32_t tick = rvi_load_relaxed(&w->tick);
+
+    if (waiting <= 0) {
+        *seen_tick = tick - 1;
+        return false;
+    }
+    bool was_seen = *seen_tick == tick;
+    *seen_tick = tick;
+    return waiting > 1 || was_seen;
+}
+
+/* Take fresh tasks off another worker: the first to run, the rest into the own deque. */
+static struct rvi_task *steal_from(struct rvi_worker *w, struct rvi_worker *victim)
+{
+    void *loot[STEAL_MOST];
+    size_t n = rvi_deque_steal(&victim->fresh, loot, STEAL_MOST);
+
+    for (size_t i = n; i > 1; i--) {
+        struct rvi_task *task = loot[i - 1];
+        if (rvi_deque_push(&w->fresh, task) < 0)
+            rvi_fifo_push(&w->ready, &task->run); /* no memory: it can still run here */
+    }
+    return n ? loot[0] : NULL;
+}
+
+static struct rvi_task *steal(struct rvi_worker *w, uint32_t *seen)
+{
+    unsigned n = w->sched->worker_count;
+    unsigned start = (unsigned)rvi_rng_below(&w->rng, n);
+
+    for (unsigned i = 0; i < n; i++) {
+        struct rvi_worker *victim = &w->sched->workers[(start + i) % n];
+        if (victim == w || !rvi_worker_has_surplus(victim, &seen[victim->index]))
+            continue;
+        struct rvi_task *task = steal_from(w, victim);
+        if (task)
+            return task;
+    }
+    return NULL;
+}
+
+static struct rvi_task *look_around(struct rvi_worker *w)
+{
+    expire_timers(w);
+    struct rvi_task *task = pick(w);
+    return task || w->sched->worker_count == 1 ? task : steal(w, w->seen);
+}
+
+static bool is_stopping(const struct rvi_worker *w)
+{
+    return rvi_load_seq_cst(&w->sched->stopping); /* pairs: sched-stopping */
+}
+
+/* Counted as searching. Returns a task, or NULL after SEARCH_NS without one; half of the workers
+ * may spin. */
+static struct rvi_task *search(struct rvi_worker *w)
+{
+    struct rvi_sched *sched = w->sched;
+    bool spins = sched->spins && rvi_load_relaxed(&sched->searching) * 2 <= sched->worker_count;
+    rv_time until = rvi_clock_now() + SEARCH_NS;
+
+    do {
+        struct rvi_task *task = look_around(w);
+        if (task)
+            return task;
+        if (!spins || is_stopping(w))
+            return NULL;
+        for (int i = 0; i < SPIN_PAUSES; i++)
+            rvi_cpu_relax();
+    } while (rvi_clock_now() < until);
+    return NULL;
+}
+
+/* The last look before sleep; ASLEEP has been announced. */
+static bool must_stay_awake(struct rvi_worker *w)
+{
+    if (!rvi_inbox_looks_empty_seq_cst(&w->inbox) || is_stopping(w)) /* pairs: inbox-sleep */
+        return true;
+    if (w->sched->worker_count == 1)
+        return false;
+    rvi_fence_heavy(); /* pairs: spawn-look */
+    for (unsigned i = 0; i < w->sched->worker_count; i++) {
+        struct rvi_worker *other = &w->sched->workers[i];
+        if (rvi_worker_has_surplus(other, &w->seen[i]))
+            return true;
+    }
+    return false;
+}
+
+/* Sleep until somebody calls or the next timer is due. Whoever sleeps for long gives back what the
+ * stacks of ended tasks hold: not at once, because the next burst would fault it all in again. */
+static enum rvi_sleeper_state sleep_and_trim(struct rvi_worker *w)
+{
+    uint64_t finished = rvi_load_relaxed(&w->finished);
+    rv_time limit = rvi_timers_next(&w->timers);
+    rv_time trim_time =
+        finished == w->trimmed_finished ? RV_NEVER : rvi_clock_now() + TRIM_AFTER_NS;
+
+    rvi_count(&w->sleeps);
+    if (limit <= trim_time)
+        return rvi_sleeper_sleep(&w->sleeper, limit);
+    enum rvi_sleeper_state woken = rvi_sleeper_sleep(&w->sleeper, trim_time);
+    if (woken == RVI_SLEEPER_AWAKE) {
+        rvi_stack_cache_trim(&w->stacks, STACKS_KEPT);
+        w->trimmed_finished = finished;
+    }
+    return woken;
+}
+
+/* Returns whether the waker has counted this worker as searching. */
+static bool sleep_until_called(struct rvi_worker *w)
+{
+    struct rvi_sched *sched = w->sched;
+    enum rvi_sleeper_state woken;
+
+    rvi_sleeper_prepare(&w->sleeper);
+    rvi_fetch_add_seq_cst(&sched->attention, 1); /* pairs: attention */
+    if (must_stay_awake(w))
+        woken = rvi_sleeper_cancel(&w->sleeper);
+    else
+        woken = sleep_and_trim(w);
+    rvi_fetch_sub_seq_cst(&sched->attention, 1); /* pairs: attention */
+    return woken == RVI_SLEEPER_ENLISTED;
+}
+
+/* The searcher has found work: if it leaves some behind and was the last one, somebody else should
+ * look. */
+static void stop_searching(struct rvi_worker *w)
+{
+    bool was_last = rvi_fetch_sub_seq_cst(&w->sched->searching, 1) == 1; /* pairs: searching */
+
+    if (was_last && !rvi_deque_looks_empty(&w->fresh) && rvi_load_relaxed(&w->sched->attention))
+        rvi_sched_wake_one(w->sched);
+}
+
+/* Returns NULL when the scheduler stops. */
+static struct rvi_task *wait_for_work(struct rvi_worker *w)
+{
+    bool is_counted = false;
+
+    while (!is_stopping(w)) {
+        if (!is_counted)
+            rvi_fetch_add_seq_cst(&w->sched->searching, 1); /* pairs: searching */
+        struct rvi_task *task = search(w);
+        if (task) {
+            stop_searching(w);
+            return task;
+        }
+        rvi_fetch_sub_seq_cst(&w->sched->searching, 1); /* pairs: searching */
+        is_counted = sleep_until_called(w);
+    }
+    return NULL;
+}
+
+/* --- life --- */
+
+int rvi_worker_enter(struct rvi_worker *w)
+{
+    int r = rvi_fault_thread_enter(&w->fault);
+
+    if (r < 0)
+        return r;
+    r = rvi_stack_adopt_thread(&w->base);
+    if (r < 0) {
+        rvi_fault_thread_leave(&w->fault);
+        return r;
+    }
+    w->old_slack = rvi_timer_slack_set(TIMER_SLACK_NS);
+    rvi_here.worker = w;
+    return 0;
+}
+
+void rvi_worker_loop(struct rvi_worker *w)
+{
+    struct rvi_task *task;
+
+    while ((task = pick(w)) || (task = wait_for_work(w)))
+        run(w, task);
+}
+
+void rvi_worker_leave(struct rvi_worker *w)
+{
+    rvi_here = (struct rvi_here){NULL, NULL};
+    if (w->old_slack >= 0)
+        rvi_timer_slack_set((unsigned long)w->old_slack);
+    rvi_fault_thread_leave(&w->fault);
+}
+
+int rvi_worker_init(struct rvi_worker *w, struct rvi_sched *sched, unsigned index)
+{
+    w->sched = sched;
+    w->index = index;
+    w->chores_every = 1;
+    w->chores_tick = 1;
+    rvi_fifo_init(&w->ready);
+    rvi_timers_init(&w->timers);
+    rvi_inbox_init(&w->inbox);
+    rvi_sleeper_init(&w->sleeper);
+    rvi_rng_seed(&w->rng, index + 1);
+    rvi_stack_cache_init(&w->stacks, sched->pool);
+    w->seen = rvi_calloc(sched->worker_count, sizeof *w->seen);
+    if (!w->seen)
+        return -ENOMEM;
+    int r = rvi_deque_init(&w->fresh);
+    if (r < 0) {
+        rvi_free(w->seen);
+        w->seen = NULL;
+    }
+    return r;
+}
+
+void rvi_worker_fini(struct rvi_worker *w)
+{
+    RV_CHECK(rvi_fifo_is_empty(&w->ready) && !w->next && rvi_inbox_looks_empty(&w->inbox));
+    rvi_stack_cache_fini(&w->stacks);
+    rvi_timers_fini(&w->timers);
+    rvi_deque_fini(&w->fresh);
+    rvi_slab_fini(&w->slab);
+    rvi_free(w->seen);
+}

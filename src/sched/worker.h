@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* worker.h - a thread that runs tasks: its queues, and the few operations the rest of the room
+ * needs. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/atomic.h"
+#include "base/list.h"
+#include "base/rng.h"
+#include "loop/sleeper.h"
+#include "loop/timers.h"
+#include "queue/deque.h"
+#include "queue/inbox.h"
+#include "sched/here.h"
+#include "sched/slab.h"
+#include "sched/task.h"
+#include "sched/why.h"
+#include "sys/fault.h"
+#include "sys/stack.h"
+
+struct rvi_sched;
+
+struct rvi_worker {
+    /* --- its own thread's alone: first what each switch touches --- */
+    struct rvi_task
+        *next; /* runs before the ready queue: a partner just woken, warm in the cache */
+    struct rvi_fifo ready; /* tasks that have begun */
+    size_t round_left;     /* ready tasks that run before one fresh task gets its turn */
+    uint32_t next_streak;
+    uint32_t chores_tick; /* the tick at which to look at the clock again */
+    bool is_watched;      /* `watched` is kept */
+    bool reuses_stacks;   /* a finished task's stack serves the next one without a switch */
+
+    /* --- written by its own thread, read by others at any time --- */
+    _Atomic(uint32_t) tick; /* tasks picked: changes as long as the worker gets on */
+    _Atomic(uint64_t) switches, spawned, finished, stolen, sleeps;
+    _Atomic(const struct rv_site *) watched; /* of the current task, for the stall watch */
+
+    /* --- its own thread's again --- */
+    uint32_t fresh_taken;
+    uint32_t chores_every; /* ticks between looks at the clock: fewer when tasks are long */
+    rv_time chores_time;   /* of the last look */
+    struct rvi_stack_cache stacks;
+    uint64_t trimmed_finished; /* `finished` when the stacks were last trimmed */
+    struct rvi_timers timers;
+    struct rvi_slab slab;
+    struct rvi_rng rng;
+    struct rvi_stack base; /* the thread's own stack */
+    struct rvi_fault_thread fault;
+    struct rvi_sched *sched;
+    unsigned index;
+    long old_slack; /* of the thread's timers, before */
+    uint32_t *seen; /* the tick of each worker when it was last looked at for surplus */
+
+    /* --- shared; they are cache-line aligned themselves --- */
+    struct rvi_deque fresh; /* tasks that have not begun */
+    struct rvi_inbox inbox;
+    struct rvi_sleeper sleeper;
+};
+
+/** Set up everything but the thread. Errors: -ENOMEM. */
+int rvi_worker_init(struct rvi_worker *w, struct rvi_sched *sched, unsigned index)
+    __attribute__((warn_unused_result));
+
+/** Free what init and the tasks have taken; nothing may be queued. */
+void rvi_worker_fini(struct rvi_worker *w);
+
+/** Make the calling thread this worker's. Errors: -ENOMEM no signal stack; -errno of asking for the
+ * thread's bounds. */
+int rvi_worker_enter(struct rvi_worker *w) __attribute__((warn_unused_result));
+
+/** Run tasks until the scheduler stops. */
+void rvi_worker_loop(struct rvi_worker *w);
+
+/** Give the thread back what enter has changed. */
+void rvi_worker_leave(struct rvi_worker *w);
+
+/** A task that has begun becomes runnable on this worker, the calling thread's. */
+static inline void rvi_worker_ready(struct rvi_worker *w, struct rvi_task *task)
+{
+    RV_DCHECK(rvi_load_relaxed(&task->home) == w && w == rvi_worker_self());
+    task->state = RVI_TASK_READY;
+    if (rvi_task_self() && !w->next)
+        w->next = task;
+    else
+        rvi_fifo_push(&w->ready, &task->run);
+}
+
+/** If a task of this worker, the calling thread's, is parked, let it look around: a wake without a
+ * reason. */
+static inline void rvi_worker_nudge(struct rvi_worker *w, struct rvi_task *task)
+{
+    if (task->state == RVI_TASK_PARKED)
+        rvi_worker_ready(w, task);
+}
+
+/** Send a message to a worker and see to it that it looks. Any thread. */
+void rvi_worker_send(struct rvi_worker *w, struct rvi_msg *msg);
+
+/** Whether a fresh task waits here that its worker will not come to by itself soon: several, or one
+ * that was there at the last look (`seen_tick`, kept by the caller) and the worker has picked
+ * nothing since. */
+bool rvi_worker_has_surplus(const struct rvi_worker *w, uint32_t *seen_tick);
+
+/** Park the current task; it comes back when something has made it ready. */
+void rvi_worker_park(struct rvi_worker *w, enum rvi_why why);
+
+/** Continue the current task on another worker of the same scheduler. */
+void rvi_worker_migrate(struct rvi_worker *w, struct rvi_worker *target);
+
+/** Read messages and fire timers, as between two tasks, for one that holds the worker: others may
+ * become ready, none runs. From the current task, with nothing of it half done. */
+void rvi_worker_catch_up(struct rvi_worker *w);
+
+/** Let the others run first. */
+void rvi_worker_yield(struct rvi_worker *w);
+
+/** Add to a counter that others may read. */
+static inline void rvi_count(_Atomic(uint64_t) *counter)
+{
+    rvi_store_relaxed(counter, rvi_load_relaxed(counter) + 1);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* queue.c - a channel that knows how much of what went through it is not done yet.
+ *
+ * The channel counts the items it has accepted (`sent`); the queue adds how many were said done,
+ * under the same lock, so the unfinished ones are sent - done and nothing has to be kept in step:
+ *
+ *   Q1  done <= sent
+ *   Q2  joiners wait  =>  done < sent
+ *
+ * An item is counted in the section that accepts it, before that lock is free: no getter can say
+ * done of an item that is not counted, and no join can slip between an item and its count. A put
+ * that waits for room is not counted until there is room.
+ *
+ * Rejected: a count beside the channel under a lock of its own. A put would have to count before it
+ * sends and take it back when it fails, and join would see puts that have not happened.
+ * Checked by: tests/unit/task/test_queue.c, tests/stress/stress_queue.c */
+#include <ravel/queue.h>
+
+#include <errno.h>
+
+#include "base/alloc.h"
+#include "task/chan.h"
+
+struct rv_queue {
+    struct rv_chan chan; /* its lock guards the rest too */
+    struct rvi_waitlist joiners;
+    uint64_t done;
+};
+
+static uint64_t unfinished(const struct rv_queue *q)
+{
+    return q->chan.sent - q->done;
+}
+
+int rv_queue_new(rv_queue **ret, size_t item_bytes, size_t capacity)
+{
+    size_t bytes;
+
+    if (item_bytes == 0 || capacity == 0)
+        return -EINVAL;
+    int err = rvi_chan_measure(sizeof(struct rv_queue), item_bytes, capacity, &bytes);
+    if (err < 0)
+        return err;
+    struct rv_queue *q = rvi_alloc_aligned(RVI_CACHE_LINE, bytes);
+    if (q == NULL)
+        return -ENOMEM;
+    rvi_chan_init(&q->chan, q + 1, item_bytes, capacity);
+    q->joiners = (struct rvi_waitlist){NULL};
+    q->done = 0;
+    *ret = q;
+    return 0;
+}
+
+rv_queue *rv_queue_free(rv_queue *q)
+{
+    if (q == NULL)
+        return NULL;
+    rvi_chan_check_unused(&q->chan, "rv_queue_free");
+    if (!rvi_waitlist_is_empty(&q->joiners))
+        rvi_panic("rv_queue_free: somebody still waits in rv_queue_join; let them return first");
+    rvi_free(q);
+    return NULL;
+}
+
+int rv_queue_put(rv_queue *q, const void *item, rv_time deadline)
+{
+    return rv_chan_send(&q->chan, item, deadline);
+}
+
+int rv_queue_try_put(rv_queue *q, const void *item)
+{
+    return rv_chan_try_send(&q->chan, item);
+}
+
+int rv_queue_get(rv_queue *q, void *ret_item, rv_time deadline)
+{
+    return rv_chan_recv(&q->chan, ret_item, deadline);
+}
+
+int rv_queue_try_get(rv_queue *q, void *ret_item)
+{
+    return rv_chan_try_recv(&q->chan, ret_item);
+}
+
+int rv_queue_done(rv_queue *q)
+{
+    struct rvi_link *joined = NULL;
+    int result = -EINVAL;
+    bool biased = rvi_bias_lock(&q->chan.lock);
+
+    if (unfinished(q) > 0) {
+        q->done++;
+        if (unfinished(q) == 0)
+            joined = rvi_waitlist_take_all(&q->joiners);
+        result = 0;
+    }
+    rvi_bias_unlock(&q->chan.lock, biased);
+    rvi_chain_wake(joined);
+    return result;
+}
+
+int rv_queue_join(rv_queue *q, rv_time deadline)
+{
+    struct rvi_waiter w;
+    int err = rvi_wait_allowed();
+
+    if (err < 0)
+        return err;
+    bool biased = rvi_bias_lock(&q->chan.lock);
+    if (unfinished(q) > 0)
+        return rvi_waitlist_wait(&q->joiners, &q->chan.lock, biased, &w, deadline,
+                                 RVI_WHY_QUEUE_JOIN);
+    rvi_bias_unlock(&q->chan.lock, biased);
+    return 0;
+}
+
+void rv_queue_close(rv_queue *q)
+{
+    rv_chan_close(&q->chan);
+}
+
+void rv_queue_stats_read(rv_queue *q, struct rv_queue_stats *stats)
+{
+    bool biased = rvi_bias_lock(&q->chan.lock);
+
+    stats->waiting = q->chan.count;
+    stats->unfinished = unfinished(q);
+    rvi_bias_unlock(&q->chan.lock, biased);
+}

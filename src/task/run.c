@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+#include <ravel/run.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/opts.h"
+#include "sched/sched.h"
+#include "sys/topology.h"
+#include "task/local.h"
+#include "task/runtime.h"
+
+enum {
+    MOST_WORKERS = 1024,
+    BLOCKING_CALLS = 64, /* at one time, of those that name no limiter */
+};
+
+#define LEAST_STACK_BYTES ((size_t)16 << 10)
+#define MOST_STACK_BYTES ((size_t)1 << 30)
+
+/* --- options --- */
+
+static int refuse(const char *what, const char *value, unsigned long long least,
+                  unsigned long long most)
+{
+    fprintf(stderr, "ravel: %s=%s: give a whole number from %llu to %llu\n", what, value, least,
+            most);
+    return -EINVAL;
+}
+
+/* The environment's value for an option that the program has left zero. */
+static int from_environment(const char *name, unsigned long long least, unsigned long long most,
+                            unsigned long long *value)
+{
+    const char *text = getenv(name);
+    char *end;
+
+    if (*value != 0 || !text || !*text)
+        return 0;
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || errno || number < least || number > most)
+        return refuse(name, text, least, most);
+    *value = number;
+    return 0;
+}
+
+static int check_range(const char *what, unsigned long long value, unsigned long long least,
+                       unsigned long long most)
+{
+    char text[24];
+
+    if (value >= least && value <= most)
+        return 0;
+    snprintf(text, sizeof text, "%llu", value);
+    return refuse(what, text, least, most);
+}
+
+static int check_stall(rv_time stall_ns)
+{
+    char text[24];
+
+    if (stall_ns >= 0)
+        return 0;
+    snprintf(text, sizeof text, "%lld", (long long)stall_ns);
+    return refuse("stall_ns", text, 0, RV_NEVER);
+}
+
+static int read_opts(struct rvi_sched_opts *ret, const struct rv_run_opts *opts)
+{
+    struct rv_run_opts known;
+    int r = rvi_opts_copy(&known, sizeof known, opts, opts ? opts->size : 0);
+
+    if (r < 0 || (r = check_stall(known.stall_ns)) < 0)
+        return r;
+    unsigned long long workers = known.workers, stack = known.stack_bytes, stall_ms = 0;
+    if (known.stall_ns)
+        stall_ms = 1; /* the program has set it */
+    if ((r = from_environment("RAVEL_WORKERS", 1, MOST_WORKERS, &workers)) < 0 ||
+        (r = from_environment("RAVEL_STACK", LEAST_STACK_BYTES, MOST_STACK_BYTES, &stack)) < 0 ||
+        (r = from_environment("RAVEL_STALL_MS", 1, INT_MAX, &stall_ms)) < 0)
+        return r;
+    if (workers == 0)
+        workers = (unsigned)rvi_usable_cores();
+    if ((r = check_range("workers", workers, 1, MOST_WORKERS)) < 0 ||
+        (stack && (r = check_range("stack_bytes", stack, LEAST_STACK_BYTES, MOST_STACK_BYTES)) < 0))
+        return r;
+    *ret = (struct rvi_sched_opts){
+        .workers = (unsigned)workers,
+        .stack_bytes = (size_t)stack,
+        .max_stacks = known.max_tasks,
+        .stall_ns = known.stall_ns ? known.stall_ns : (rv_time)stall_ms * RV_MILLISECOND,
+        .measure_stacks = known.measure_stacks != 0,
+    };
+    return 0;
+}
+
+/* --- running --- */
+
+struct first {
+    rv_fn *entry;
+    void *arg;
+};
+
+/* The first task is in no scope, which lets go of a task's values when it ends. */
+static int run_first(void *arg)
+{
+    const struct first *first = arg;
+    struct rvi_task *self = rvi_task_self();
+    int result = first->entry(first->arg);
+
+    rvi_local_unref(self->locals);
+    self->locals = NULL;
+    return result;
+}
+
+int rv_run(rv_fn *entry, void *arg, const struct rv_run_opts *opts)
+{
+    static const struct rv_site site = {"(rv_run)", "rv_run", "entry", 0};
+    struct first first = {entry, arg};
+    struct rvi_runtime runtime = {0};
+    struct rvi_sched_opts sched_opts;
+    struct rvi_sched *sched;
+
+    if (rvi_sched_self())
+        return -EBUSY;
+    int r = read_opts(&sched_opts, opts);
+    if (r < 0)
+        return r;
+    r = rv_limiter_new(&runtime.blocking, BLOCKING_CALLS);
+    if (r < 0)
+        return r;
+    r = rvi_sched_open(&sched, &sched_opts);
+    if (r == 0) {
+        sched->runtime = &runtime;
+        r = rvi_sched_run(sched, run_first, &first, &site);
+        rvi_sched_close(sched);
+    }
+    rv_limiter_free(runtime.blocking);
+    return r;
+}
+
+unsigned rv_run_workers(void)
+{
+    struct rvi_sched *sched = rvi_sched_self();
+
+    return sched ? sched->worker_count : 0;
+}
+
+int rv_run_stats_read(struct rv_run_stats *stats)
+{
+    struct rvi_sched *sched = rvi_sched_self();
+
+    if (!sched)
+        return -EPERM;
+    if (stats->size < sizeof *stats)
+        return -EINVAL;
+    rvi_sched_stats(sched, stats);
+    return 0;
+}
+
+const char *rv_version(void)
+{
+    return RVI_VERSION;
+}

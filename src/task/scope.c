@@ -1,0 +1,662 @@
+/* SPDX-License-Identifier: MIT */
+/* scope.c - scopes own tasks, without a lock.
+ *
+ * A scope lives at home: on the worker of the task that opened it, which is pinned there. Its
+ * children may be started on any worker, and run on any other. So the set of children is cut
+ * into shards, one a worker that has started some, each touched by that worker's thread alone;
+ * the home worker's shard is part of the scope, which makes the ordinary case (start here, end
+ * here) a matter of plain loads and stores. A child that was stolen comes back to the worker
+ * that started it when it ends (sched/task.h), and that one does the accounts.
+ *
+ *   S1  here.live counts the home shard's children; the other shards' are seen through `away`.
+ *   S2  `away` counts what else may still touch the scope: shards elsewhere that have children, and
+ *       messages on their way. Anybody who holds the scope open may raise it; the home worker alone
+ *       lowers it, when a message arrives. So when home reads 0, nobody is left but home itself,
+ *       which may raise it once more by spreading a cancellation to shards that are empty.
+ *   S3  cancel.reason is set once, by compare-and-swap; whoever sets it sees to it that it spreads.
+ *   S4  a task's open scopes form a stack, innermost first, all at home on the task's own worker.
+ *
+ * Spreading a cancellation. On the home worker: the owner and its inner scopes, then the
+ * children. A child that runs here has its scopes cancelled (a work list instead of recursion:
+ * trees of scopes are deep, stacks are not) and is nudged out of its wait. A child that was
+ * stolen is poked: a message to its home worker, which does the same there. A shard elsewhere
+ * gets a message and does it for its own children. A child that has not begun will see the
+ * reason before its first wait; a scope opened later is born cancelled, because it looks at its
+ * outer token after it is on the owner's stack, and messages are handled between tasks, or when
+ * one asks rv_cancelled(), never inside another call.
+ *
+ * Rejected: one list under a lock (a read-modify-write for each task, and a line that bounces);
+ * a global registry of tasks; counting with one atomic (every end of a task would touch it). */
+#include <ravel/scope.h>
+
+#include <errno.h>
+
+#include <ravel/sync.h>
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "base/opts.h"
+#include "sched/cancel.h"
+#include "sched/sched.h"
+#include "sched/wait.h"
+#include "sys/clock.h"
+#include "task/local.h"
+
+/* cancel.reason of a scope that RV_FIRST_SUCCESS has ended: no error. */
+enum { REASON_SUCCESS = 1 };
+
+struct shard {
+    struct rv_scope *scope;
+    struct rvi_worker *worker;
+    struct rvi_list children;
+    size_t live;
+    _Atomic(uint64_t) started, succeeded, failed; /* written by the worker, read by home */
+
+    /* Not of the home shard: */
+    _Atomic(uint32_t) owed; /* what the next `quit` takes off `away` */
+    struct rvi_msg quit;    /* to the home worker */
+    struct rvi_msg spread;  /* to the shard's worker */
+};
+
+struct rv_scope {
+    struct rvi_cancel cancel;
+    enum rv_policy policy;
+    const char *name;
+    struct rvi_task *owner;
+    struct rv_scope *outer; /* the owner's next one out; NULL: the one it was started in */
+    const struct rvi_cancel *outer_cancel; /* the owner's token outside */
+    struct rvi_worker *home;
+    struct rvi_timer timer; /* deadline, or the end of the shield that it was opened under */
+    rv_time deadline;
+    rv_time shielded_until; /* cancellation from outside waits until then */
+    struct rvi_waiter *closer;
+    struct rvi_qlink todo; /* in a work list of scopes to spread */
+    struct rvi_msg cancel_msg;
+    struct rv_sem room; /* how many more tasks may live, when limited */
+    bool is_limited;
+    struct shard here;
+
+    _Atomic(int) first_failure;
+    _Atomic(uint32_t) away;
+    _Atomic(_Atomic(struct shard *) *)
+        elsewhere; /* by worker index; NULL until somebody else starts one */
+};
+
+static bool is_home(const struct rv_scope *scope)
+{
+    return scope->home == rvi_worker_self();
+}
+
+/* --- references from elsewhere --- */
+
+static void hold(struct rv_scope *scope)
+{
+    rvi_fetch_add_relaxed(&scope->away, 1);
+}
+
+/* At home. */
+static bool is_empty(const struct rv_scope *scope)
+{
+    return scope->here.live == 0 && rvi_load_acquire(&scope->away) == 0; /* pairs: scope-away */
+}
+
+static void wake_closer_if_empty(struct rv_scope *scope)
+{
+    struct rvi_waiter *closer = scope->closer;
+
+    if (!closer || !is_empty(scope))
+        return;
+    scope->closer = NULL;
+    rvi_wake(closer);
+}
+
+/* At home. */
+static void release(struct rv_scope *scope, uint32_t count)
+{
+    rvi_fetch_sub_release(&scope->away, count); /* pairs: scope-away */
+    wake_closer_if_empty(scope);
+}
+
+static void deliver_quit(struct rvi_msg *msg, void *receiver)
+{
+    struct shard *shard = rvi_container_of(msg, struct shard, quit);
+
+    (void)receiver;
+    release(shard->scope, rvi_exchange_acq_rel(&shard->owed, 0)); /* pairs: shard-owed */
+}
+
+/* On the shard's worker: one reference goes back. The shard may be gone afterwards. Who finds
+ * nothing owed may use the message again: home has let go of it. */
+static void give_back(struct shard *shard)
+{
+    if (rvi_fetch_add_acq_rel(&shard->owed, 1) == 0) /* pairs: shard-owed */
+        rvi_worker_send(shard->scope->home, &shard->quit);
+}
+
+static void shard_add(struct shard *shard, struct rvi_task *task)
+{
+    rvi_list_push_back(&shard->children, &task->sibling);
+    rvi_count(&shard->started);
+    if (shard->live++ == 0 && shard != &shard->scope->here)
+        hold(shard->scope);
+}
+
+static void shard_remove(struct shard *shard)
+{
+    if (--shard->live)
+        return;
+    if (shard == &shard->scope->here)
+        wake_closer_if_empty(shard->scope);
+    else
+        give_back(shard);
+}
+
+/* --- cancellation --- */
+
+static void spread_all(struct rvi_fifo *todo);
+
+/* Cancel one scope, spread later. */
+static void cancel_here(struct rv_scope *scope, int why, struct rvi_fifo *todo)
+{
+    if (rvi_cancel_set(&scope->cancel, why))
+        rvi_fifo_push(todo, &scope->todo);
+}
+
+static void on_timer(struct rvi_timer *timer)
+{
+    struct rv_scope *scope = rvi_container_of(timer, struct rv_scope, timer);
+    struct rvi_fifo todo;
+
+    rvi_fifo_init(&todo);
+    cancel_here(scope, rvi_clock_now() >= scope->deadline ? -ETIME : -ECANCELED, &todo);
+    spread_all(&todo);
+}
+
+/* An outer scope was cancelled; a shield delays it. Without memory for the timer it is not
+ * delayed. */
+static void cancel_from_outside(struct rv_scope *scope, struct rvi_fifo *todo)
+{
+    if (scope->shielded_until > rvi_clock_now()) {
+        if (scope->deadline <= scope->shielded_until)
+            return; /* its own timer comes first */
+        rvi_timers_disarm(&scope->home->timers, &scope->timer);
+        if (rvi_timers_arm(&scope->home->timers, &scope->timer, scope->shielded_until) == 0)
+            return;
+    }
+    cancel_here(scope, -ECANCELED, todo);
+}
+
+/* A task that lives on this worker is cancelled from outside: its scopes first, then itself. */
+static void cancel_task_here(struct rvi_task *task, struct rvi_fifo *todo)
+{
+    for (struct rv_scope *scope = task->scopes; scope; scope = scope->outer)
+        cancel_from_outside(scope, todo);
+    rvi_worker_nudge(rvi_worker_self(), task);
+}
+
+static void deliver_poke(struct rvi_msg *msg, void *receiver)
+{
+    struct rvi_task *task = rvi_container_of(msg, struct rvi_task, poke_msg);
+    struct rvi_fifo todo;
+
+    (void)receiver;
+    if (!rvi_task_poke_is_here(task))
+        return;
+    rvi_fifo_init(&todo);
+    cancel_task_here(task, &todo);
+    rvi_task_poke_done(task);
+    spread_all(&todo);
+}
+
+static void spread_to_children(struct shard *shard, struct rvi_fifo *todo)
+{
+    RVI_LIST_FOREACH(link, &shard->children) {
+        struct rvi_task *task = rvi_container_of(link, struct rvi_task, sibling);
+        struct rvi_worker *home = rvi_task_home(task);
+        if (home == shard->worker) {
+            cancel_task_here(task, todo);
+        } else if (home) {
+            task->poke_msg.deliver = deliver_poke;
+            rvi_task_poke(task);
+        }
+    }
+}
+
+static void deliver_spread(struct rvi_msg *msg, void *receiver)
+{
+    struct shard *shard = rvi_container_of(msg, struct shard, spread);
+    struct rvi_fifo todo;
+
+    (void)receiver;
+    rvi_fifo_init(&todo);
+    spread_to_children(shard, &todo);
+    give_back(shard);
+    spread_all(&todo);
+}
+
+static void spread_elsewhere(struct rv_scope *scope)
+{
+    rvi_fence_seq_cst(); /* after the reason was set; pairs: scope-spread */
+    _Atomic(struct shard *) *shards =
+        rvi_load_acquire(&scope->elsewhere); /* pairs: scope-elsewhere */
+
+    for (unsigned i = 0; shards && i < scope->home->sched->worker_count; i++) {
+        struct shard *shard = rvi_load_acquire(&shards[i]); /* pairs: scope-shard */
+        if (!shard)
+            continue;
+        hold(scope);
+        rvi_worker_send(shard->worker, &shard->spread);
+    }
+}
+
+static void spread_to_owner(struct rv_scope *scope, struct rvi_fifo *todo)
+{
+    for (struct rv_scope *inner = scope->owner->scopes; inner != scope; inner = inner->outer)
+        cancel_from_outside(inner, todo);
+    rvi_worker_nudge(scope->home, scope->owner);
+}
+
+/* Spread every scope of the list, and those that this cancels in turn. All are at home here. */
+static void spread_all(struct rvi_fifo *todo)
+{
+    struct rvi_qlink *link;
+
+    while ((link = rvi_fifo_pop(todo))) {
+        struct rv_scope *scope = rvi_container_of(link, struct rv_scope, todo);
+        spread_to_owner(scope, todo);
+        spread_to_children(&scope->here, todo);
+        spread_elsewhere(scope);
+    }
+}
+
+static void spread(struct rv_scope *scope)
+{
+    struct rvi_fifo todo;
+
+    rvi_fifo_init(&todo);
+    rvi_fifo_push(&todo, &scope->todo);
+    spread_all(&todo);
+}
+
+static void deliver_cancel(struct rvi_msg *msg, void *receiver)
+{
+    struct rv_scope *scope = rvi_container_of(msg, struct rv_scope, cancel_msg);
+
+    (void)receiver;
+    spread(scope);
+    release(scope, 1);
+}
+
+/* Any thread that holds the scope open. */
+static void cancel(struct rv_scope *scope, int why)
+{
+    if (!rvi_cancel_set(&scope->cancel, why))
+        return;
+    if (is_home(scope)) {
+        spread(scope);
+        return;
+    }
+    hold(scope);
+    rvi_worker_send(scope->home, &scope->cancel_msg);
+}
+
+void rv_scope_cancel(rv_scope *scope, int why)
+{
+    cancel(scope, why < 0 ? why : why > 0 ? -why : -ECANCELED);
+}
+
+int rv_scope_reason(const rv_scope *scope)
+{
+    int reason = rvi_cancel_reason(&scope->cancel);
+
+    return reason == REASON_SUCCESS ? 0 : reason;
+}
+
+/* --- starting a task --- */
+
+static struct shard *shard_new(struct rv_scope *scope, struct rvi_worker *w)
+{
+    struct shard *shard = rvi_calloc(1, sizeof *shard);
+
+    if (!shard)
+        return NULL;
+    shard->scope = scope;
+    shard->worker = w;
+    rvi_list_init(&shard->children);
+    shard->quit.deliver = deliver_quit;
+    shard->spread.deliver = deliver_spread;
+    return shard;
+}
+
+/* The table of shards elsewhere; made by whoever comes first. */
+static _Atomic(struct shard *) *shards_of(struct rv_scope *scope)
+{
+    _Atomic(struct shard *) *shards =
+        rvi_load_acquire(&scope->elsewhere); /* pairs: scope-elsewhere */
+
+    if (shards)
+        return shards;
+    _Atomic(struct shard *) *mine = rvi_calloc(scope->home->sched->worker_count, sizeof *mine);
+    if (mine && !rvi_cas_acq_rel(&scope->elsewhere, &shards, mine)) { /* pairs: scope-elsewhere */
+        rvi_free(mine);
+        return shards;
+    }
+    return mine;
+}
+
+/* The calling worker's shard; NULL: no memory. */
+static struct shard *shard_of(struct rv_scope *scope, struct rvi_worker *w)
+{
+    if (rvi_likely(scope->home == w))
+        return &scope->here;
+    _Atomic(struct shard *) *shards = shards_of(scope);
+    if (!shards)
+        return NULL;
+    struct shard *shard = rvi_load_relaxed(&shards[w->index]); /* this thread's own store */
+    if (!shard && (shard = shard_new(scope, w))) {
+        rvi_store_release(&shards[w->index], shard); /* pairs: scope-shard */
+        rvi_fence_seq_cst(); /* before its first child looks at the reason; pairs: scope-spread */
+    }
+    return shard;
+}
+
+/* Before the scope's reference to the child goes: what its end means for the others. */
+static void judge(struct rv_scope *scope, int result)
+{
+    int none = 0;
+
+    if (result >= 0) {
+        if (scope->policy == RV_FIRST_SUCCESS)
+            cancel(scope, REASON_SUCCESS);
+        return;
+    }
+    rvi_cas_relaxed(&scope->first_failure, &none, result);
+    if (scope->policy == RV_FAIL_FAST)
+        cancel(scope, result);
+}
+
+static void child_ended(struct rvi_task *task)
+{
+    struct shard *shard = task->group;
+    struct rv_scope *scope = shard->scope;
+    int result = task->result;
+
+    rvi_link_remove(&task->sibling);
+    rvi_local_unref(task->locals);
+    rvi_task_free(task);
+    rvi_count(result < 0 ? &shard->failed : &shard->succeeded);
+    if (rvi_unlikely(result < 0 || scope->policy == RV_FIRST_SUCCESS))
+        judge(scope, result);
+    if (scope->is_limited)
+        rv_sem_post(&scope->room, 1);
+    shard_remove(shard);
+}
+
+/* On a worker, with room in the scope. */
+static int start(struct rv_scope *scope, struct rvi_worker *w, rv_fn *fn, void *arg,
+                 const struct rv_site *site, struct rvi_local *locals)
+{
+    struct shard *shard = shard_of(scope, w);
+    struct rvi_task *task = shard ? rvi_task_new(w) : NULL;
+
+    if (rvi_unlikely(!task))
+        return -ENOMEM;
+    task->fn = fn;
+    task->arg = arg;
+    task->site = site;
+    task->cancel = &scope->cancel;
+    task->locals = rvi_local_ref(locals);
+    task->ended = child_ended;
+    task->group = shard;
+    int r = rvi_task_spawn(task);
+    if (rvi_unlikely(r < 0)) {
+        rvi_local_unref(task->locals);
+        rvi_task_free(task);
+        return r;
+    }
+    shard_add(shard, task); /* it cannot end before: its end comes back to this thread */
+    return 0;
+}
+
+/* --- starting a task from a plain thread, or a worker of another runtime --- */
+
+static bool is_outsider(const struct rv_scope *scope, const struct rvi_worker *w)
+{
+    return !w || (w != scope->home && w->sched != scope->home->sched);
+}
+
+struct posted {
+    struct rvi_msg msg;
+    struct rv_scope *scope;
+    rv_fn *fn;
+    void *arg;
+    const struct rv_site *site;
+};
+
+static void deliver_post(struct rvi_msg *msg, void *receiver)
+{
+    struct posted *posted = rvi_container_of(msg, struct posted, msg);
+    struct rv_scope *scope = posted->scope;
+    int r = start(scope, receiver, posted->fn, posted->arg, posted->site, NULL);
+
+    rvi_free(posted);
+    if (r < 0)
+        judge(scope, r);
+    release(scope, 1);
+}
+
+static int post(struct rv_scope *scope, rv_fn *fn, void *arg, const struct rv_site *site)
+{
+    if (scope->is_limited)
+        return -EPERM;
+    struct posted *posted = rvi_alloc(sizeof *posted);
+    if (!posted)
+        return -ENOMEM;
+    *posted = (struct posted){{.deliver = deliver_post}, scope, fn, arg, site};
+    hold(scope);
+    rvi_worker_send(scope->home, &posted->msg);
+    return 0;
+}
+
+int rv_go_at(rv_scope *scope, rv_fn *fn, void *arg, const struct rv_site *site)
+{
+    struct rvi_worker *w = rvi_worker_self();
+    int r;
+
+    if (rvi_unlikely(rvi_cancel_reason(&scope->cancel) != 0))
+        return -ECANCELED;
+    if (rvi_unlikely(is_outsider(scope, w)))
+        return post(scope, fn, arg, site);
+    if (!scope->is_limited)
+        return start(scope, w, fn, arg, site, rvi_task_self()->locals);
+
+    r = rv_sem_wait(&scope->room, RV_NEVER);
+    if (r < 0)
+        return r;
+    r = rvi_cancel_reason(&scope->cancel) ? -ECANCELED
+                                          : start(scope, w, fn, arg, site, rvi_task_self()->locals);
+    if (r < 0)
+        rv_sem_post(&scope->room, 1);
+    return r;
+}
+
+/* --- opening and closing --- */
+
+static int read_opts(struct rv_scope_opts *ret, const struct rv_scope_opts *opts)
+{
+    int r = rvi_opts_copy(ret, sizeof *ret, opts, opts ? opts->size : 0);
+
+    if (r < 0)
+        return r;
+    if (ret->limit > PTRDIFF_MAX)
+        ret->limit = 0; /* more than memory has room for */
+    return (unsigned)ret->policy <= RV_FIRST_SUCCESS ? 0 : -EINVAL;
+}
+
+/* malloc and assignment rather than calloc: glibc's calloc passes its thread cache by. */
+static struct rv_scope *scope_new(struct rvi_task *owner, const struct rv_scope_opts *opts)
+{
+    struct rv_scope *scope = rvi_alloc(sizeof *scope);
+
+    if (!scope)
+        return NULL;
+    *scope = (struct rv_scope){
+        .policy = opts->policy,
+        .name = opts->name,
+        .owner = owner,
+        .outer = owner->scopes,
+        .outer_cancel = owner->cancel,
+        .home = rvi_worker_self(),
+        .deadline = opts->deadline ? opts->deadline : RV_NEVER,
+        .shielded_until = owner->shields ? owner->shield_until : 0,
+        .cancel_msg.deliver = deliver_cancel,
+        .is_limited = opts->limit != 0,
+        .here = {.scope = scope, .worker = rvi_worker_self()},
+    };
+    rvi_timer_init(&scope->timer, on_timer);
+    rvi_list_init(&scope->here.children);
+    rv_sem_init(&scope->room, opts->limit);
+    return scope;
+}
+
+int rv_scope_open(rv_scope **ret, const struct rv_scope_opts *opts)
+{
+    struct rvi_task *self = rvi_task_self();
+    struct rv_scope_opts known;
+    struct rvi_fifo todo;
+    int r = read_opts(&known, opts);
+
+    if (r < 0)
+        return r;
+    if (!self)
+        return -EPERM;
+    struct rv_scope *scope = scope_new(self, &known);
+    if (!scope)
+        return -ENOMEM;
+    if (scope->deadline != RV_NEVER) {
+        r = rvi_timers_arm(&scope->home->timers, &scope->timer, scope->deadline);
+        if (r < 0) {
+            rvi_free(scope);
+            return r;
+        }
+    }
+    self->scopes = scope;
+    self->cancel = &scope->cancel;
+    if (rvi_cancel_reason(scope->outer_cancel)) {
+        rvi_fifo_init(&todo);
+        cancel_from_outside(scope, &todo); /* it has nobody yet to spread to */
+    }
+    *ret = scope;
+    return 0;
+}
+
+static int result_of(const struct rv_scope *scope)
+{
+    int reason = rvi_cancel_reason(&scope->cancel);
+
+    if (reason == REASON_SUCCESS)
+        return 0;
+    return reason ? reason : rvi_load_relaxed(&scope->first_failure);
+}
+
+static void scope_free(struct rv_scope *scope)
+{
+    _Atomic(struct shard *) *shards =
+        rvi_load_acquire(&scope->elsewhere); /* pairs: scope-elsewhere */
+
+    RV_DCHECK(is_empty(scope));
+    for (unsigned i = 0; shards && i < scope->home->sched->worker_count; i++)
+        rvi_free(rvi_load_acquire(&shards[i])); /* pairs: scope-shard */
+    rvi_free(shards);
+    rvi_free(scope);
+}
+
+/* Again and again: between the wake and its turn the scope may have been cancelled, and messages
+ * that find nobody are on their way to the shards. */
+static void wait_until_empty(struct rv_scope *scope)
+{
+    struct rvi_waiter closer;
+
+    while (!is_empty(scope)) {
+        rvi_waiter_init(&closer);
+        scope->closer = &closer;
+        rvi_wait_always(&closer, RVI_WHY_SCOPE_CLOSE);
+    }
+}
+
+/* Apart from rv_scope_close's result, which may be the same -errno from a task. */
+static int may_close(const struct rv_scope *scope)
+{
+    struct rvi_task *self = rvi_task_self();
+
+    if (scope->owner != self)
+        return -EPERM;
+    return self->scopes == scope ? 0 : -EINVAL;
+}
+
+int rv_scope_close(rv_scope *scope)
+{
+    struct rvi_task *self = rvi_task_self();
+    int r = may_close(scope);
+
+    if (r < 0)
+        return r;
+    wait_until_empty(scope);
+    rvi_timers_disarm(&scope->home->timers, &scope->timer);
+    self->scopes = scope->outer;
+    self->cancel = scope->outer_cancel;
+    int result = result_of(scope);
+    scope_free(scope);
+    return result;
+}
+
+/* Another worker counts on meanwhile: it must not look as if more tasks had ended than were
+ * started. */
+static void add_stats(struct rv_scope_stats *stats, const struct shard *shard)
+{
+    size_t succeeded = rvi_load_relaxed(&shard->succeeded);
+    size_t failed = rvi_load_relaxed(&shard->failed);
+    size_t started = rvi_load_relaxed(&shard->started);
+
+    stats->started += started > succeeded + failed ? started : succeeded + failed;
+    stats->succeeded += succeeded;
+    stats->failed += failed;
+}
+
+int rv_scope_stats_read(const rv_scope *scope, struct rv_scope_stats *stats)
+{
+    _Atomic(struct shard *) *shards =
+        rvi_load_acquire(&scope->elsewhere); /* pairs: scope-elsewhere */
+
+    if (scope->owner != rvi_task_self())
+        return -EPERM;
+    *stats = (struct rv_scope_stats){0};
+    add_stats(stats, &scope->here);
+    for (unsigned i = 0; shards && i < scope->home->sched->worker_count; i++) {
+        const struct shard *shard = rvi_load_acquire(&shards[i]); /* pairs: scope-shard */
+        if (shard)
+            add_stats(stats, shard);
+    }
+    stats->alive = stats->started - stats->succeeded - stats->failed;
+    return 0;
+}
+
+struct rv_scope_guard rv_scope_guard_open(int *err, const struct rv_scope_opts *opts)
+{
+    struct rv_scope_guard guard = {NULL, err};
+
+    *err = rv_scope_open(&guard.scope, opts);
+    return guard;
+}
+
+void rv_scope_guard_close(struct rv_scope_guard *guard)
+{
+    if (!guard->scope)
+        return;
+    if (may_close(guard->scope) < 0)
+        rvi_panic(
+            "a scope opened by RV_SCOPE() was left while an inner scope is open: close the inner "
+            "scope first");
+    *guard->err = rv_scope_close(guard->scope);
+    guard->scope = NULL;
+}

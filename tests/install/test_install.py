@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What is installed can be used: by pkg-config and by CMake, from a program outside the tree.
+
+The build tree is installed below a DESTDIR and moved to a place that the build never heard of, as a
+package manager would do; nothing of the source tree is on any path. The installed files are held
+against the list of what belongs there.
+
+    test_install.py SOURCE_ROOT BUILD_TREE VERSION
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+root, build, version = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+sys.path.insert(0, str(root / "tools"))
+
+from public_api import public_headers  # noqa: E402
+from tap import Tap  # noqa: E402
+
+
+class Failed(Exception):
+    pass
+
+
+def run(command, **env):
+    """Run a command that has to succeed; its output."""
+    done = subprocess.run([str(c) for c in command], env=dict(os.environ, **env), text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode != 0:
+        raise Failed(f"$ {' '.join(map(str, command))}\n{done.stdout}")
+    return done.stdout
+
+
+def greets(program, prefix):
+    said = run([program], LD_LIBRARY_PATH=str(library_folder(prefix)))
+    if said != f"hello from a task, ravel {version}\n":
+        raise Failed(f"it said {said!r}")
+
+
+def library_folder(prefix):
+    return next(prefix.rglob("libravel.so")).parent
+
+
+def install(prefix, scratch):
+    """Install below a DESTDIR, then move the tree to prefix."""
+    run(["meson", "install", "--quiet", "--no-rebuild", "-C", build, "--destdir", scratch / "dest"])
+    configured = next((scratch / "dest").rglob("include")).parent
+    shutil.move(configured, prefix)
+
+
+def installs_what_belongs_there(prefix, scratch):
+    install(prefix, scratch)
+    found = {str(p.relative_to(prefix)) for p in prefix.rglob("*") if not p.is_dir()}
+    lib = library_folder(prefix).relative_to(prefix)
+    wanted = {str(h.relative_to(root)) for h in public_headers(root)}
+    wanted |= {f"{lib}/{name}" for name in
+               ("libravel.a", "libravel.so", "libravel.so.0", f"libravel.so.{version}",
+                "pkgconfig/ravel.pc", "cmake/ravel/ravel-config.cmake",
+                "cmake/ravel/ravel-config-version.cmake")}
+    if found != wanted:
+        raise Failed(f"missing: {sorted(wanted - found)}\ntoo many: {sorted(found - wanted)}")
+
+
+def a_program_builds_by_pkg_config(prefix, scratch):
+    flags = run(["pkg-config", f"--define-variable=prefix={prefix}", "--cflags", "--libs",
+                 f"ravel = {version}"],
+                PKG_CONFIG_PATH=str(library_folder(prefix) / "pkgconfig")).split()
+    program = scratch / "by-pkg-config"
+    run(["cc", "-Wall", "-Werror", scratch / "hello" / "hello.c", "-o", program, *flags])
+    greets(program, prefix)
+
+
+def a_program_builds_against_the_static_library(prefix, scratch):
+    program = scratch / "static"
+    run(["cc", "-Wall", "-Werror", scratch / "hello" / "hello.c", "-I", prefix / "include",
+         library_folder(prefix) / "libravel.a", "-pthread", "-o", program])
+    if run([program]) != f"hello from a task, ravel {version}\n":
+        raise Failed("the static program said something else")
+
+
+def a_program_builds_by_cmake(prefix, scratch):
+    tree = scratch / "by-cmake"
+    run(["cmake", "-S", scratch / "hello", "-B", tree, f"-DCMAKE_PREFIX_PATH={prefix}",
+         f"-DRAVEL_VERSION={version}"])
+    run(["cmake", "--build", tree])
+    greets(tree / "hello", prefix)
+
+
+def main():
+    tap = Tap()
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        shutil.copytree(root / "tests" / "install", scratch / "hello")
+        for step in (installs_what_belongs_there, a_program_builds_by_pkg_config,
+                     a_program_builds_against_the_static_library, a_program_builds_by_cmake):
+            try:
+                step(scratch / "prefix", scratch)
+                tap.result(step.__name__, True)
+            except (Failed, StopIteration) as error:
+                tap.result(step.__name__, False, str(error) or "no such file")
+    return tap.finish()
+
+
+sys.exit(main())

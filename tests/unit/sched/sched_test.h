@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* sched_test.h - what the tests of src/sched share: a runtime to run in, ways to hold a worker, and
+ * ways to count what the process holds.
+ *
+ * What runs in tasks checks by RV_CHECK: cmocka's assertions jump to the frame of the test, which
+ * no task may do. */
+#pragma once
+
+#include <dirent.h>
+#include <stdio.h>
+
+#include <ravel.h>
+
+#include "../sys/sys_test.h"
+#include "base/alloc.h"
+#include "sched/sched.h"
+#include "sys/thread.h"
+
+/* As many repetitions as the tools have patience for. */
+static inline size_t repeats(size_t count)
+{
+    return is_under_a_tool() ? count / 20 + 1 : count;
+}
+
+static inline int run_on(unsigned workers, rv_fn *fn, void *arg)
+{
+    struct rv_run_opts opts = {.size = sizeof(opts), .workers = workers};
+    return rv_run(fn, arg, &opts);
+}
+
+typedef _Atomic(bool) flag;
+
+static inline void raise_flag(flag *f)
+{
+    rvi_store_seq_cst(f, true); /* pairs: test-flag */
+}
+
+static inline bool is_raised(flag *f)
+{
+    return rvi_load_seq_cst(f); /* pairs: test-flag */
+}
+
+/* A task that does this holds its worker: other threads run, other tasks of this one do not. */
+static inline void hold_until(flag *f)
+{
+    while (!is_raised(f))
+        rvi_thread_yield();
+}
+
+static inline void yield_until(flag *f)
+{
+    while (!is_raised(f))
+        rv_yield();
+}
+
+static inline int raise_it(void *f)
+{
+    raise_flag(f);
+    return 0;
+}
+
+static inline struct rv_run_stats stats_now(void)
+{
+    struct rv_run_stats stats = {.size = sizeof(stats)};
+    RV_CHECK(rv_run_stats_read(&stats) == 0);
+    return stats;
+}
+
+/* --- no more threads ---
+ *
+ * In a child, which becomes a user that has nothing else running, and whose limit then counts the
+ * child's own threads. Not for ThreadSanitizer, which starts threads of its own. */
+
+enum { NOBODY_ELSE = 54321 };
+
+static inline bool can_forbid_threads(void)
+{
+    return geteuid() == 0 && !RVI_TSAN;
+}
+
+static inline void allow_threads(rlim_t most)
+{
+    const struct rlimit limit = {most, most};
+    RV_CHECK(setresuid(NOBODY_ELSE, NOBODY_ELSE, NOBODY_ELSE) == 0);
+    RV_CHECK(setrlimit(RLIMIT_NPROC, &limit) == 0);
+}
+
+/* --- what the process holds --- */
+
+static inline size_t count_entries(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    size_t count = 0;
+    RV_CHECK(dir != NULL);
+    while (readdir(dir))
+        count++;
+    closedir(dir);
+    return count;
+}
+
+static inline size_t count_mappings(void)
+{
+    FILE *file = fopen("/proc/self/maps", "re");
+    size_t count = 0;
+    int c;
+    RV_CHECK(file != NULL);
+    while ((c = getc(file)) != EOF)
+        count += c == '\n';
+    fclose(file);
+    return count;
+}
+
+struct holdings {
+    size_t files, threads, mappings;
+    long memory;
+};
+
+static inline struct holdings holdings_now(void)
+{
+    return (struct holdings){
+        .files = count_entries("/proc/self/fd"),
+        .threads = count_entries("/proc/self/task"),
+        .mappings = count_mappings(),
+        .memory = rvi_alloc_live(),
+    };
+}
+
+/* The C library keeps some stacks of ended threads, and the tools map as they like. */
+static inline void assert_no_more_is_held(const struct holdings *before)
+{
+    struct holdings now = holdings_now();
+    assert_int_equal(now.files, before->files);
+    assert_int_equal(now.threads, before->threads);
+    assert_int_equal(now.memory, before->memory);
+    if (!is_under_a_tool())
+        assert_in_range(now.mappings, 0, before->mappings + 4);
+}
