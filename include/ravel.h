@@ -5,6 +5,9 @@
 #include <ravel/blocking.h>
 #include <ravel/chan.h>
 #include <ravel/def.h>
+#include <ravel/executor.h>
+#include <ravel/future.h>
+#include <ravel/job.h>
 #include <ravel/local.h>
 #include <ravel/queue.h>
 #include <ravel/run.h>

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* executor.h - where jobs run; the program text stays the same on every tier.
+ *
+ * Without the checks of r that each line needs:
+ *
+ *     rv_executor *ex;
+ *     int r = rv_executor_open(&ex, "threads:4", NULL);
+ *     rv_future *f;
+ *     r = rv_submit(ex, &f, count_words, &chunk, RV_NEVER);
+ *     r = rv_future_get(f, &count, &outcome, rv_after(RV_SECOND));
+ *     f = rv_future_free(f);
+ *     r = rv_executor_close(ex, RV_CLOSE_WAIT, RV_NEVER); */
+#pragma once
+
+#include <ravel/def.h>
+#include <ravel/future.h>
+#include <ravel/job.h>
+#include <ravel/time.h>
+
+RV_BEGIN_DECLS
+
+typedef struct rv_executor rv_executor;
+
+struct rv_executor_opts {
+    size_t size;         /* sizeof(struct rv_executor_opts); 0: the first release's fields */
+    size_t backlog;      /* jobs that may wait for their turn before rv_submit waits; 0: four a
+                            worker, at least 16 */
+    rv_time job_timeout; /* nanoseconds that one job may run; 0: no limit. When they are over, it is
+                            asked to stop as by rv_future_cancel ("inline" cannot ask); whenever it
+                            then ends, its outcome is RV_OUTCOME_TIMEOUT. */
+    int isolated;        /* for "auto": jobs must not share the caller's memory */
+};
+
+/** Open an executor.
+ *
+ *  - "inline": in the caller, at rv_submit
+ *  - "tasks", "tasks:N": as tasks of the calling task's runtime, at most N at a time (default: four
+ *    a worker). It is a scope of the calling task: closed by the same task, innermost first, and
+ *    cancelled with the scopes around it.
+ *  - "threads", "threads:N": on at most N threads of their own (default: usable cores), started as
+ *    they are needed
+ *  - "auto": one usable core and a runtime: tasks; otherwise threads. rv_executor_choice says what
+ *    was chosen and why.
+ *
+ * @param ret   the executor
+ * @param spec  as above
+ * @param opts  NULL for the defaults; read before return
+ * @return 0
+ * Errors:  -EINVAL no such tier, N is no number from 1 to 65536, or job_timeout is negative; -EPERM
+ *          "tasks" outside a task; -EOPNOTSUPP a tier this build does not have ("processes",
+ *          "cluster:...", or isolated with "auto"); -E2BIG unknown fields; -EAGAIN no thread could
+ *          be started; -ECANCELED "tasks" in a cancelled scope; -ENOMEM
+ * Blocks:  "tasks": the task, until the first of its tasks has begun; otherwise no
+ * Threads: any task of any worker, plain threads; not signal handlers
+ * Lifetime: until rv_executor_close */
+RV_API RV_NODISCARD int rv_executor_open(rv_executor **ret, const char *spec,
+                                         const struct rv_executor_opts *opts);
+
+/** What happens to jobs that have not ended when an executor closes. */
+enum rv_close_mode {
+    RV_CLOSE_WAIT,   /* all are run */
+    RV_CLOSE_CANCEL, /* those that wait are cancelled, those that run are asked to stop */
+};
+
+/** Close an executor: refuse new jobs, deal with the old ones, wait until none is running.
+ *
+ * @param ex        NULL does nothing
+ * @param mode      see enum rv_close_mode
+ * @param deadline  when waiting turns into cancelling; RV_NEVER: it does not. So does cancellation
+ *                  of the caller's scope. Jobs that run are waited for all the same: nobody can
+ *                  kill a task or a thread.
+ * @return 0 all jobs ended by themselves
+ * Errors:  -ECANCELED some were cancelled here; -ETIME the same because of the deadline; -ENOMEM
+ *          the same because there was no room for the timer; of "tasks": -EPERM another task has
+ *          opened it, -EINVAL a scope opened after it is still open (in both cases nothing has
+ *          happened)
+ * Blocks:  the task, never its thread; a plain thread itself
+ * Threads: whoever opened it; nobody may be submitting but its jobs, which get -EPIPE. Called by
+ *          one of its own jobs it is a misuse that stops the program ("tasks": -EPERM).
+ * Lifetime: ends it, unless -EPERM or -EINVAL; futures stay readable */
+RV_API RV_NODISCARD int rv_executor_close(rv_executor *ex, enum rv_close_mode mode,
+                                          rv_time deadline);
+
+/** What an executor runs on and why, for people.
+ *
+ * @param ex  an open executor
+ * @return such as "threads:2 (auto: 2 usable cores)"
+ * Errors:  none
+ * Blocks:  no
+ * Threads: any
+ * Lifetime: the executor's */
+RV_API const char *rv_executor_choice(const rv_executor *ex);
+
+/** How many jobs an executor runs at one time.
+ *
+ * @param ex  an open executor
+ * @return at least 1
+ * Errors:  none
+ * Blocks:  no
+ * Threads: any
+ * Lifetime: nothing is held */
+RV_API unsigned rv_executor_width(const rv_executor *ex);
+
+/** Hand a job over: rv_submit(ex, &future, count_words, &chunk, deadline). The input's type is
+ * checked. */
+#define rv_submit(ex, ret, fn, in, deadline)                                                       \
+    rv_submit_job((ex), (ret), &rv_job_##fn, (1 ? (in) : (const rv_job_in_##fn *)0), (deadline))
+
+/** What rv_submit() calls.
+ *
+ * @param ex        an open executor
+ * @param ret       the future; free it with rv_future_free
+ * @param job       a registered job
+ * @param in        copied: job->in_bytes bytes
+ * @param deadline  bounds the wait for room in the backlog, or RV_NEVER
+ * @return 0; the job will have an outcome. On error it was not handed over.
+ * Errors:  -EPIPE the executor is closing; -ETIME deadline; -ECANCELED the caller's scope, or the
+ *          one around a "tasks" executor, is cancelled; -ENOMEM
+ * Blocks:  the task, never its thread, while the backlog is full; a plain thread itself; "inline"
+ *          runs the job
+ * Threads: any task of any worker, plain threads; not signal handlers
+ * Lifetime: in until return */
+RV_API RV_NODISCARD int rv_submit_job(rv_executor *ex, rv_future **ret, const struct rv_job *job,
+                                      const void *in, rv_time deadline);
+
+/** Run a job on every element of an array, a bounded number at a time, results in order:
+ * rv_map(ex, count_words, chunks, n, counts, outcomes, deadline). The types are checked. */
+#define rv_map(ex, fn, in, n, out, outcomes, deadline)                                             \
+    rv_map_job((ex), &rv_job_##fn, (1 ? (in) : (const rv_job_in_##fn *)0), (n),                    \
+               (1 ? (out) : (rv_job_out_##fn *)0), (outcomes), (deadline))
+
+/** What rv_map() calls.
+ *
+ * Never more than the executor's width and backlog are in flight, whatever n is.
+ *
+ * @param ex        an open executor
+ * @param job       a registered job
+ * @param in        n inputs of job->in_bytes bytes, one behind the other
+ * @param n         may be 0
+ * @param out       n results of job->out_bytes bytes; untouched where the outcome is no value
+ * @param outcomes  n of them; NULL: the first that is no value cancels the rest and becomes the
+ *                  result
+ * @param deadline  absolute monotonic nanoseconds, or RV_NEVER; bounds the whole map
+ * @return 0; every outcome is there (with NULL: every one is a value)
+ * Errors:  -ETIME deadline; -ECANCELED scope cancelled; -EPIPE closing; -ENOMEM; with outcomes NULL
+ *          the -errno of the lowest failing job, -ECANCELED, -ETIME or -EIO for the other kinds. On
+ *          error all that was handed over has been cancelled and waited for; with outcomes, those
+ *          not run say RV_OUTCOME_CANCELLED.
+ * Blocks:  the task, never its thread; a plain thread itself
+ * Threads: any task of any worker, plain threads; not signal handlers
+ * Lifetime: all arrays until return */
+RV_API RV_NODISCARD int rv_map_job(rv_executor *ex, const struct rv_job *job, const void *in,
+                                   size_t n, void *out, struct rv_outcome *outcomes,
+                                   rv_time deadline);
+
+/** What an executor has done so far. */
+struct rv_executor_stats {
+    size_t size;        /* sizeof(struct rv_executor_stats); in: what the caller knows */
+    uint64_t submitted; /* jobs handed over */
+    uint64_t ended;     /* of those, the ones with an outcome */
+    uint64_t waiting;   /* in the backlog now */
+    uint64_t running;   /* now */
+};
+
+/** Count an executor's jobs.
+ *
+ * @param ex     an open executor
+ * @param stats  size set by the caller
+ * @return 0
+ * Errors:  -EINVAL stats->size is too small
+ * Blocks:  no
+ * Threads: any task of any worker, plain threads; not signal handlers
+ * Lifetime: nothing is held */
+RV_API RV_NODISCARD int rv_executor_stats_read(rv_executor *ex, struct rv_executor_stats *stats);
+
+RV_END_DECLS

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* job.h - a job is a typed function registered under its name, so that one rv_submit() reaches a
+ * task, a thread, a process or another machine.
+ *
+ *     struct chunk { ... };  struct count { ... };
+ *     static int count_words(const struct chunk *in, struct count *out) { ... return 0; }
+ *     RV_JOB(count_words, struct chunk, struct count);
+ *
+ * Input and output travel as bytes: they hold no pointers to be followed elsewhere. */
+#pragma once
+
+#include <ravel/def.h>
+
+RV_BEGIN_DECLS
+
+/** What runs a job: `in` is const input, `out` zeroed room for the result.
+ * @return 0 and the result is a value; or -errno, and it is that error */
+typedef int rv_job_fn(const void *in, void *out);
+
+/** A registered job; made by RV_JOB(). */
+struct rv_job {
+    const char *name;
+    rv_job_fn *run;
+    size_t in_bytes;
+    size_t out_bytes;
+    const char *file;
+    unsigned line;
+    struct rv_job *next; /* the registry's */
+};
+
+/** Add a job to this executable's registry; RV_JOB() does so before main.
+ *
+ * @param job  static
+ * @return 0
+ * Errors:  -EEXIST another job has that name: one line on stderr names both places
+ * Blocks:  no
+ * Threads: any
+ * Lifetime: job for ever */
+RV_API int rv_job_register(struct rv_job *job);
+
+/** Find a job by its name.
+ *
+ * @param name  as in RV_JOB()
+ * @return NULL when this executable has none
+ * Errors:  none
+ * Blocks:  no
+ * Threads: any
+ * Lifetime: static */
+RV_API const struct rv_job *rv_job_find(const char *name);
+
+/** Register `fn`, an `int fn(const in_type *, out_type *)`, as a job under its own name. At file
+ * scope, in C. No type may need more than max_align_t's alignment. */
+#define RV_JOB(fn, in_type, out_type)                                                              \
+    typedef in_type rv_job_in_##fn;                                                                \
+    typedef out_type rv_job_out_##fn;                                                              \
+    _Static_assert(_Alignof(rv_job_in_##fn) <= _Alignof(max_align_t) &&                            \
+                       _Alignof(rv_job_out_##fn) <= _Alignof(max_align_t),                         \
+                   "the input or result of job " #fn " is aligned too strictly");                  \
+    static int rv_job_run_##fn(const void *in, void *out)                                          \
+    {                                                                                              \
+        return fn((const rv_job_in_##fn *)in, (rv_job_out_##fn *)out);                             \
+    }                                                                                              \
+    static struct rv_job rv_job_##fn = {                                                           \
+        #fn, rv_job_run_##fn, sizeof(rv_job_in_##fn), sizeof(rv_job_out_##fn), __FILE__, __LINE__, \
+        NULL};                                                                                     \
+    __attribute__((constructor)) static void rv_job_register_##fn(void)                            \
+    {                                                                                              \
+        (void)rv_job_register(&rv_job_##fn);                                                       \
+    }                                                                                              \
+    struct rv_job
+
+RV_END_DECLS

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/* executor.c - open by a spec, submit, count, close.
+ *
+ * What a spec means is decided here; how its tier runs jobs is in tier_*.c; what happens to jobs
+ * between submission and their end is in backlog.c.
+ *
+ * An executor's memory is counted: its opener holds it, and each future does, because the lock that
+ * guards a future is its executor's. What runs jobs is gone when rv_executor_close returns.
+ *
+ * Closing: refuse, wait until nothing is in flight, end the runners. The deadline, a cancelled
+ * caller or RV_CLOSE_CANCEL put cancelling before or into the wait; the wait itself is always to
+ * the end. */
+#include "exec/executor.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <ravel/run.h>
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "base/opts.h"
+#include "sys/topology.h"
+
+enum {
+    MOST_WIDTH = 65536,
+    BACKLOG_EACH = 4, /* of the default backlog, for each runner */
+    BACKLOG_LEAST = 16,
+};
+
+/* What a spec comes down to. */
+struct choice {
+    const struct rvi_tier *tier;
+    const char *arg; /* what follows the colon, NULL when there is none */
+    char why[48];    /* for people; empty when the spec says it all */
+};
+
+static const struct rvi_tier *const tiers[] = {
+    &rvi_tier_inline,
+    &rvi_tier_tasks,
+    &rvi_tier_threads,
+};
+
+/* Valid names of what this build does not have. */
+static const char *const tiers_elsewhere[] = {"processes", "cluster"};
+
+/* --- memory --- */
+
+void rvi_executor_ref(struct rv_executor *ex)
+{
+    (void)rvi_fetch_add_relaxed(&ex->refs, 1);
+}
+
+void rvi_executor_unref(struct rv_executor *ex)
+{
+    if (rvi_fetch_sub_release(&ex->refs, 1) > 1) /* pairs: executor-refs */
+        return;
+    (void)rvi_load_acquire(&ex->refs); /* pairs: executor-refs */
+    rvi_free(ex);
+}
+
+static struct rv_executor *executor_new(const struct rvi_tier *tier, rv_time job_timeout)
+{
+    struct rv_executor *ex = rvi_calloc(1, tier->bytes);
+
+    if (!ex)
+        return NULL;
+    ex->tier = tier;
+    ex->job_timeout = job_timeout;
+    rvi_store_relaxed(&ex->refs, 1);
+    rvi_list_init(&ex->waiting);
+    rvi_list_init(&ex->running);
+    return ex;
+}
+
+/* --- specs --- */
+
+static bool is_called(const char *spec, size_t length, const char *name)
+{
+    return strlen(name) == length && memcmp(spec, name, length) == 0;
+}
+
+static int choose_auto(const struct rv_executor_opts *opts, struct choice *ret)
+{
+    int cores = rvi_usable_cores();
+    bool in_runtime = rv_run_workers() > 0;
+
+    if (opts->isolated)
+        return -EOPNOTSUPP;
+    ret->tier = cores == 1 && in_runtime ? &rvi_tier_tasks : &rvi_tier_threads;
+    if (cores > 1)
+        snprintf(ret->why, sizeof(ret->why), " (auto: %d usable cores)", cores);
+    else
+        snprintf(ret->why, sizeof(ret->why), " (auto: 1 usable core, %s)",
+                 in_runtime ? "inside a runtime" : "no runtime");
+    return 0;
+}
+
+static int choose(const char *spec, const struct rv_executor_opts *opts, struct choice *ret)
+{
+    size_t length = strcspn(spec, ":");
+
+    *ret = (struct choice){.arg = spec[length] ? spec + length + 1 : NULL};
+    if (is_called(spec, length, "auto"))
+        return ret->arg ? -EINVAL : choose_auto(opts, ret);
+    for (size_t i = 0; i < sizeof(tiers) / sizeof(tiers[0]); i++) {
+        if (is_called(spec, length, tiers[i]->name)) {
+            ret->tier = tiers[i];
+            return 0;
+        }
+    }
+    for (size_t i = 0; i < sizeof(tiers_elsewhere) / sizeof(tiers_elsewhere[0]); i++) {
+        if (is_called(spec, length, tiers_elsewhere[i]))
+            return -EOPNOTSUPP;
+    }
+    return -EINVAL;
+}
+
+int rvi_executor_set_width(struct rv_executor *ex, const char *arg, unsigned usual)
+{
+    unsigned width = 0;
+
+    for (const char *digit = arg; digit && *digit; digit++) {
+        if (*digit < '0' || *digit > '9')
+            return -EINVAL;
+        width = width * 10 + (unsigned)(*digit - '0');
+        if (width > MOST_WIDTH)
+            return -EINVAL;
+    }
+    if (arg && width == 0)
+        return -EINVAL;
+    ex->width = arg ? width : usual;
+    return 0;
+}
+
+static void set_limit(struct rv_executor *ex, size_t backlog)
+{
+    size_t usual = (size_t)ex->width * BACKLOG_EACH;
+
+    if (!ex->tier->start)
+        backlog = 0; /* nothing ever waits */
+    else if (backlog == 0)
+        backlog = usual < BACKLOG_LEAST ? BACKLOG_LEAST : usual;
+    if (__builtin_add_overflow(ex->width, backlog, &ex->limit))
+        ex->limit = SIZE_MAX;
+}
+
+static void describe(struct rv_executor *ex, const char *why)
+{
+    if (ex->tier->start)
+        snprintf(ex->choice, sizeof(ex->choice), "%s:%u%s", ex->tier->name, ex->width, why);
+    else
+        snprintf(ex->choice, sizeof(ex->choice), "%s%s", ex->tier->name, why);
+}
+
+/* --- the public side --- */
+
+int rv_executor_open(rv_executor **ret, const char *spec, const struct rv_executor_opts *user_opts)
+{
+    struct rv_executor_opts opts;
+    struct choice choice;
+    int r = rvi_opts_copy(&opts, sizeof(opts), user_opts, user_opts ? user_opts->size : 0);
+
+    if (r == 0 && opts.job_timeout < 0)
+        r = -EINVAL;
+    if (r == 0)
+        r = choose(spec, &opts, &choice);
+    if (r < 0)
+        return r;
+    struct rv_executor *ex = executor_new(choice.tier, opts.job_timeout);
+    if (!ex)
+        return -ENOMEM;
+    r = ex->tier->open(ex, choice.arg);
+    if (r < 0) {
+        rvi_executor_unref(ex);
+        return r;
+    }
+    set_limit(ex, opts.backlog);
+    describe(ex, choice.why);
+    *ret = ex;
+    return 0;
+}
+
+static uint64_t count_cancelled(struct rv_executor *ex)
+{
+    bool biased = rvi_bias_lock(&ex->lock);
+    uint64_t cancelled = ex->cancelled;
+
+    rvi_bias_unlock(&ex->lock, biased);
+    return cancelled;
+}
+
+int rv_executor_close(rv_executor *ex, enum rv_close_mode mode, rv_time deadline)
+{
+    int r = ex ? ex->tier->may_close(ex) : 0;
+
+    if (!ex || r < 0)
+        return r;
+    uint64_t before = count_cancelled(ex);
+    rvi_backlog_refuse(ex, -EPIPE);
+    r = mode == RV_CLOSE_WAIT ? rvi_backlog_wait_idle(ex, deadline) : -ECANCELED;
+    if (r < 0) {
+        rvi_backlog_cancel_all(ex);
+        rvi_backlog_wait_idle_always(ex);
+    }
+    bool some_cancelled = count_cancelled(ex) > before;
+    ex->tier->close(ex);
+    rvi_executor_unref(ex);
+    if (!some_cancelled)
+        return 0;
+    return r < 0 ? r : -ECANCELED;
+}
+
+const char *rv_executor_choice(const rv_executor *ex)
+{
+    return ex->choice;
+}
+
+unsigned rv_executor_width(const rv_executor *ex)
+{
+    return ex->width;
+}
+
+int rv_submit_job(rv_executor *ex, rv_future **ret, const struct rv_job *job, const void *in,
+                  rv_time deadline)
+{
+    struct rv_future *f;
+    int r = rvi_wait_allowed();
+
+    if (r < 0)
+        return r;
+    f = rvi_future_new(ex, job, in);
+    if (!f)
+        return -ENOMEM;
+    r = ex->tier->submit(ex, f, deadline);
+    if (r < 0) {
+        rvi_future_unref(f);
+        rvi_future_unref(f);
+        return r;
+    }
+    *ret = f;
+    return 0;
+}
+
+int rv_executor_stats_read(rv_executor *ex, struct rv_executor_stats *stats)
+{
+    if (stats->size < sizeof(*stats))
+        return -EINVAL;
+    bool biased = rvi_bias_lock(&ex->lock);
+    stats->submitted = ex->submitted;
+    stats->ended = ex->ended;
+    stats->waiting = ex->queued;
+    stats->running = rvi_executor_in_flight(ex) - ex->queued;
+    rvi_bias_unlock(&ex->lock, biased);
+    return 0;
+}
