@@ -4,7 +4,7 @@
 PREFIX ?= /usr/local
 TREE := build/release
 
-.PHONY: all help demo test install uninstall clean format writable
+.PHONY: all help demo test bench install uninstall clean format writable
 
 all: $(TREE)/build.ninja
 	@ninja -C $(TREE)
@@ -13,6 +13,7 @@ help:
 	@echo 'make            build the library and the examples in $(TREE)'
 	@echo 'make demo       build and run examples/wordfreq; ARGS="[options] [DIRECTORY]"'
 	@echo 'make test       every test in every build; ARGS="--config gcc --suite unit" for fewer'
+	@echo 'make bench      measure against the peers that are installed; ARGS="--only chan --rounds 9"'
 	@echo 'make install    into PREFIX (now $(PREFIX)), below DESTDIR if that is set'
 	@echo 'make uninstall  take away what make install put there'
 	@echo 'make format     clang-format over all C files'
@@ -29,6 +30,11 @@ demo: $(TREE)/build.ninja
 test:
 	@tools/install_deps.sh --for test
 	@tools/run_tests.py $(ARGS)
+
+# A peer that cannot be had is left out, so missing packages do not stop it.
+bench:
+	@tools/install_deps.sh --for bench || true
+	@tools/bench.py $(ARGS)
 
 # The prefix is baked into ravel.pc, so a new one reconfigures the tree; an old one leaves it alone, so
 # that `make && sudo make install` makes nothing in it root's.

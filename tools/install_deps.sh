@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Install the Debian packages that a purpose needs and that are not there yet.
-#   tools/install_deps.sh --for demo|test
+#   tools/install_deps.sh --for demo|test|bench
 # Does nothing, fast, when all are there. Needs root or sudo otherwise.
 set -euo pipefail
 
@@ -10,9 +10,11 @@ demo=(gcc libc6-dev meson ninja-build python3 pkg-config)
 # header tests; gdb prints the stacks of a test that hangs.
 test=("${demo[@]}" clang libclang-rt-14-dev clang-format g++ libcmocka-dev valgrind gdb cmake
       gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
+# The peers that Debian packages, and callgrind, which counts instructions.
+bench=("${demo[@]}" g++ libboost-fiber-dev golang-go libtbb-dev valgrind)
 
 usage() {
-    echo "usage: tools/install_deps.sh --for demo|test" >&2
+    echo "usage: tools/install_deps.sh --for demo|test|bench" >&2
     exit 2
 }
 
@@ -20,6 +22,7 @@ usage() {
 case $2 in
 demo) wanted=("${demo[@]}") ;;
 test) wanted=("${test[@]}") ;;
+bench) wanted=("${bench[@]}") ;;
 *) usage ;;
 esac
 

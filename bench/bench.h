@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* bench.h - what the benchmarks share: parameters, the clock, medians, and lines of JSON.
+ *
+ * A benchmark is a program that takes `key=value` arguments, does one thing many times and prints
+ * one line for each figure. Every parameter that it asks for is in that line, given or not;
+ * one that it never asks for is refused, so that a misspelt argument cannot measure something else.
+ * Lower is better in every unit. Exit status 77 says that the thing asked for is not to be had. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Name the figure and its owner, and take the arguments: argv[0] is skipped. Call it first. */
+void bench_begin(const char *bench, const char *who, int argc, char **argv);
+
+/* A number from 0 up, or a word, from the arguments. */
+long bench_param(const char *key, long fallback);
+const char *bench_param_text(const char *key, const char *fallback);
+
+/* A parameter that this program bounds: no more than `most`, and the line tells what was used. */
+long bench_param_upto(const char *key, long fallback, long most);
+
+/* Monotonic nanoseconds; nanoseconds of CPU that all threads of this process have used. */
+int64_t bench_now(void);
+int64_t bench_cpu(void);
+
+/* The value below which `percent` of all lie. Sorts the values. */
+double bench_percentile(double *values, size_t n, double percent);
+
+/* Do the thing `ops` times. */
+typedef void bench_fn(void *arg, long ops);
+
+/* Call run(arg, ops) several times and print the median of nanoseconds for one operation. The first
+ * call is the warm-up. Parameters: ops (the default is given, for some 50 ms) and batches. With
+ * batches=1 everything that the program does grows with ops alone, which --instructions needs. */
+void bench_batches(bench_fn *run, void *arg, long ops);
+
+/* Print one figure; `part` (or NULL) is added to the name where a program has several. */
+void bench_result(const char *part, double value, const char *unit);
+
+/* What this process occupies; page tables are not part of the resident bytes. */
+struct bench_memory {
+    long resident_bytes;
+    long page_table_bytes;
+    long mappings;
+};
+struct bench_memory bench_memory_now(void);
+
+/* Stop unless result >= 0 (it is -errno otherwise); unless holds; because it is not to be had. */
+void bench_must(int result, const char *what);
+void bench_require(int holds, const char *what);
+__attribute__((noreturn)) void bench_not_here(void);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* boost.cpp - the same things with Boost.Fiber under its default round robin.
+ *
+ * Its fibers stay on the thread that started them, so with workers=2 the consumers run on a second
+ * thread. Its buffered channel holds one item less than its size, a power of two. Skynet starts
+ * each fiber at once (launch::dispatch), so that only the tasks of one branch have a stack. */
+#include "bench.h"
+
+#include <boost/fiber/all.hpp>
+#include <cstring>
+#include <memory>
+#include <thread>
+#include <vector>
+
+namespace fibers = boost::fibers;
+
+/* Each stack is a mapping of its own, and the kernel allows 65,530 of them. */
+static constexpr long most_fibers = 30000;
+
+static long tasks, pairs;
+static size_t size_of_chan;
+
+using buffered = fibers::buffered_channel<long>;
+using unbuffered = fibers::unbuffered_channel<long>;
+
+static size_t size_for(long capacity)
+{
+    size_t size = 2;
+    while (size < static_cast<size_t>(capacity))
+        size *= 2;
+    return size;
+}
+
+static void run_yield(void *, long ops)
+{
+    std::vector<fibers::fiber> all;
+    for (long i = 0; i < tasks; i++)
+        all.emplace_back([each = ops / tasks] {
+            for (long left = each; left > 0; left--)
+                boost::this_fiber::yield();
+        });
+    for (auto &f : all)
+        f.join();
+}
+
+static void bench_yield()
+{
+    tasks = bench_param("tasks", 2);
+    bench_batches(run_yield, nullptr, 1000000);
+}
+
+static void run_spawn_join(void *, long ops)
+{
+    while (ops-- > 0)
+        fibers::fiber([] {}).join();
+}
+
+static void run_spawn_yield(void *, long ops)
+{
+    while (ops-- > 0) {
+        fibers::fiber([] {}).detach();
+        boost::this_fiber::yield();
+    }
+}
+
+static void bench_spawn()
+{
+    bool yields = std::strcmp(bench_param_text("how", "close"), "yield") == 0;
+    bench_batches(yields ? run_spawn_yield : run_spawn_join, nullptr, 200000);
+}
+
+template <class Chan> static void run_pingpong(Chan &ping, Chan &pong, long ops)
+{
+    fibers::fiber other([&ping, &pong, ops] {
+        for (long left = ops; left > 0; left--)
+            pong.push(ping.value_pop());
+    });
+    for (long i = 0; i < ops; i++) {
+        ping.push(i);
+        bench_require(pong.value_pop() == i, "the wrong ball came back");
+    }
+    other.join();
+}
+
+static void run_pingpong_buffered(void *, long ops)
+{
+    buffered ping(size_of_chan), pong(size_of_chan);
+    run_pingpong(ping, pong, ops);
+}
+
+static void run_pingpong_unbuffered(void *, long ops)
+{
+    unbuffered ping, pong;
+    run_pingpong(ping, pong, ops);
+}
+
+static void bench_pingpong()
+{
+    long capacity = bench_param("capacity", 1);
+    size_of_chan = size_for(capacity);
+    bench_batches(capacity ? run_pingpong_buffered : run_pingpong_unbuffered, nullptr, 200000);
+}
+
+static void run_fibers(long n, void (*fn)(buffered &, long), buffered &ch, long each)
+{
+    std::vector<fibers::fiber> all;
+    for (long i = 0; i < n; i++)
+        all.emplace_back([fn, &ch, each] { fn(ch, each); });
+    for (auto &f : all)
+        f.join();
+}
+
+static void produce(buffered &ch, long each)
+{
+    for (long i = 0; i < each; i++)
+        ch.push(i);
+}
+
+static void consume(buffered &ch, long each)
+{
+    for (long i = 0; i < each; i++)
+        (void)ch.value_pop();
+}
+
+static void run_chan_on_one(void *, long ops)
+{
+    buffered ch(size_of_chan);
+    long each = ops / pairs;
+    fibers::fiber consumers([&ch, each] { run_fibers(pairs, consume, ch, each); });
+    run_fibers(pairs, produce, ch, each);
+    consumers.join();
+}
+
+static void run_chan_on_two(void *, long ops)
+{
+    buffered ch(size_of_chan);
+    long each = ops / pairs;
+    std::thread consumers([&ch, each] { run_fibers(pairs, consume, ch, each); });
+    run_fibers(pairs, produce, ch, each);
+    consumers.join();
+}
+
+static void bench_chan()
+{
+    long workers = bench_param_upto("workers", 1, 2);
+    pairs = bench_param("pairs", 1);
+    size_of_chan = size_for(bench_param("capacity", 128));
+    bench_batches(workers == 2 ? run_chan_on_two : run_chan_on_one, nullptr, 500000);
+}
+
+static void bench_parked()
+{
+    long n = bench_param_upto("tasks", 1000000, most_fibers);
+    double each = static_cast<double>(n);
+    fibers::mutex lock;
+    fibers::condition_variable gate;
+    bool open = false;
+    long waiting = 0;
+    std::vector<fibers::fiber> all;
+    all.reserve(static_cast<size_t>(n));
+    bench_memory a = bench_memory_now();
+    int64_t begin = bench_now();
+    for (long i = 0; i < n; i++)
+        all.emplace_back([&] {
+            std::unique_lock<fibers::mutex> held(lock);
+            waiting++;
+            gate.wait(held, [&] { return open; });
+        });
+    while (waiting < n)
+        boost::this_fiber::yield();
+    double ns = static_cast<double>(bench_now() - begin);
+    bench_memory b = bench_memory_now();
+    bench_result("resident", static_cast<double>(b.resident_bytes - a.resident_bytes) / each,
+                 "bytes");
+    bench_result("page tables", static_cast<double>(b.page_table_bytes - a.page_table_bytes) / each,
+                 "bytes");
+    bench_result("mappings", static_cast<double>(b.mappings), "");
+    bench_result("first creation", ns / each, "ns");
+    open = true;
+    gate.notify_all();
+    for (auto &f : all)
+        f.join();
+}
+
+static void run_node(buffered &up, long first, long leaves);
+
+static long sum_of_children(long first, long leaves)
+{
+    long sum = 0, share = leaves / 10;
+    buffered ch(16);
+    std::vector<fibers::fiber> kids;
+    for (long i = 0; i < 10; i++)
+        kids.emplace_back(fibers::launch::dispatch,
+                          [&ch, first, share, i] { run_node(ch, first + i * share, share); });
+    for (int i = 0; i < 10; i++)
+        sum += ch.value_pop();
+    for (auto &f : kids)
+        f.join();
+    return sum;
+}
+
+static void run_node(buffered &up, long first, long leaves)
+{
+    up.push(leaves == 1 ? first : sum_of_children(first, leaves));
+}
+
+static void bench_skynet()
+{
+    long leaves = bench_param_upto("leaves", 1000000, 100000);
+    if (bench_param("workers", 1) != 1)
+        bench_not_here();
+    int64_t begin = bench_now();
+    bench_require(sum_of_children(0, leaves) == leaves * (leaves - 1) / 2, "the sum is wrong");
+    bench_result(nullptr, static_cast<double>(bench_now() - begin) / static_cast<double>(leaves),
+                 "ns");
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        void (*run)();
+    } benches[] = {
+        {"yield", bench_yield}, {"spawn", bench_spawn},   {"pingpong", bench_pingpong},
+        {"chan", bench_chan},   {"parked", bench_parked}, {"skynet", bench_skynet},
+    };
+    for (const auto &b : benches) {
+        if (argc > 1 && std::strcmp(argv[1], b.name) == 0) {
+            bench_begin(argv[1], "boost", argc - 1, argv + 1);
+            b.run();
+            return 0;
+        }
+    }
+    bench_not_here();
+}
