@@ -26,7 +26,10 @@
  * one asks rv_cancelled(), never inside another call.
  *
  * Rejected: one list under a lock (a read-modify-write for each task, and a line that bounces);
- * a global registry of tasks; counting with one atomic (every end of a task would touch it). */
+ * a global registry of tasks; counting with one atomic (every end of a task would touch it).
+ *
+ * Checked by: tests/unit/task/test_scope.c, test_cancel.c, test_every_point.c,
+ * tests/stress/stress_scope.c, stress_cancel.c */
 #include <ravel/scope.h>
 
 #include <errno.h>

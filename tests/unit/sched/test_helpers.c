@@ -8,7 +8,6 @@
 #include <sched.h>
 
 #include "sched_test.h"
-#include "sys/clock.h"
 
 static struct rvi_helpers *helpers(void)
 {

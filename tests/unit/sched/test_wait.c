@@ -9,7 +9,6 @@
 
 #include "sched/cancel.h"
 #include "sched_test.h"
-#include "sys/clock.h"
 #include "sys/lock.h"
 
 struct gate {

@@ -8,7 +8,6 @@
 #include <stdio.h>
 
 #include "sched_test.h"
-#include "sys/clock.h"
 #include "sys/cpu.h"
 
 /* --- stealing --- */
