@@ -32,7 +32,8 @@ struct rv_run_opts {
  * @return what entry returned
  * Errors:  -EINVAL opts out of range or a RAVEL_ variable that is no number (one line on stderr
  *          says which); -E2BIG opts has fields this library does not know; -EBUSY called from a
- *          task; -ENOMEM no memory or address space for stacks; -EAGAIN no thread could be started
+ *          task; -ENOMEM no memory or address space for stacks; -EAGAIN no thread could be started;
+ *          -ENOSPC more than 16 runtimes at once; others from asking for the thread's stack
  * Blocks:  the calling thread, until entry has returned
  * Threads: plain threads; several may each have a runtime of their own; not signal handlers
  * Lifetime: arg and opts until return */

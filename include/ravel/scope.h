@@ -160,7 +160,8 @@ RV_API void rv_scope_guard_close(struct rv_scope_guard *guard);
 /** A block with a scope `s` of its own, closed on every way out: end, break, continue, return,
  * goto. `err` is an int variable declared before: it receives what rv_scope_close returned; when
  * the scope cannot be opened, it says why and the block is not entered. The rest are fields of
- * struct rv_scope_opts. Not for C++. */
+ * struct rv_scope_opts. What is declared inside the block is gone before the tasks are waited for:
+ * declare outside what they use. Not for C++. */
 #define RV_SCOPE(s, err, ...)                                                                      \
     for (struct rv_scope_guard rv_guard_##s                                                        \
          __attribute__((cleanup(rv_scope_guard_close))) = rv_scope_guard_open(                     \

@@ -113,18 +113,17 @@ static int wait_with_timer(struct rvi_waiter *w, rv_time deadline, enum rvi_why 
     return r;
 }
 
-/* Whoever waits has looked at its token a moment ago, and a change since then nudges it. */
 static int wait_as_task(struct rvi_waiter *w, rv_time deadline, enum rvi_why why)
 {
     struct rvi_task *task = w->task;
 
     if (rvi_unlikely(deadline != RV_NEVER || task->shields))
         return wait_with_timer(w, deadline, why);
-    do {
+    while (!rvi_cancel_reason(task->cancel)) {
         park(why);
         if (rvi_likely(rvi_load_relaxed(&w->woken)))
             return 0;
-    } while (!rvi_cancel_reason(task->cancel));
+    }
     return -ECANCELED;
 }
 
