@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "sched/probe.h"
 #include "sys/fault.h"
 #include "sys/fence.h"
 #include "sys/futex.h"
@@ -192,7 +193,7 @@ static int open_workers(struct rvi_sched *sched, bool measure)
             return r;
         }
         w->reuses_stacks = !measure;
-        w->is_watched = sched->monitor.stall_ns > 0;
+        w->probes = sched->monitor.stall_ns > 0 ? RVI_PROBE_STALL : 0;
     }
     return 0;
 }

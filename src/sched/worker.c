@@ -40,6 +40,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "sched/probe.h"
 #include "sched/sched.h"
 #include "sys/clock.h"
 #include "sys/cpu.h"
@@ -240,8 +241,8 @@ static inline struct rvi_stack *stack_of(struct rvi_worker *w, struct rvi_task *
 static inline void set_current(struct rvi_worker *w, struct rvi_task *task)
 {
     rvi_here.task = task;
-    if (rvi_unlikely(w->is_watched))
-        rvi_store_relaxed(&w->watched, task ? task->site : NULL);
+    if (rvi_unlikely(w->probes))
+        rvi_probe_switch(w, task);
     if (task)
         task->state = RVI_TASK_RUNNING;
 }

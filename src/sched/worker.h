@@ -30,7 +30,7 @@ struct rvi_worker {
     size_t round_left;     /* ready tasks that run before one fresh task gets its turn */
     uint32_t next_streak;
     uint32_t chores_tick; /* the tick at which to look at the clock again */
-    bool is_watched;      /* `watched` is kept */
+    uint8_t probes;       /* enum rvi_probe: who sees its switches */
     bool reuses_stacks;   /* a finished task's stack serves the next one without a switch */
 
     /* --- written by its own thread, read by others at any time --- */
