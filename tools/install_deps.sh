@@ -7,8 +7,8 @@ set -euo pipefail
 
 demo=(gcc libc6-dev meson ninja-build python3 pkg-config)
 # clang's sanitizer runtimes are a package of their own; cmake and g++ are for the install and
-# header tests; gdb prints the stacks of a test that hangs.
-test=("${demo[@]}" clang libclang-rt-14-dev clang-format g++ libcmocka-dev valgrind gdb cmake
+# header tests; gdb prints the stacks of a test that hangs, libdw those of parked tasks.
+test=("${demo[@]}" clang libclang-rt-14-dev clang-format g++ libcmocka-dev libdw-dev valgrind gdb cmake
       gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
 # The peers that Debian packages, and callgrind, which counts instructions.
 bench=("${demo[@]}" g++ libboost-fiber-dev golang-go libtbb-dev valgrind)

@@ -16,6 +16,8 @@
  * trampoline at which gdb, backtrace() and _Unwind_Backtrace() end. */
 #pragma once
 
+#include <stdint.h>
+
 /* Save the caller's context to *save_sp and continue the one in to_sp: there, the rvi_ctx_switch()
  * that saved it returns pass (or the entry function starts with pass as its argument). Returns what
  * whoever switches back passes. *save_sp is written before to_sp's stack is touched. */
@@ -34,3 +36,18 @@ static inline void *rvi_ctx_saved_pc(const void *sp)
     return ((void *const *)sp)[11];
 #endif
 }
+
+/* Registers by their DWARF numbers: of a context that is not running those that a call preserves. */
+struct rvi_regs {
+    uintptr_t pc; /* of a context that has called: inside the call, not after it */
+    uintptr_t sp;
+    uintptr_t value[32];
+    uint32_t known; /* bit n: value[n] is there; sp is among them */
+};
+
+/* The registers that a context which is not running will continue with, in the function that has
+ * called rvi_ctx_switch(). */
+void rvi_ctx_regs(const void *sp, struct rvi_regs *ret);
+
+/* Those of a ucontext_t: what a signal has interrupted, or what getcontext() has stored. */
+void rvi_ctx_regs_of_ucontext(const void *ucontext, struct rvi_regs *ret);

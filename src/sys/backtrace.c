@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: MIT */
+/* backtrace.c - unwinding with elfutils' libdw, which is loaded when it is first needed.
+ *
+ * libdw is asked to unwind a "thread" of this process whose registers and memory come from the view
+ * (dwfl_attach_state). Modules are reported from dl_iterate_phdr() rather than from /proc/self/maps,
+ * which has a line or two for each of a million stacks.
+ *
+ * Which frames are this library's own: those of its module, if that is a shared library; linked
+ * statically, those whose source lies in the same folder above the rooms as this file's.
+ *
+ * The guess without libdw: words of the stack whose target follows a call instruction.
+ *
+ * Invariants
+ *   B1  memory is read inside the view's bounds only.
+ *   B2  no network: libdw's own search for separate debug information may ask servers of the
+ *       distribution, so it is given a search that finds nothing.
+ *
+ * Rejected: linking libdw (each program would load it and four more libraries at its start);
+ * _Unwind_Backtrace (begins at its caller and nowhere else); following frame pointers (they are
+ * left out at -O2); libunwind (no lines).
+ *
+ * Checked by: tests/unit/sys/test_backtrace.c */
+#include "sys/backtrace.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef RVI_HAVE_LIBDW
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <elfutils/libdwfl.h>
+#endif
+
+#include "base/alloc.h"
+#include "base/check.h"
+
+enum { SCAN_BYTES = 8192, PATH_PARTS = 2 };
+
+#if defined(__x86_64__)
+enum { CALL_BYTES = 1 };
+#elif defined(__aarch64__)
+enum { CALL_BYTES = 4 };
+#endif
+
+struct rvi_backtracer {
+    void *session;                     /* libdw's; NULL: guess */
+    const struct rvi_stack_view *view; /* what is being unwound, and where its frames go */
+    const void **pcs;
+    size_t count, most;
+    const char *own_folder; /* of the library's sources, as its debug information has it */
+    size_t own_folder_length;
+};
+
+static bool is_in_view(const struct rvi_stack_view *view, uintptr_t address)
+{
+    return address >= view->low && address + sizeof(uintptr_t) <= view->high &&
+           address % sizeof(uintptr_t) == 0;
+}
+
+/* Words of frames that have ended lie among live ones: no sanitizer is to mind. */
+__attribute__((no_sanitize("address", "thread", "undefined"))) static uintptr_t word_at(
+    const struct rvi_stack_view *view, uintptr_t address)
+{
+    return *(const volatile uintptr_t *)(const void *)(view->bytes + (address - view->low));
+}
+
+__attribute__((no_sanitize("address", "thread", "undefined"))) void rvi_stack_copy(char *to,
+                                                                                   const char *from,
+                                                                                   size_t bytes)
+{
+    const volatile char *source = from;
+
+    for (size_t i = 0; i < bytes; i++)
+        to[i] = source[i];
+}
+
+void rvi_stack_view_parked(const struct rvi_stack *stack, struct rvi_stack_view *ret)
+{
+    rvi_ctx_regs(stack->sp, &ret->regs);
+    ret->low = (uintptr_t)stack->sp;
+    ret->high = (uintptr_t)stack->high;
+    ret->bytes = stack->sp;
+}
+
+/* Of a frame that is left by a call; lines are looked up inside the call, not after it. */
+static void add_return_address(struct rvi_backtracer *backtracer, uintptr_t address)
+{
+    if (backtracer->count < backtracer->most)
+        backtracer->pcs[backtracer->count++] = (const void *)(address - CALL_BYTES);
+}
+
+/* --- libdw --- */
+
+#ifdef RVI_HAVE_LIBDW
+
+#define LIBDW_FUNCTIONS(F)                                                                         \
+    F(dwarf_attr)                                                                                  \
+    F(dwarf_filesrc)                                                                               \
+    F(dwarf_formudata)                                                                             \
+    F(dwarf_getscopes)                                                                             \
+    F(dwarf_getsrcfiles)                                                                           \
+    F(dwarf_tag)                                                                                   \
+    F(dwfl_addrmodule)                                                                             \
+    F(dwfl_attach_state)                                                                           \
+    F(dwfl_begin)                                                                                  \
+    F(dwfl_end)                                                                                    \
+    F(dwfl_frame_pc)                                                                               \
+    F(dwfl_getthread_frames)                                                                       \
+    F(dwfl_lineinfo)                                                                               \
+    F(dwfl_module_addrdie)                                                                         \
+    F(dwfl_module_addrinfo)                                                                        \
+    F(dwfl_module_getsrc)                                                                          \
+    F(dwfl_report_elf)                                                                             \
+    F(dwfl_report_end)                                                                             \
+    F(dwfl_thread_state_register_pc)                                                               \
+    F(dwfl_thread_state_registers)
+
+#define MEMBER(name) __typeof__(&name) name;
+static struct {
+    LIBDW_FUNCTIONS(MEMBER)
+    bool is_there;
+} libdw;
+#undef MEMBER
+
+static void load_libdw(void)
+{
+    void *handle = dlopen("libdw.so.1", RTLD_NOW | RTLD_LOCAL);
+
+    libdw.is_there = handle != NULL;
+#define LOOK_UP(name)                                                                              \
+    libdw.name = handle ? (__typeof__(&name))dlsym(handle, #name) : NULL;                          \
+    libdw.is_there &= libdw.name != NULL;
+    LIBDW_FUNCTIONS(LOOK_UP)
+#undef LOOK_UP
+}
+
+static pthread_once_t libdw_once = PTHREAD_ONCE_INIT;
+
+static int find_no_debuginfo(Dwfl_Module *module, void **userdata, const char *name,
+                             Dwarf_Addr base, const char *file, const char *link, GElf_Word crc,
+                             char **ret)
+{
+    (void)module, (void)userdata, (void)name, (void)base, (void)file, (void)link, (void)crc;
+    (void)ret;
+    return -1;
+}
+
+static bool get_thread(Dwfl *dwfl, pid_t tid, void *arg, void **ret_thread_arg)
+{
+    (void)dwfl, (void)tid;
+    *ret_thread_arg = arg;
+    return true;
+}
+
+static pid_t next_thread(Dwfl *dwfl, void *arg, void **thread_arg)
+{
+    (void)dwfl, (void)arg, (void)thread_arg;
+    return 0;
+}
+
+static bool read_memory(Dwfl *dwfl, Dwarf_Addr address, Dwarf_Word *ret, void *arg)
+{
+    const struct rvi_stack_view *view = ((struct rvi_backtracer *)arg)->view;
+
+    (void)dwfl;
+    if (!is_in_view(view, address))
+        return false;
+    *ret = word_at(view, address);
+    return true;
+}
+
+static bool set_registers(Dwfl_Thread *thread, void *arg)
+{
+    const struct rvi_regs *regs = &((struct rvi_backtracer *)arg)->view->regs;
+    bool is_set = true;
+
+    for (unsigned i = 0; i < sizeof regs->value / sizeof regs->value[0]; i++) {
+        Dwarf_Word value = regs->value[i];
+        if (regs->known >> i & 1)
+            is_set &= libdw.dwfl_thread_state_registers(thread, (int)i, 1, &value);
+    }
+    libdw.dwfl_thread_state_register_pc(thread, regs->pc);
+    return is_set;
+}
+
+static const Dwfl_Thread_Callbacks thread_callbacks = {
+    .next_thread = next_thread,
+    .get_thread = get_thread,
+    .memory_read = read_memory,
+    .set_initial_registers = set_registers,
+};
+
+/* The program itself is the one whose name is empty. What cannot be read (the kernel's vdso has no
+ * file) stays unknown. */
+static int report_module(struct dl_phdr_info *info, size_t bytes, void *dwfl)
+{
+    const char *path = info->dlpi_name[0] ? info->dlpi_name : "/proc/self/exe";
+
+    (void)bytes;
+    if (path[0] == '/')
+        libdw.dwfl_report_elf(dwfl, path, path, -1, info->dlpi_addr, true);
+    return 0;
+}
+
+/* The outermost of the calls that were inlined into the function at `pc`. False: none was. */
+static bool find_inlined(Dwarf_Die *unit, Dwarf_Addr pc, Dwarf_Die *ret)
+{
+    Dwarf_Die *scopes = NULL;
+    int count = libdw.dwarf_getscopes(unit, pc, &scopes); /* innermost first */
+    bool is_found = false;
+
+    for (int i = 0; i < count && libdw.dwarf_tag(&scopes[i]) != DW_TAG_subprogram; i++) {
+        if (libdw.dwarf_tag(&scopes[i]) == DW_TAG_inlined_subroutine) {
+            *ret = scopes[i];
+            is_found = true;
+        }
+    }
+    free(scopes); /* libdw's, from malloc */
+    return is_found;
+}
+
+static Dwarf_Word number_of(Dwarf_Die *die, unsigned attribute)
+{
+    Dwarf_Attribute found;
+    Dwarf_Word number = 0;
+
+    if (libdw.dwarf_attr(die, attribute, &found))
+        libdw.dwarf_formudata(&found, &number);
+    return number;
+}
+
+/* The place in the function's own text: where it calls what was inlined into it, if `pc` is in
+ * there. NULL: it has none inlined. */
+static const char *source_of_inlined(Dwfl_Module *module, const void *pc, int *line)
+{
+    Dwarf_Addr bias;
+    Dwarf_Files *files;
+    size_t count;
+    Dwarf_Die inlined;
+    Dwarf_Die *unit = libdw.dwfl_module_addrdie(module, (uintptr_t)pc, &bias);
+
+    if (!unit || !find_inlined(unit, (uintptr_t)pc - bias, &inlined) ||
+        libdw.dwarf_getsrcfiles(unit, &files, &count) != 0)
+        return NULL;
+    *line = (int)number_of(&inlined, DW_AT_call_line);
+    return libdw.dwarf_filesrc(files, number_of(&inlined, DW_AT_call_file), NULL, NULL);
+}
+
+static const char *source_of(Dwfl *dwfl, const void *pc, int *line)
+{
+    Dwfl_Module *module = libdw.dwfl_addrmodule(dwfl, (uintptr_t)pc);
+    const char *file = module ? source_of_inlined(module, pc, line) : NULL;
+
+    if (file || !module)
+        return file;
+    Dwfl_Line *at = libdw.dwfl_module_getsrc(module, (uintptr_t)pc);
+    return at ? libdw.dwfl_lineinfo(at, NULL, line, NULL, NULL, NULL) : NULL;
+}
+
+/* ".../src/" of ".../src/sys/backtrace.c". */
+static void learn_own_folder(struct rvi_backtracer *backtracer)
+{
+    static const char own[] = "sys/backtrace.c";
+    int line;
+    const char *file =
+        source_of(backtracer->session, (const void *)(uintptr_t)rvi_backtracer_new, &line);
+    size_t length = file ? strlen(file) : 0;
+
+    if (length > sizeof own && strcmp(file + length - (sizeof own - 1), own) == 0) {
+        backtracer->own_folder = file;
+        backtracer->own_folder_length = length - (sizeof own - 1);
+    }
+}
+
+static void open_session(struct rvi_backtracer *backtracer)
+{
+    static const Dwfl_Callbacks callbacks = {.find_debuginfo = find_no_debuginfo};
+
+    pthread_once(&libdw_once, load_libdw);
+    Dwfl *dwfl = libdw.is_there ? libdw.dwfl_begin(&callbacks) : NULL;
+    if (!dwfl)
+        return;
+    dl_iterate_phdr(report_module, dwfl);
+    if (libdw.dwfl_report_end(dwfl, NULL, NULL) != 0 ||
+        !libdw.dwfl_attach_state(dwfl, NULL, getpid(), &thread_callbacks, backtracer)) {
+        libdw.dwfl_end(dwfl);
+        return;
+    }
+    backtracer->session = dwfl;
+    learn_own_folder(backtracer);
+}
+
+static void close_session(struct rvi_backtracer *backtracer)
+{
+    if (backtracer->session)
+        libdw.dwfl_end(backtracer->session);
+}
+
+static int add_frame(Dwfl_Frame *frame, void *arg)
+{
+    struct rvi_backtracer *backtracer = arg;
+    bool is_activation;
+    Dwarf_Addr pc;
+
+    if (!libdw.dwfl_frame_pc(frame, &pc, &is_activation) || pc == 0)
+        return DWARF_CB_ABORT;
+    if (is_activation && backtracer->count < backtracer->most)
+        backtracer->pcs[backtracer->count++] = (const void *)pc;
+    else
+        add_return_address(backtracer, pc);
+    return backtracer->count < backtracer->most ? DWARF_CB_OK : DWARF_CB_ABORT;
+}
+
+static void unwind(struct rvi_backtracer *backtracer)
+{
+    libdw.dwfl_getthread_frames(backtracer->session, getpid(), add_frame, backtracer);
+}
+
+static const char *last_parts(const char *path)
+{
+    const char *at = path + strlen(path);
+
+    for (int slashes = 0; at > path; at--) {
+        if (at[-1] == '/' && ++slashes == PATH_PARTS)
+            break;
+    }
+    return at;
+}
+
+static bool is_own_source(const struct rvi_backtracer *backtracer, const char *file)
+{
+    return file && backtracer->own_folder &&
+           strncmp(file, backtracer->own_folder, backtracer->own_folder_length) == 0;
+}
+
+static void ask_libdw(struct rvi_backtracer *backtracer, struct rvi_frame *frame)
+{
+    Dwfl_Module *module = libdw.dwfl_addrmodule(backtracer->session, (uintptr_t)frame->pc);
+    const char *file = source_of(backtracer->session, frame->pc, &frame->line);
+    GElf_Off offset;
+    GElf_Sym symbol;
+
+    if (module) {
+        const char *name = libdw.dwfl_module_addrinfo(module, (uintptr_t)frame->pc, &offset,
+                                                      &symbol, NULL, NULL, NULL);
+        frame->function = name ? name : frame->function;
+    }
+    frame->file = file ? last_parts(file) : NULL;
+    frame->is_ours |= is_own_source(backtracer, file);
+}
+
+#else
+
+static void open_session(struct rvi_backtracer *backtracer)
+{
+    (void)backtracer;
+}
+
+static void close_session(struct rvi_backtracer *backtracer)
+{
+    (void)backtracer;
+}
+
+static void unwind(struct rvi_backtracer *backtracer)
+{
+    (void)backtracer;
+}
+
+static void ask_libdw(struct rvi_backtracer *backtracer, struct rvi_frame *frame)
+{
+    (void)backtracer;
+    (void)frame;
+}
+
+#endif
+
+/* --- the guess --- */
+
+struct code_search {
+    uintptr_t address;
+    bool is_found;
+};
+
+static int is_code_of(struct dl_phdr_info *info, size_t bytes, void *arg)
+{
+    struct code_search *search = arg;
+
+    (void)bytes;
+    for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+        uintptr_t start = info->dlpi_addr + part->p_vaddr;
+        if (part->p_type == PT_LOAD && (part->p_flags & PF_X) && (part->p_flags & PF_R) &&
+            search->address >= start + 8 && search->address < start + part->p_memsz)
+            return search->is_found = true;
+    }
+    return 0;
+}
+
+/* The instruction before the address, in code, is a call: e8 with an offset, or ff /2 with an
+ * operand of 0, 1 or 4 bytes; bl or blr. */
+static bool follows_a_call(uintptr_t address)
+{
+    struct code_search search = {.address = address};
+
+    if (address < 4096 || !dl_iterate_phdr(is_code_of, &search))
+        return false;
+    const unsigned char *at = (const unsigned char *)address; /* NOLINT: an address */
+#if defined(__x86_64__)
+    static const unsigned char lengths[] = {2, 3, 4, 6, 7};
+    bool is_call = at[-5] == 0xe8;
+    for (size_t i = 0; i < sizeof lengths; i++)
+        is_call |= at[-lengths[i]] == 0xff && (at[1 - lengths[i]] >> 3 & 7) == 2;
+    return is_call;
+#elif defined(__aarch64__)
+    uint32_t before;
+    memcpy(&before, at - 4, sizeof before);
+    return address % 4 == 0 && (before >> 26 == 0x25 || (before & 0xfffffc1f) == 0xd63f0000);
+#endif
+}
+
+static void guess(struct rvi_backtracer *backtracer)
+{
+    const struct rvi_stack_view *view = backtracer->view;
+    uintptr_t end = view->high - view->low > SCAN_BYTES ? view->low + SCAN_BYTES : view->high;
+
+    if (backtracer->most)
+        backtracer->pcs[backtracer->count++] = (const void *)view->regs.pc;
+    for (uintptr_t at = view->regs.sp; is_in_view(view, at) && at < end; at += sizeof(uintptr_t)) {
+        if (follows_a_call(word_at(view, at)))
+            add_return_address(backtracer, word_at(view, at));
+    }
+}
+
+/* --- both --- */
+
+struct rvi_backtracer *rvi_backtracer_new(bool exact)
+{
+    struct rvi_backtracer *backtracer = rvi_calloc(1, sizeof *backtracer);
+
+    if (backtracer && exact)
+        open_session(backtracer);
+    return backtracer;
+}
+
+void *rvi_backtracer_free(struct rvi_backtracer *backtracer)
+{
+    if (backtracer)
+        close_session(backtracer);
+    rvi_free(backtracer);
+    return NULL;
+}
+
+bool rvi_backtracer_is_exact(const struct rvi_backtracer *backtracer)
+{
+    return backtracer->session != NULL;
+}
+
+size_t rvi_backtrace(struct rvi_backtracer *backtracer, const struct rvi_stack_view *view,
+                     const void **ret_pcs, size_t most)
+{
+    backtracer->view = view;
+    backtracer->pcs = ret_pcs;
+    backtracer->most = most;
+    backtracer->count = 0;
+    if (backtracer->session)
+        unwind(backtracer);
+    else
+        guess(backtracer);
+    return backtracer->count;
+}
+
+/* A shared library that has this function in it. */
+static bool is_own_library(const Dl_info *module)
+{
+    Dl_info own;
+
+    return dladdr((const void *)(uintptr_t)rvi_backtracer_new, &own) != 0 &&
+           own.dli_fbase == module->dli_fbase && strstr(own.dli_fname, ".so") != NULL;
+}
+
+void rvi_backtrace_frame(struct rvi_backtracer *backtracer, const void *pc, struct rvi_frame *ret)
+{
+    Dl_info info;
+
+    *ret = (struct rvi_frame){.pc = pc};
+    if (dladdr(pc, &info) != 0) {
+        ret->function = info.dli_sname;
+        ret->module = info.dli_fname;
+        ret->offset = (uintptr_t)pc - (uintptr_t)info.dli_fbase;
+        ret->is_ours = is_own_library(&info);
+    }
+    if (backtracer->session)
+        ask_libdw(backtracer, ret);
+}
+
+/* --- in words --- */
+
+bool rvi_backtrace_site(struct rvi_backtracer *backtracer, const void *const *pcs, size_t count,
+                        struct rvi_frame *ret)
+{
+    for (size_t i = 0; i < count; i++) {
+        rvi_backtrace_frame(backtracer, pcs[i], ret);
+        if (!ret->is_ours)
+            return true;
+    }
+    return false;
+}
+
+void rvi_frame_add(struct rvi_text *text, const struct rvi_frame *frame)
+{
+    const char *slash = frame->module ? strrchr(frame->module, '/') : NULL;
+    const char *module = slash ? slash + 1 : frame->module;
+
+    if (frame->function)
+        rvi_text_add(text, "%s", frame->function);
+    else if (module)
+        rvi_text_add(text, "%s+0x%llx", module, (unsigned long long)frame->offset);
+    else
+        rvi_text_add(text, "%p", frame->pc);
+    if (frame->file)
+        rvi_text_add(text, " at %s:%d", frame->file, frame->line);
+    else if (frame->function && module)
+        rvi_text_add(text, " in %s+0x%llx", module, (unsigned long long)frame->offset);
+}
+
+static bool is_ours(struct rvi_backtracer *backtracer, const void *pc)
+{
+    struct rvi_frame frame;
+
+    rvi_backtrace_frame(backtracer, pc, &frame);
+    return frame.is_ours;
+}
+
+void rvi_backtrace_add(struct rvi_text *text, struct rvi_backtracer *backtracer,
+                       const void *const *pcs, size_t count, int indent)
+{
+    size_t first = 0;
+    struct rvi_frame frame;
+
+    while (first + 1 < count && is_ours(backtracer, pcs[first + 1]))
+        first++;
+    while (count > first + 1 && is_ours(backtracer, pcs[count - 1]))
+        count--;
+    for (size_t i = first; i < count; i++) {
+        rvi_backtrace_frame(backtracer, pcs[i], &frame);
+        rvi_text_add(text, "%*s", indent, "");
+        rvi_frame_add(text, &frame);
+        rvi_text_add(text, "\n");
+    }
+}
