@@ -17,100 +17,104 @@
  *
  * Rejected: plain <stdatomic.h> at the place of use, whose short forms are silently sequentially
  * consistent; and functions, which would need one copy a type. The shim is also the seam where a
- * checker of our own can see every access. */
+ * simulation sees what others may notice (base/seam.h). */
 #pragma once
 
 #include "base/check.h"
+#include "base/seam.h"
 
 #include <stdatomic.h>
 
+/* An access at which a simulation may let another thread go first. */
+#define RVI_ACCESS(access) (RVI_POINT_DEBUG(RVI_POINT_ATOMIC), access)
+
 /* Loads: rvi_load_ORDER(const volatile _Atomic(T) *object) -> T */
 #define rvi_load_relaxed(object) atomic_load_explicit((object), memory_order_relaxed)
-#define rvi_load_acquire(object) atomic_load_explicit((object), memory_order_acquire)
-#define rvi_load_seq_cst(object) atomic_load_explicit((object), memory_order_seq_cst)
+#define rvi_load_acquire(object) RVI_ACCESS(atomic_load_explicit((object), memory_order_acquire))
+#define rvi_load_seq_cst(object) RVI_ACCESS(atomic_load_explicit((object), memory_order_seq_cst))
 
 /* Stores: rvi_store_ORDER(_Atomic(T) *object, T value) */
 #define rvi_store_relaxed(object, value)                                                           \
     atomic_store_explicit((object), (value), memory_order_relaxed)
 #define rvi_store_release(object, value)                                                           \
-    atomic_store_explicit((object), (value), memory_order_release)
+    RVI_ACCESS(atomic_store_explicit((object), (value), memory_order_release))
 #define rvi_store_seq_cst(object, value)                                                           \
-    atomic_store_explicit((object), (value), memory_order_seq_cst)
+    RVI_ACCESS(atomic_store_explicit((object), (value), memory_order_seq_cst))
 
 /* Exchanges: rvi_exchange_ORDER(_Atomic(T) *object, T value) -> the value before */
 #define rvi_exchange_relaxed(object, value)                                                        \
-    atomic_exchange_explicit((object), (value), memory_order_relaxed)
+    RVI_ACCESS(atomic_exchange_explicit((object), (value), memory_order_relaxed))
 #define rvi_exchange_acquire(object, value)                                                        \
-    atomic_exchange_explicit((object), (value), memory_order_acquire)
+    RVI_ACCESS(atomic_exchange_explicit((object), (value), memory_order_acquire))
 #define rvi_exchange_release(object, value)                                                        \
-    atomic_exchange_explicit((object), (value), memory_order_release)
+    RVI_ACCESS(atomic_exchange_explicit((object), (value), memory_order_release))
 #define rvi_exchange_acq_rel(object, value)                                                        \
-    atomic_exchange_explicit((object), (value), memory_order_acq_rel)
+    RVI_ACCESS(atomic_exchange_explicit((object), (value), memory_order_acq_rel))
 #define rvi_exchange_seq_cst(object, value)                                                        \
-    atomic_exchange_explicit((object), (value), memory_order_seq_cst)
+    RVI_ACCESS(atomic_exchange_explicit((object), (value), memory_order_seq_cst))
 
 /* Compare and swap: rvi_cas_ORDER(_Atomic(T) *object, T *expected, T desired) -> bool.
  * When it fails, *expected is the value found. */
 #define rvi_cas_relaxed(object, expected, desired)                                                 \
-    atomic_compare_exchange_strong_explicit((object), (expected), (desired), memory_order_relaxed, \
-                                            memory_order_relaxed)
+    RVI_ACCESS(atomic_compare_exchange_strong_explicit(                                            \
+        (object), (expected), (desired), memory_order_relaxed, memory_order_relaxed))
 #define rvi_cas_acquire(object, expected, desired)                                                 \
-    atomic_compare_exchange_strong_explicit((object), (expected), (desired), memory_order_acquire, \
-                                            memory_order_acquire)
+    RVI_ACCESS(atomic_compare_exchange_strong_explicit(                                            \
+        (object), (expected), (desired), memory_order_acquire, memory_order_acquire))
 #define rvi_cas_release(object, expected, desired)                                                 \
-    atomic_compare_exchange_strong_explicit((object), (expected), (desired), memory_order_release, \
-                                            memory_order_relaxed)
+    RVI_ACCESS(atomic_compare_exchange_strong_explicit(                                            \
+        (object), (expected), (desired), memory_order_release, memory_order_relaxed))
 #define rvi_cas_acq_rel(object, expected, desired)                                                 \
-    atomic_compare_exchange_strong_explicit((object), (expected), (desired), memory_order_acq_rel, \
-                                            memory_order_acquire)
+    RVI_ACCESS(atomic_compare_exchange_strong_explicit(                                            \
+        (object), (expected), (desired), memory_order_acq_rel, memory_order_acquire))
 #define rvi_cas_seq_cst(object, expected, desired)                                                 \
-    atomic_compare_exchange_strong_explicit((object), (expected), (desired), memory_order_seq_cst, \
-                                            memory_order_seq_cst)
+    RVI_ACCESS(atomic_compare_exchange_strong_explicit(                                            \
+        (object), (expected), (desired), memory_order_seq_cst, memory_order_seq_cst))
 
 /* Arithmetic: rvi_fetch_OP_ORDER(_Atomic(integer) *object, integer operand) -> the value before */
 #define rvi_fetch_add_relaxed(object, operand)                                                     \
-    atomic_fetch_add_explicit((object), (operand), memory_order_relaxed)
+    RVI_ACCESS(atomic_fetch_add_explicit((object), (operand), memory_order_relaxed))
 #define rvi_fetch_add_acquire(object, operand)                                                     \
-    atomic_fetch_add_explicit((object), (operand), memory_order_acquire)
+    RVI_ACCESS(atomic_fetch_add_explicit((object), (operand), memory_order_acquire))
 #define rvi_fetch_add_release(object, operand)                                                     \
-    atomic_fetch_add_explicit((object), (operand), memory_order_release)
+    RVI_ACCESS(atomic_fetch_add_explicit((object), (operand), memory_order_release))
 #define rvi_fetch_add_acq_rel(object, operand)                                                     \
-    atomic_fetch_add_explicit((object), (operand), memory_order_acq_rel)
+    RVI_ACCESS(atomic_fetch_add_explicit((object), (operand), memory_order_acq_rel))
 #define rvi_fetch_add_seq_cst(object, operand)                                                     \
-    atomic_fetch_add_explicit((object), (operand), memory_order_seq_cst)
+    RVI_ACCESS(atomic_fetch_add_explicit((object), (operand), memory_order_seq_cst))
 
 #define rvi_fetch_sub_relaxed(object, operand)                                                     \
-    atomic_fetch_sub_explicit((object), (operand), memory_order_relaxed)
+    RVI_ACCESS(atomic_fetch_sub_explicit((object), (operand), memory_order_relaxed))
 #define rvi_fetch_sub_acquire(object, operand)                                                     \
-    atomic_fetch_sub_explicit((object), (operand), memory_order_acquire)
+    RVI_ACCESS(atomic_fetch_sub_explicit((object), (operand), memory_order_acquire))
 #define rvi_fetch_sub_release(object, operand)                                                     \
-    atomic_fetch_sub_explicit((object), (operand), memory_order_release)
+    RVI_ACCESS(atomic_fetch_sub_explicit((object), (operand), memory_order_release))
 #define rvi_fetch_sub_acq_rel(object, operand)                                                     \
-    atomic_fetch_sub_explicit((object), (operand), memory_order_acq_rel)
+    RVI_ACCESS(atomic_fetch_sub_explicit((object), (operand), memory_order_acq_rel))
 #define rvi_fetch_sub_seq_cst(object, operand)                                                     \
-    atomic_fetch_sub_explicit((object), (operand), memory_order_seq_cst)
+    RVI_ACCESS(atomic_fetch_sub_explicit((object), (operand), memory_order_seq_cst))
 
 #define rvi_fetch_or_relaxed(object, operand)                                                      \
-    atomic_fetch_or_explicit((object), (operand), memory_order_relaxed)
+    RVI_ACCESS(atomic_fetch_or_explicit((object), (operand), memory_order_relaxed))
 #define rvi_fetch_or_acquire(object, operand)                                                      \
-    atomic_fetch_or_explicit((object), (operand), memory_order_acquire)
+    RVI_ACCESS(atomic_fetch_or_explicit((object), (operand), memory_order_acquire))
 #define rvi_fetch_or_release(object, operand)                                                      \
-    atomic_fetch_or_explicit((object), (operand), memory_order_release)
+    RVI_ACCESS(atomic_fetch_or_explicit((object), (operand), memory_order_release))
 #define rvi_fetch_or_acq_rel(object, operand)                                                      \
-    atomic_fetch_or_explicit((object), (operand), memory_order_acq_rel)
+    RVI_ACCESS(atomic_fetch_or_explicit((object), (operand), memory_order_acq_rel))
 #define rvi_fetch_or_seq_cst(object, operand)                                                      \
-    atomic_fetch_or_explicit((object), (operand), memory_order_seq_cst)
+    RVI_ACCESS(atomic_fetch_or_explicit((object), (operand), memory_order_seq_cst))
 
 #define rvi_fetch_and_relaxed(object, operand)                                                     \
-    atomic_fetch_and_explicit((object), (operand), memory_order_relaxed)
+    RVI_ACCESS(atomic_fetch_and_explicit((object), (operand), memory_order_relaxed))
 #define rvi_fetch_and_acquire(object, operand)                                                     \
-    atomic_fetch_and_explicit((object), (operand), memory_order_acquire)
+    RVI_ACCESS(atomic_fetch_and_explicit((object), (operand), memory_order_acquire))
 #define rvi_fetch_and_release(object, operand)                                                     \
-    atomic_fetch_and_explicit((object), (operand), memory_order_release)
+    RVI_ACCESS(atomic_fetch_and_explicit((object), (operand), memory_order_release))
 #define rvi_fetch_and_acq_rel(object, operand)                                                     \
-    atomic_fetch_and_explicit((object), (operand), memory_order_acq_rel)
+    RVI_ACCESS(atomic_fetch_and_explicit((object), (operand), memory_order_acq_rel))
 #define rvi_fetch_and_seq_cst(object, operand)                                                     \
-    atomic_fetch_and_explicit((object), (operand), memory_order_seq_cst)
+    RVI_ACCESS(atomic_fetch_and_explicit((object), (operand), memory_order_seq_cst))
 
 /* Fences. The word that stands in for them under ThreadSanitizer is in atomic.c. */
 #if RVI_TSAN

@@ -47,9 +47,6 @@ struct runner {
     pthread_t thread;
 };
 
-/* Whose job the calling thread runs. */
-static _Thread_local const struct rv_executor *serving;
-
 static struct threads *pool_of(struct rv_executor *ex)
 {
     return rvi_container_of(ex, struct threads, ex);
@@ -97,7 +94,7 @@ static void end_watcher(struct threads *pool)
     rvi_bias_unlock(&pool->ex.lock, biased);
     if (w)
         rvi_wake(w);
-    pthread_join(pool->watcher_thread, NULL);
+    rvi_thread_join(pool->watcher_thread);
 }
 
 /* --- the runners --- */
@@ -120,7 +117,7 @@ static void *serve(void *arg)
 
     if (!rvi_backlog_enter(&pool->ex))
         return NULL;
-    serving = &pool->ex;
+    rvi_here.serving = &pool->ex;
     while ((f = rvi_backlog_next(&pool->ex, true)))
         run(pool, f);
     return NULL;
@@ -172,7 +169,7 @@ static int open_threads(struct rv_executor *ex, const char *arg)
 
 static int may_close_threads(struct rv_executor *ex)
 {
-    if (serving == ex)
+    if (rvi_here.serving == ex)
         rvi_panic("rv_executor_close: called by a job of this very executor, which would wait for "
                   "itself; close it outside its own jobs");
     return 0;
@@ -186,7 +183,7 @@ static void close_threads(struct rv_executor *ex)
 
     while ((link = rvi_list_pop_front(&pool->runners))) {
         struct runner *runner = rvi_container_of(link, struct runner, link);
-        pthread_join(runner->thread, NULL);
+        rvi_thread_join(runner->thread);
         rvi_free(runner);
     }
     end_watcher(pool);

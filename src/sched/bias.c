@@ -23,6 +23,9 @@ bool rvi_bias_lock_slow(struct rvi_bias *b, struct rvi_worker *self)
 {
     struct rvi_worker *owner = NULL;
 
+    rvi_point(RVI_POINT_LOCK);
+    if (rvi_seam && RVI_DEBUG_CHECKS == 0)
+        self = NULL; /* a lock that is never biased comes here each time, for a point */
     if (rvi_load_relaxed(&b->owner) == NULL &&
         rvi_cas_relaxed(&b->owner, &owner, self ? self : RVI_BIAS_NONE) && self)
         return rvi_bias_lock(b);

@@ -2,30 +2,44 @@
 #include "sched/helpers.h"
 
 #include <errno.h>
-#include <time.h>
+#include <limits.h>
+#include <pthread.h>
 
 #include "base/alloc.h"
 #include "base/check.h"
 #include "sched/sched.h"
 #include "sys/clock.h"
+#include "sys/futex.h"
 #include "sys/thread.h"
 
 #define IDLE_NS (2 * RV_SECOND)
 
-static struct timespec timespec_of(rv_time t)
+/* With the lock held, which is free meanwhile. -ETIME at the deadline. */
+static int wait_for_work(struct rvi_helpers *h, rv_time deadline)
 {
-    return (struct timespec){.tv_sec = t / RV_SECOND, .tv_nsec = t % RV_SECOND};
+    uint32_t seen = rvi_load_relaxed(&h->work);
+
+    rvi_lock_release(&h->lock);
+    int r = rvi_futex_wait(&h->work, seen, deadline);
+    rvi_lock_acquire(&h->lock);
+    return r;
+}
+
+/* With the lock held: whoever has looked before will look again. The wake comes after the lock. */
+static void work_changed(struct rvi_helpers *h)
+{
+    rvi_store_relaxed(&h->work, rvi_load_relaxed(&h->work) + 1);
 }
 
 /* With the lock held; NULL when the helper should leave. */
 static struct rvi_call *next_call(struct rvi_helpers *h)
 {
-    struct timespec leave_at = timespec_of(rvi_clock_now() + h->idle_ns);
+    rv_time leave_at = rvi_clock_now() + h->idle_ns;
     int r = 0;
 
     h->idle++;
-    while (rvi_fifo_is_empty(&h->calls) && !h->stopping && r != ETIMEDOUT)
-        r = pthread_cond_clockwait(&h->work, &h->lock, CLOCK_MONOTONIC, &leave_at);
+    while (rvi_fifo_is_empty(&h->calls) && !h->stopping && r != -ETIME)
+        r = wait_for_work(h, leave_at);
     h->idle--;
     struct rvi_qlink *link = rvi_fifo_pop(&h->calls);
     return link ? rvi_container_of(link, struct rvi_call, link) : NULL;
@@ -43,16 +57,16 @@ static void *helper_thread(void *arg)
     struct rvi_helpers *h = self->helpers;
     struct rvi_call *call;
 
-    pthread_mutex_lock(&h->lock);
+    rvi_lock_acquire(&h->lock);
     while ((call = next_call(h))) {
-        pthread_mutex_unlock(&h->lock);
+        rvi_lock_release(&h->lock);
         call->result = call->fn(call->arg);
         rvi_wake(&call->waiter);
-        pthread_mutex_lock(&h->lock);
+        rvi_lock_acquire(&h->lock);
     }
     rvi_link_remove(&self->link);
     rvi_list_push_back(&h->leaving, &self->link);
-    pthread_mutex_unlock(&h->lock);
+    rvi_lock_release(&h->lock);
     return NULL;
 }
 
@@ -63,7 +77,7 @@ static void join_all(struct rvi_list *list)
 
     while ((link = rvi_list_pop_front(list))) {
         struct helper *helper = rvi_container_of(link, struct helper, link);
-        pthread_join(helper->thread, NULL);
+        rvi_thread_join(helper->thread);
         rvi_free(helper);
     }
 }
@@ -92,15 +106,17 @@ static int submit(struct rvi_helpers *h, struct rvi_call *call)
     int r = 0;
 
     rvi_list_init(&left);
-    pthread_mutex_lock(&h->lock);
+    rvi_lock_acquire(&h->lock);
     rvi_list_concat(&left, &h->leaving);
     if (h->idle <= h->calls.count && (r = add_helper(h)) < 0 && !rvi_list_is_empty(&h->here))
         r = 0;
     if (r == 0) {
         rvi_fifo_push(&h->calls, &call->link);
-        pthread_cond_signal(&h->work);
+        work_changed(h);
     }
-    pthread_mutex_unlock(&h->lock);
+    rvi_lock_release(&h->lock);
+    if (r == 0)
+        rvi_futex_wake(&h->work, 1);
     join_all(&left);
     return r < 0 ? -EAGAIN : 0;
 }
@@ -117,39 +133,32 @@ int rvi_helpers_call(struct rvi_helpers *helpers, rv_fn *fn, void *arg)
     return call.result;
 }
 
-int rvi_helpers_init(struct rvi_helpers *h)
+void rvi_helpers_init(struct rvi_helpers *h)
 {
+    rvi_lock_init(&h->lock);
     rvi_fifo_init(&h->calls);
     rvi_list_init(&h->here);
     rvi_list_init(&h->leaving);
     h->idle_ns = IDLE_NS;
-    int r = pthread_mutex_init(&h->lock, NULL);
-    if (r != 0)
-        return -r;
-    r = pthread_cond_init(&h->work, NULL);
-    if (r != 0)
-        pthread_mutex_destroy(&h->lock);
-    return -r;
 }
 
 void rvi_helpers_fini(struct rvi_helpers *h)
 {
     struct rvi_link *link;
 
-    pthread_mutex_lock(&h->lock);
+    rvi_lock_acquire(&h->lock);
     RV_CHECK(rvi_fifo_is_empty(&h->calls));
     h->stopping = true;
-    pthread_cond_broadcast(&h->work);
+    work_changed(h);
+    rvi_futex_wake(&h->work, INT_MAX);
     while ((link = rvi_list_first(&h->here))) {
         struct helper *helper = rvi_container_of(link, struct helper, link);
-        pthread_mutex_unlock(&h->lock);
-        pthread_join(helper->thread, NULL);
-        pthread_mutex_lock(&h->lock);
+        rvi_lock_release(&h->lock);
+        rvi_thread_join(helper->thread);
+        rvi_lock_acquire(&h->lock);
         rvi_link_remove(&helper->link); /* from `leaving`, where it put itself */
         rvi_free(helper);
     }
-    pthread_mutex_unlock(&h->lock);
+    rvi_lock_release(&h->lock);
     join_all(&h->leaving);
-    pthread_cond_destroy(&h->work);
-    pthread_mutex_destroy(&h->lock);
 }

@@ -6,18 +6,21 @@
  * thread. */
 #pragma once
 
-#include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <ravel/def.h>
 #include <ravel/time.h>
 
+#include "base/atomic.h"
 #include "base/list.h"
 #include "sched/wait.h"
+#include "sys/lock.h"
 
 struct rvi_helpers {
-    pthread_mutex_t lock; /* guards all below */
-    pthread_cond_t work;
+    struct rvi_lock lock;    /* guards all below */
+    _Atomic(uint32_t) work;  /* futex: changes when an idle helper has to look around */
     struct rvi_fifo calls;   /* that no helper has begun */
     struct rvi_list here;    /* helpers that work or wait for work */
     struct rvi_list leaving; /* helpers that are about to end and have to be joined */
@@ -35,7 +38,7 @@ struct rvi_call {
     struct rvi_waiter waiter;
 };
 
-int rvi_helpers_init(struct rvi_helpers *helpers) __attribute__((warn_unused_result));
+void rvi_helpers_init(struct rvi_helpers *helpers);
 
 /** Wait for the threads to leave; no call may be under way. */
 void rvi_helpers_fini(struct rvi_helpers *helpers);

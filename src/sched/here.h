@@ -1,16 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* here.h - who am I: the calling thread's worker and the task that it runs, if any.
+/* here.h - who am I: all that the runtime keeps for a thread, of which the worker and the task that
+ * it runs matter most.
+ *
+ * A simulation runs several threads on one and exchanges this structure when it changes between
+ * them: nothing else in the runtime that is a thread's own may be a thread-local.
  *
  * A started task never changes its thread, so compilers may keep the address of this thread-local
  * over a switch. rv_migrate() is the one exception and keeps out of it. */
 #pragma once
 
+struct rvi_cancel;
 struct rvi_worker;
 struct rvi_task;
 
 struct rvi_here {
     struct rvi_worker *worker; /* NULL on a plain thread */
     struct rvi_task *task;     /* NULL on a plain thread, and while the worker itself runs */
+    struct rvi_cancel *cancel; /* of a plain thread: its token, NULL for none */
+    const void *serving;       /* of a plain thread: the executor whose job it runs */
+    const void *simulated;     /* of a simulated thread: which one it is */
 };
 
 extern _Thread_local struct rvi_here rvi_here __attribute__((tls_model("initial-exec")));
@@ -25,4 +33,10 @@ static inline struct rvi_worker *rvi_worker_self(void)
 static inline struct rvi_task *rvi_task_self(void)
 {
     return rvi_here.task;
+}
+
+/** Tells plain threads apart: another address for each. */
+static inline const void *rvi_thread_mark(void)
+{
+    return rvi_here.simulated ? rvi_here.simulated : &rvi_here;
 }

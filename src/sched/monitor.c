@@ -169,7 +169,7 @@ void rvi_monitor_stop(struct rvi_sched *sched)
     /* Neither value that a nap expects. */
     rvi_store_seq_cst(&monitor->asleep, 2); /* pairs: monitor-asleep */
     rvi_futex_wake(&monitor->asleep, 1);
-    pthread_join(monitor->thread, NULL);
+    rvi_thread_join(monitor->thread);
     rvi_free(monitor->seen);
     rvi_free(monitor->watch);
     monitor->is_running = false;

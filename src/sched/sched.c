@@ -117,7 +117,7 @@ static void dismiss_crew(struct crew *crew)
 {
     stop(crew->sched);
     for (unsigned i = 0; i < crew->started; i++)
-        pthread_join(crew->threads[i], NULL);
+        rvi_thread_join(crew->threads[i]);
     rvi_free(crew->threads);
 }
 
@@ -225,17 +225,13 @@ int rvi_sched_open(struct rvi_sched **ret, const struct rvi_sched_opts *opts)
     r = rvi_fault_install(sched->pool, describe_task);
     if (r < 0)
         goto close_pool;
-    r = rvi_helpers_init(&sched->helpers);
-    if (r < 0)
-        goto uninstall;
+    rvi_helpers_init(&sched->helpers);
     r = open_workers(sched, opts->measure_stacks);
     if (r < 0)
-        goto fini_helpers;
+        goto uninstall;
     *ret = sched;
     return 0;
 
-fini_helpers:
-    rvi_helpers_fini(&sched->helpers);
 uninstall:
     rvi_fault_uninstall(sched->pool);
 close_pool:

@@ -10,8 +10,6 @@
 #include "sys/clock.h"
 #include "sys/futex.h"
 
-static _Thread_local struct rvi_cancel *cancel_of_thread;
-
 #if RVI_DEBUG_CHECKS >= 1
 void (*rvi_wait_hook)(bool parks);
 
@@ -29,7 +27,7 @@ static void call_hook(bool parks)
 
 void rvi_cancel_of_thread_set(struct rvi_cancel *cancel)
 {
-    cancel_of_thread = cancel;
+    rvi_here.cancel = cancel;
 }
 
 static bool is_shielded(const struct rvi_task *task)
@@ -50,13 +48,14 @@ int rvi_cancel_of_caller(void)
 
     if (task)
         return cancel_of_task(task);
-    return cancel_of_thread ? rvi_cancel_reason(cancel_of_thread) : 0;
+    return rvi_here.cancel ? rvi_cancel_reason(rvi_here.cancel) : 0;
 }
 
 int rvi_wait_allowed_slow(void)
 {
     struct rvi_task *task = rvi_task_self();
 
+    rvi_point(RVI_POINT_LOOK);
     call_hook(false);
     return task && cancel_of_task(task) ? -ECANCELED : 0;
 }

@@ -77,6 +77,7 @@ void rvi_worker_send(struct rvi_worker *w, struct rvi_msg *msg)
 
     if (is_visitor)
         rvi_fetch_add_relaxed(&sched->visitors, 1);
+    rvi_point(RVI_POINT_SEND);
     rvi_inbox_push(&w->inbox, msg);
     rvi_sleeper_wake(&w->sleeper, RVI_SLEEPER_CALLED);
     if (is_visitor)
@@ -415,7 +416,8 @@ bool rvi_worker_has_surplus(const struct rvi_worker *w, uint32_t *seen_tick)
     }
     bool was_seen = *seen_tick == tick;
     *seen_tick = tick;
-    return waiting > 1 || was_seen;
+    return waiting > 1 || was_seen ||
+           rvi_seam; /* simulated: its worker may be as slow as it likes */
 }
 
 /* Take fresh tasks off another worker: the first to run, the rest into the own deque. */
@@ -589,7 +591,8 @@ void rvi_worker_loop(struct rvi_worker *w)
 
 void rvi_worker_leave(struct rvi_worker *w)
 {
-    rvi_here = (struct rvi_here){NULL, NULL};
+    rvi_here.worker = NULL;
+    rvi_here.task = NULL;
     if (w->old_slack >= 0)
         rvi_timer_slack_set((unsigned long)w->old_slack);
     rvi_fault_thread_leave(&w->fault);

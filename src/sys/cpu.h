@@ -2,9 +2,12 @@
 /* cpu.h - the instructions that C cannot say. */
 #pragma once
 
+#include "base/seam.h"
+
 /* One turn of a spin loop: saves power, and lets the other hardware thread of the core run. */
 static inline void rvi_cpu_relax(void)
 {
+    rvi_point(RVI_POINT_SPIN);
 #if defined(__x86_64__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)

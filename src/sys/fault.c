@@ -28,6 +28,7 @@
 
 #include "base/atomic.h"
 #include "base/check.h"
+#include "base/seam.h"
 #include "sys/lock.h"
 #include "sys/thread.h"
 
@@ -47,8 +48,8 @@ struct signal_state {
     struct sigaction previous;
 };
 
-static struct rvi_lock install_lock = RVI_LOCK_INIT;
-static int watched; /* install_lock */
+static struct rvi_lock install_lock = RVI_LOCK_INIT; /* never waited for in a simulation */
+static int watched;                                  /* install_lock */
 static struct watch watches[POOLS_MAX];
 static struct signal_state signals[] = {{.number = SIGSEGV}, {.number = SIGBUS}};
 
@@ -181,9 +182,11 @@ static void on_fault(int number, siginfo_t *info, void *context)
 {
     int saved_errno = errno;
     const struct watch *watch;
+    struct rvi_seam *seam = rvi_seam_leave();
     struct rvi_stack *stack =
         info->si_code > 0 ? overflowed_stack(info->si_addr, stack_pointer_of(context), &watch)
                           : NULL;
+    rvi_seam_return(seam);
     if (stack) {
         report(stack, watch);
         sigaction(number, &state_of(number)->previous, NULL);
@@ -249,6 +252,7 @@ static struct watch *watch_of(const struct rvi_stack_pool *pool)
 
 int rvi_fault_install(struct rvi_stack_pool *pool, rvi_fault_describe *describe)
 {
+    struct rvi_seam *seam = rvi_seam_leave();
     rvi_lock_acquire(&install_lock);
     struct watch *slot = watch_of(NULL);
     int rc = slot ? 0 : -ENOSPC;
@@ -260,11 +264,13 @@ int rvi_fault_install(struct rvi_stack_pool *pool, rvi_fault_describe *describe)
         rvi_store_release(&slot->pool, pool); /* pairs: fault-watch */
     }
     rvi_lock_release(&install_lock);
+    rvi_seam_return(seam);
     return rc;
 }
 
 void rvi_fault_uninstall(struct rvi_stack_pool *pool)
 {
+    struct rvi_seam *seam = rvi_seam_leave();
     rvi_lock_acquire(&install_lock);
     struct watch *slot = pool ? watch_of(pool) : NULL;
     if (slot) {
@@ -273,6 +279,7 @@ void rvi_fault_uninstall(struct rvi_stack_pool *pool)
             handlers_uninstall();
     }
     rvi_lock_release(&install_lock);
+    rvi_seam_return(seam);
 }
 
 /* ---- a thread's alternate stack: a guard page, then room for the handler ---- */

@@ -35,6 +35,7 @@ void rvi_fence_asym_force_symmetric(bool force);
 
 static inline void rvi_fence_light(void)
 {
+    RVI_POINT_DEBUG(RVI_POINT_FENCE);
     if (!RVI_TSAN && rvi_likely(rvi_fence_is_asymmetric))
         rvi_compiler_barrier();
     else

@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/seam.h"
+
 static struct timespec timespec_of(int64_t ns)
 {
     if (ns < 0)
@@ -21,6 +23,8 @@ static struct timespec timespec_of(int64_t ns)
 
 int rvi_futex_wait(_Atomic(uint32_t) *word, uint32_t expected, int64_t deadline_ns)
 {
+    if (rvi_unlikely(rvi_seam != NULL))
+        return rvi_seam->futex_wait(rvi_seam, word, expected, deadline_ns);
     struct timespec deadline = timespec_of(deadline_ns);
     long rc = syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
                       deadline_ns == INT64_MAX ? NULL : &deadline, NULL, FUTEX_BITSET_MATCH_ANY);
@@ -32,5 +36,9 @@ int rvi_futex_wait(_Atomic(uint32_t) *word, uint32_t expected, int64_t deadline_
 /* Failure means that the word was unmapped since, which is allowed: nobody sleeps there then. */
 void rvi_futex_wake(_Atomic(uint32_t) *word, int count)
 {
+    if (rvi_unlikely(rvi_seam != NULL)) {
+        rvi_seam->futex_wake(rvi_seam, word, count);
+        return;
+    }
     (void)syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, NULL, NULL, 0);
 }

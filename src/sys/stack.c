@@ -43,6 +43,7 @@
 
 #include "base/alloc.h"
 #include "base/atomic.h"
+#include "base/seam.h"
 #include "sys/ctx.h"
 #include "sys/fiber_hooks.h"
 #include "sys/lock.h"
@@ -578,11 +579,17 @@ void rvi_stack_prepare(struct rvi_stack *stack, void (*entry)(void *pass))
     stack->sp = rvi_ctx_make(stack->high, entry);
 }
 
-int rvi_stack_adopt_thread(struct rvi_stack *stack)
+/* The bounds of the calling thread's own stack. */
+static int ask_for_bounds(char **ret_low, char **ret_high)
 {
     pthread_attr_t attributes;
     void *low;
     size_t bytes;
+
+    if (rvi_seam) {
+        rvi_seam->thread_stack(rvi_seam, ret_low, ret_high);
+        return 0;
+    }
     int rc = pthread_getattr_np(pthread_self(), &attributes);
     if (rc != 0)
         return -rc;
@@ -590,7 +597,18 @@ int rvi_stack_adopt_thread(struct rvi_stack *stack)
     pthread_attr_destroy(&attributes);
     if (rc != 0)
         return -rc;
-    *stack = (struct rvi_stack){.low = low, .high = (char *)low + bytes, .index = UINT32_MAX};
+    *ret_low = low;
+    *ret_high = (char *)low + bytes;
+    return 0;
+}
+
+int rvi_stack_adopt_thread(struct rvi_stack *stack)
+{
+    char *low, *high;
+    int rc = ask_for_bounds(&low, &high);
+    if (rc != 0)
+        return rc;
+    *stack = (struct rvi_stack){.low = low, .high = high, .index = UINT32_MAX};
     rvi_hooks_thread_adopted(stack);
     return 0;
 }

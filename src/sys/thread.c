@@ -9,6 +9,9 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/check.h"
+#include "base/seam.h"
+
 /* A synchronous signal that is blocked kills the process without asking any handler. */
 static const int stay_open[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT, SIGPROF};
 
@@ -26,6 +29,13 @@ static void block_asynchronous_signals(sigset_t *ret_old)
 int rvi_thread_start(pthread_t *ret, const char *name, void *(*fn)(void *), void *arg)
 {
     sigset_t old;
+
+    if (rvi_unlikely(rvi_seam != NULL)) {
+        uintptr_t thread;
+        int r = rvi_seam->thread_start(rvi_seam, &thread, name, fn, arg);
+        *ret = (pthread_t)thread;
+        return r;
+    }
     block_asynchronous_signals(&old);
     int rc = pthread_create(ret, NULL, fn, arg);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -40,8 +50,18 @@ int rvi_thread_start(pthread_t *ret, const char *name, void *(*fn)(void *), void
     return 0;
 }
 
+void rvi_thread_join(pthread_t thread)
+{
+    if (rvi_unlikely(rvi_seam != NULL))
+        rvi_seam->thread_join(rvi_seam, (uintptr_t)thread);
+    else
+        RV_CHECK(pthread_join(thread, NULL) == 0);
+}
+
 long rvi_timer_slack_set(unsigned long slack_ns)
 {
+    if (rvi_seam)
+        return -ENOTSUP; /* a simulated clock is never late */
     long old = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
     if (old < 0 || prctl(PR_SET_TIMERSLACK, slack_ns, 0, 0, 0) != 0)
         return -errno;
@@ -55,5 +75,8 @@ size_t rvi_page_bytes(void)
 
 void rvi_thread_yield(void)
 {
-    sched_yield();
+    if (rvi_unlikely(rvi_seam != NULL))
+        rvi_seam->point(rvi_seam, RVI_POINT_SPIN);
+    else
+        sched_yield();
 }

@@ -15,6 +15,9 @@ int rvi_thread_start(pthread_t *ret, const char *name, void *(*fn)(void *), void
  * the old value, -errno where it cannot be set. 0 goes back to the thread's default. */
 long rvi_timer_slack_set(unsigned long slack_ns);
 
+/* Wait until a thread that rvi_thread_start() has started is over. Once each. */
+void rvi_thread_join(pthread_t thread);
+
 size_t rvi_page_bytes(void);
 
 /* Let another thread have the core. */

@@ -24,6 +24,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/seam.h"
+
 enum { PATH_BYTES = 4096 };
 
 /* One of the two hierarchies: where it is mounted and where in it we are. */
@@ -219,6 +221,8 @@ int rvi_affinity_cores(void)
 
 int rvi_usable_cores(void)
 {
+    if (rvi_seam)
+        return rvi_seam->cores;
     int affinity = rvi_affinity_cores();
     int quota = rvi_cgroup_quota_cores("");
     return quota < affinity ? quota : affinity;

@@ -2,7 +2,7 @@
 /* mutex.c - mutual exclusion with an owner and a line.
  *
  *   M1  somebody waits  =>  the mutex has an owner
- *   M2  an owner is the task, or for a plain thread the address of its thread_mark
+ *   M2  an owner is the task, or for a plain thread its mark (sched/here.h)
  *
  * Unlocking makes the first in line the owner, under the lock and before it wakes: there is no
  * moment at which a third party could slip in, so the line is first come, first served, and a
@@ -32,8 +32,6 @@ struct contender {
     const void *who;
 };
 
-static _Thread_local char thread_mark;
-
 static struct mutex *inside(struct rv_mutex *m)
 {
     return (struct mutex *)m->opaque;
@@ -43,7 +41,7 @@ static const void *caller_id(void)
 {
     const struct rvi_task *task = rvi_task_self();
 
-    return task != NULL ? (const void *)task : &thread_mark;
+    return task != NULL ? (const void *)task : rvi_thread_mark();
 }
 
 /* The lock is held. */

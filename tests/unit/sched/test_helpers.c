@@ -18,20 +18,20 @@ static size_t count_here(void)
 {
     struct rvi_helpers *h = helpers();
     size_t count = 0;
-    pthread_mutex_lock(&h->lock);
+    rvi_lock_acquire(&h->lock);
     RVI_LIST_FOREACH(link, &h->here) {
         count++;
     }
-    pthread_mutex_unlock(&h->lock);
+    rvi_lock_release(&h->lock);
     return count;
 }
 
 static size_t count_idle(void)
 {
     struct rvi_helpers *h = helpers();
-    pthread_mutex_lock(&h->lock);
+    rvi_lock_acquire(&h->lock);
     size_t count = h->idle;
-    pthread_mutex_unlock(&h->lock);
+    rvi_lock_release(&h->lock);
     return count;
 }
 
@@ -39,9 +39,9 @@ static size_t count_idle(void)
 static size_t count_calls(void)
 {
     struct rvi_helpers *h = helpers();
-    pthread_mutex_lock(&h->lock);
+    rvi_lock_acquire(&h->lock);
     size_t count = h->calls.count;
-    pthread_mutex_unlock(&h->lock);
+    rvi_lock_release(&h->lock);
     return count;
 }
 
