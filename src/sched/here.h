@@ -35,8 +35,11 @@ static inline struct rvi_task *rvi_task_self(void)
     return rvi_here.task;
 }
 
-/** Tells plain threads apart: another address for each. */
-static inline const void *rvi_thread_mark(void)
+/** Who calls, for objects that have an owner: the task, or else the plain thread, simulated or
+ * not. */
+static inline const void *rvi_party_self(void)
 {
+    if (rvi_here.task)
+        return rvi_here.task;
     return rvi_here.simulated ? rvi_here.simulated : &rvi_here;
 }

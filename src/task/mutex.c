@@ -2,7 +2,7 @@
 /* mutex.c - mutual exclusion with an owner and a line.
  *
  *   M1  somebody waits  =>  the mutex has an owner
- *   M2  an owner is the task, or for a plain thread its mark (sched/here.h)
+ *   M2  an owner is what rvi_party_self() says of it
  *
  * Unlocking makes the first in line the owner, under the lock and before it wakes: there is no
  * moment at which a third party could slip in, so the line is first come, first served, and a
@@ -17,7 +17,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "sched/task.h"
+#include "sched/here.h"
 #include "task/waitlist.h"
 
 struct mutex {
@@ -35,13 +35,6 @@ struct contender {
 static struct mutex *inside(struct rv_mutex *m)
 {
     return (struct mutex *)m->opaque;
-}
-
-static const void *caller_id(void)
-{
-    const struct rvi_task *task = rvi_task_self();
-
-    return task != NULL ? (const void *)task : rvi_thread_mark();
 }
 
 /* The lock is held. */
@@ -74,7 +67,7 @@ void rv_mutex_init(struct rv_mutex *m)
 int rv_mutex_lock(struct rv_mutex *m, rv_time deadline)
 {
     struct mutex *mu = inside(m);
-    const void *who = caller_id();
+    const void *who = rvi_party_self();
     int err = rvi_wait_allowed();
 
     if (err < 0)
@@ -89,7 +82,7 @@ int rv_mutex_lock(struct rv_mutex *m, rv_time deadline)
 int rv_mutex_try_lock(struct rv_mutex *m)
 {
     struct mutex *mu = inside(m);
-    const void *who = caller_id();
+    const void *who = rvi_party_self();
     bool biased = rvi_bias_lock(&mu->lock);
     bool taken = take(mu, who);
 
@@ -102,7 +95,7 @@ void rvi_mutex_lock_always(struct rv_mutex *m)
     struct mutex *mu = inside(m);
     struct contender self;
 
-    self.who = caller_id();
+    self.who = rvi_party_self();
     bool biased = rvi_bias_lock(&mu->lock);
     bool taken = take(mu, self.who);
     if (!taken) {
@@ -117,7 +110,7 @@ void rvi_mutex_lock_always(struct rv_mutex *m)
 void rvi_mutex_unlock_for(struct rv_mutex *m, const char *caller)
 {
     struct mutex *mu = inside(m);
-    const void *who = caller_id();
+    const void *who = rvi_party_self();
     bool biased = rvi_bias_lock(&mu->lock);
 
     if (rvi_unlikely(mu->owner != who))

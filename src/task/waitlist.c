@@ -29,10 +29,8 @@ bool rvi_waitlist_withdraw(struct rvi_waiter *w, void *place)
 {
     struct rvi_place *at = place;
     bool biased = rvi_bias_lock(at->lock);
-    bool waits = w->link.prev != NULL;
+    bool waits = rvi_waitlist_leave(at->list, w);
 
-    if (waits)
-        rvi_waitlist_remove(at->list, w);
     rvi_bias_unlock(at->lock, biased);
     return waits;
 }

@@ -89,6 +89,15 @@ static inline void rvi_waitlist_remove(struct rvi_waitlist *list, struct rvi_wai
     link->next = NULL;
 }
 
+/** Leave the line if still in it; false: somebody has taken the waiter out (W2). */
+static inline bool rvi_waitlist_leave(struct rvi_waitlist *list, struct rvi_waiter *w)
+{
+    if (w->link.prev == NULL)
+        return false;
+    rvi_waitlist_remove(list, w);
+    return true;
+}
+
 /** Take out the first; NULL when nobody waits. The caller owes it a wake (W3). */
 static inline struct rvi_waiter *rvi_waitlist_pop(struct rvi_waitlist *list)
 {

@@ -1,41 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* stress_sync.c - mutex, condition, semaphore and event under parties that lock, time out and give
- * up in every order.
- *
- * RAVEL_TEST_SCALE (percent, default 100) sets the number of rounds. */
+ * up in every order. */
 #include <ravel/sync.h>
 
 #include <errno.h>
 
-#include "../unit/task/stage.h"
-
-#include "base/rng.h"
+#include "parties.h"
 
 enum { PARTIES = 5, UNITS = 2, BATCH = 20 };
-
-static size_t scaled(size_t count)
-{
-    const char *text = getenv("RAVEL_TEST_SCALE");
-    size_t percent = text == NULL ? 100 : strtoul(text, NULL, 10);
-    size_t result = count * percent / 100;
-    return result < 20 ? 20 : result;
-}
-
-static rv_time short_deadline(struct rvi_rng *rng)
-{
-    return rv_after((rv_time)rvi_rng_below(rng, 50) * RV_MICROSECOND);
-}
-
-static rv_time some_deadline(struct rvi_rng *rng)
-{
-    return rvi_rng_below(rng, 4) == 0 ? short_deadline(rng) : RV_NEVER;
-}
-
-static void pause_sometimes(struct rvi_rng *rng)
-{
-    if (rvi_rng_below(rng, 4) == 0)
-        rv_yield();
-}
 
 /* --- mutex --- */
 
