@@ -2,16 +2,21 @@
 /* ravel.h - everything Ravel offers: include this one, or only the concepts that you use. */
 #pragma once
 
+#include <ravel/barrier.h>
 #include <ravel/blocking.h>
 #include <ravel/chan.h>
 #include <ravel/def.h>
 #include <ravel/executor.h>
 #include <ravel/future.h>
 #include <ravel/job.h>
+#include <ravel/latch.h>
 #include <ravel/local.h>
+#include <ravel/once.h>
 #include <ravel/queue.h>
 #include <ravel/run.h>
+#include <ravel/rwlock.h>
 #include <ravel/scope.h>
 #include <ravel/sync.h>
 #include <ravel/task.h>
+#include <ravel/ticker.h>
 #include <ravel/time.h>

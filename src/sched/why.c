@@ -32,6 +32,24 @@ const char *rvi_why_word(enum rvi_why why)
         return "blocking call";
     case RVI_WHY_MIGRATE:
         return "migration";
+    case RVI_WHY_READ_LOCK:
+        return "read lock";
+    case RVI_WHY_WRITE_LOCK:
+        return "write lock";
+    case RVI_WHY_BARRIER:
+        return "barrier";
+    case RVI_WHY_LATCH:
+        return "latch";
+    case RVI_WHY_ONCE:
+        return "once";
+    case RVI_WHY_STRAND_POST:
+        return "strand post";
+    case RVI_WHY_STRAND_JOB:
+        return "strand job";
+    case RVI_WHY_STRAND_CLOSE:
+        return "strand close";
+    case RVI_WHY_TICKER:
+        return "ticker";
     }
     return "unknown";
 }

@@ -18,6 +18,15 @@ enum rvi_why {
     RVI_WHY_EXECUTOR,
     RVI_WHY_BLOCKING,
     RVI_WHY_MIGRATE,
+    RVI_WHY_READ_LOCK,
+    RVI_WHY_WRITE_LOCK,
+    RVI_WHY_BARRIER,
+    RVI_WHY_LATCH,
+    RVI_WHY_ONCE,
+    RVI_WHY_STRAND_POST,
+    RVI_WHY_STRAND_JOB,
+    RVI_WHY_STRAND_CLOSE,
+    RVI_WHY_TICKER,
 };
 
 /** One or two words; static. */

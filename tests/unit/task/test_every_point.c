@@ -181,6 +181,112 @@ static int semaphore(void *unused)
     return err;
 }
 
+/* --- readers and writers --- */
+
+struct ledger {
+    struct rv_rwlock lock;
+    struct rv_once opened;
+    struct rv_latch closed;
+    int left, right; /* equal unless somebody writes */
+};
+
+static int open_ledger(void *arg)
+{
+    struct ledger *ledger = arg;
+    int r = rv_sleep(MOMENT);
+    if (r == 0)
+        ledger->left = ledger->right = 1;
+    return r;
+}
+
+static int read_ledger(void *arg)
+{
+    struct ledger *ledger = arg;
+    int r = rv_once_do(&ledger->opened, open_ledger, ledger, rv_after(RV_MINUTE));
+    for (int i = 0; i < 2 && r == 0; i++) {
+        r = rv_rwlock_read_lock(&ledger->lock, RV_NEVER);
+        if (r < 0)
+            break;
+        RV_CHECK(ledger->left > 0 && ledger->left == ledger->right);
+        rv_yield();
+        rv_rwlock_read_unlock(&ledger->lock);
+    }
+    rv_latch_count_down(&ledger->closed, 1);
+    return r;
+}
+
+static int write_ledger(void *arg)
+{
+    struct ledger *ledger = arg;
+    int r = rv_once_do(&ledger->opened, open_ledger, ledger, RV_NEVER);
+    if (r == 0)
+        r = rv_rwlock_write_lock(&ledger->lock, rv_after(RV_MINUTE));
+    if (r == 0) {
+        ledger->left++;
+        r = rv_sleep(MOMENT);
+        ledger->right++;
+        rv_rwlock_write_unlock(&ledger->lock);
+    }
+    rv_latch_count_down(&ledger->closed, 1);
+    return r;
+}
+
+static int readers_and_writers(void *unused)
+{
+    struct ledger ledger = {.lock = RV_RWLOCK_INIT, .opened = RV_ONCE_INIT};
+    int err, r = 0;
+    (void)unused;
+    rv_latch_init(&ledger.closed, 2 * UNITS);
+    RV_SCOPE(scope, err) {
+        for (int i = 0; i < UNITS; i++) {
+            go_all(scope, 1, read_ledger, &ledger);
+            go_all(scope, 1, write_ledger, &ledger);
+        }
+        r = rv_latch_wait(&ledger.closed, RV_NEVER);
+        RV_CHECK(r < 0 || rv_latch_remaining(&ledger.closed) == 0);
+    }
+    RV_CHECK(rv_rwlock_try_write_lock(&ledger.lock) == 0);
+    rv_rwlock_write_unlock(&ledger.lock);
+    RV_CHECK(ledger.left == ledger.right);
+    return err < 0 ? err : r;
+}
+
+/* --- barriers and tickers --- */
+
+struct march {
+    struct rv_barrier step;
+    struct rv_ticker beat;
+    _Atomic(int) steps;
+};
+
+static int keep_step(void *arg)
+{
+    struct march *march = arg;
+    int r = 0;
+    for (int i = 0; i < 2 && r >= 0; i++) {
+        r = rv_ticker_wait(&march->beat, rv_after(RV_MINUTE));
+        if (r > 0)
+            r = rv_barrier_wait(&march->step, i == 0 ? RV_NEVER : rv_after(RV_MINUTE));
+        if (r >= 0)
+            rvi_fetch_add_relaxed(&march->steps, r);
+    }
+    return r < 0 ? r : 0;
+}
+
+static int marching(void *unused)
+{
+    struct march march = {.steps = 0};
+    int err = rv_ticker_init(&march.beat, rv_now(), MOMENT);
+    (void)unused;
+    RV_CHECK(err == 0);
+    rv_barrier_init(&march.step, UNITS + 1);
+    RV_SCOPE(scope, err)
+        go_all(scope, UNITS + 1, keep_step, &march);
+    rv_ticker_stop(&march.beat);
+    RV_CHECK(err < 0 || rvi_load_relaxed(&march.steps) == 2);
+    return err;
+}
+
 /* --- scopes in scopes --- */
 
 static int sleep_a_moment(void *arg)
@@ -419,6 +525,8 @@ int main(void)
         BOTH_WAYS(pipeline),
         BOTH_WAYS(mutex_and_condition),
         BOTH_WAYS(semaphore),
+        BOTH_WAYS(readers_and_writers),
+        BOTH_WAYS(marching),
         BOTH_WAYS(scopes_in_scopes),
         BOTH_WAYS(deadlines),
         BOTH_WAYS(limited),
