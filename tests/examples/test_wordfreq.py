@@ -122,8 +122,10 @@ def on_terminal(*args, until=None, **env):
     master, slave = pty.openpty()
     env = {"TERM": "xterm", "LC_ALL": "C.UTF-8", **env}
     clean = {k: v for k, v in os.environ.items() if k != "NO_COLOR"}
+    # A job in the background of a shell script ignores Ctrl-C, and so would all that it starts.
     process = subprocess.Popen([PROGRAM, *map(str, args)], stdin=subprocess.DEVNULL, stdout=slave,
-                               stderr=slave, env=dict(clean, **env))
+                               stderr=slave, env=dict(clean, **env),
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     os.close(slave)
     shown = b""
     while True:
