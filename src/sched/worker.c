@@ -388,7 +388,7 @@ static void fiber_main(void *pass)
         run_to_end(task);
         to = succeed(task, self);
     } while (to == self);
-    rvi_stack_switch_final(self, to, self);
+    rvi_stack_switch_final(to, self);
 }
 
 /* From the worker's own stack: run a task, and whoever comes after it, until nobody is left. */

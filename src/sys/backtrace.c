@@ -78,12 +78,13 @@ __attribute__((no_sanitize("address", "thread", "undefined"))) void rvi_stack_co
         to[i] = source[i];
 }
 
-void rvi_stack_view_parked(const struct rvi_stack *stack, struct rvi_stack_view *ret)
+void rvi_stack_view_parked(const struct rvi_stack *stack, const void *ctx,
+                           struct rvi_stack_view *ret)
 {
-    rvi_ctx_regs(stack->sp, &ret->regs);
-    ret->low = (uintptr_t)stack->sp;
+    rvi_ctx_regs(ctx, &ret->regs);
+    ret->low = ret->regs.sp;
     ret->high = (uintptr_t)stack->high;
-    ret->bytes = stack->sp;
+    ret->bytes = ((const struct rvi_ctx *)ctx)->sp;
 }
 
 /* Of a frame that is left by a call; lines are looked up inside the call, not after it. */

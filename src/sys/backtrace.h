@@ -51,7 +51,8 @@ void *rvi_backtracer_free(struct rvi_backtracer *backtracer);
 bool rvi_backtracer_is_exact(const struct rvi_backtracer *backtracer);
 
 /** The view of a stack that is not running; it must stay so. */
-void rvi_stack_view_parked(const struct rvi_stack *stack, struct rvi_stack_view *ret);
+void rvi_stack_view_parked(const struct rvi_stack *stack, const void *ctx,
+                           struct rvi_stack_view *ret);
 
 /** Copy a stack's bytes, whose parts are words of ended frames; async-signal-safe. */
 void rvi_stack_copy(char *to, const char *from, size_t bytes);

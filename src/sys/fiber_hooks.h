@@ -115,13 +115,25 @@ static inline void rvi_hooks_after_switch(struct rvi_stack *self)
     (void)self;
 }
 
-/* Leave `from` and continue `to`; returns what the switch back passes. */
-static inline void *rvi_stack_switch(struct rvi_stack *from, struct rvi_stack *to, void *pass)
+/* Leave `from`, whose context goes to *save, and continue `to`, which was left with the context
+ * to_ctx; returns what the switch back passes. Only tools look at the stacks' descriptors. */
+__attribute__((always_inline)) static inline void *rvi_stack_switch_ctx(struct rvi_stack *from,
+                                                                        void **save,
+                                                                        struct rvi_stack *to,
+                                                                        void *to_ctx, void *pass)
 {
     rvi_hooks_before_switch(from, to);
-    void *back = rvi_ctx_switch(&from->sp, to->sp, pass);
+    void *back = rvi_ctx_switch(save, to_ctx, pass);
     rvi_hooks_after_switch(from);
     return back;
+}
+
+/* The same for whoever keeps the contexts in the descriptors. */
+__attribute__((always_inline)) static inline void *rvi_stack_switch(struct rvi_stack *from,
+                                                                    struct rvi_stack *to,
+                                                                    void *pass)
+{
+    return rvi_stack_switch_ctx(from, &from->ctx, to, to->ctx, pass);
 }
 
 /* First statement of an entry function. */
@@ -130,12 +142,19 @@ static inline void rvi_stack_entered(struct rvi_stack *self)
     rvi_hooks_after_switch(self);
 }
 
-/* Last statement of an entry function: from's stack may be reused once `to` runs. */
-__attribute__((noreturn)) static inline void rvi_stack_switch_final(struct rvi_stack *from,
-                                                                    struct rvi_stack *to,
-                                                                    void *pass)
+/* Last statement of an entry function: its stack may be reused once `to` runs. */
+__attribute__((noreturn, always_inline)) static inline void rvi_stack_switch_final_ctx(
+    struct rvi_stack *to, void *to_ctx, void *pass)
 {
+    void *never;
+
     rvi_hooks_before_switch(NULL, to);
-    rvi_ctx_switch(&from->sp, to->sp, pass);
+    rvi_ctx_switch(&never, to_ctx, pass);
     __builtin_unreachable();
+}
+
+__attribute__((noreturn, always_inline)) static inline void rvi_stack_switch_final(
+    struct rvi_stack *to, void *pass)
+{
+    rvi_stack_switch_final_ctx(to, to->ctx, pass);
 }

@@ -478,6 +478,7 @@ UNCHECKED static void paint_range(char *begin, char *end)
 void rvi_stack_renew(struct rvi_stack *stack, bool measure)
 {
     rvi_hooks_stack_reused(stack);
+    stack->ctx = NULL;
     if (!measure)
         return;
     size_t unused = stack->is_painted ? (size_t)(lowest_used(stack) - stack->low) : 0;
@@ -576,7 +577,7 @@ void rvi_stack_cache_trim(struct rvi_stack_cache *cache, size_t keep)
 
 void rvi_stack_prepare(struct rvi_stack *stack, void (*entry)(void *pass))
 {
-    stack->sp = rvi_ctx_make(stack->high, entry);
+    stack->ctx = rvi_ctx_make(stack->high, entry);
 }
 
 /* The bounds of the calling thread's own stack. */

@@ -40,7 +40,7 @@ struct rvi_stack_pool;
  * threads. */
 struct rvi_stack {
     struct rvi_stack *next; /* in a cache's free list; the owner's to use while taken */
-    void *sp;               /* saved context while the fiber does not run */
+    void *ctx;              /* rvi_stack_prepare(): a start that can be used again */
     void *user;             /* whoever runs on it; NULL when taken */
     char *low;              /* lowest usable byte */
     char *high;             /* frames start below this */
@@ -129,7 +129,7 @@ static inline struct rvi_stack *rvi_stack_cache_pop(struct rvi_stack_cache *cach
     return stack;
 }
 
-/* A stack; its sp must be prepared by rvi_stack_prepare().
+/* A stack. Unless it has its `ctx` from an earlier fiber, rvi_stack_prepare() must give it one.
  * Errors: -ENOMEM the pool is full, or the kernel has no memory or mappings for another guard. */
 __attribute__((warn_unused_result)) static inline int rvi_stack_cache_take(
     struct rvi_stack_cache *cache, struct rvi_stack **ret)
@@ -159,7 +159,8 @@ void rvi_stack_cache_trim(struct rvi_stack_cache *cache, size_t keep);
 
 /* --- one stack --- */
 
-/* Let the first switch to the stack call entry(pass). entry must not return. */
+/* Let a switch to stack->ctx call entry(pass). entry must not return. It stays good for the next
+ * fiber on this stack, see rvi_ctx_make(). */
 void rvi_stack_prepare(struct rvi_stack *stack, void (*entry)(void *pass));
 
 /* Describe the calling thread's own stack, so that a scheduler's context and a fiber switch alike.

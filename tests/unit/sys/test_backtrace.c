@@ -21,10 +21,17 @@ static struct rvi_stack_cache cache;
 static struct rvi_stack thread, *fiber;
 static int park_line;
 
+/* The switch is inlined: the lines of the function around it are those of its header. */
+static FRAME void switch_away(void)
+{
+    rvi_stack_switch(fiber, &thread, NULL);
+    FRAME_ENDS;
+}
+
 static FRAME void park_here(void)
 {
     park_line = __LINE__ + 1;
-    rvi_stack_switch(fiber, &thread, NULL);
+    switch_away();
     FRAME_ENDS;
 }
 
@@ -39,7 +46,7 @@ static FRAME void entry(void *pass)
     (void)pass;
     rvi_stack_entered(fiber);
     in_the_middle();
-    rvi_stack_switch_final(fiber, &thread, NULL);
+    rvi_stack_switch_final(&thread, NULL);
 }
 
 static int open_fiber(void **state)
@@ -119,7 +126,7 @@ static void a_parked_stack_shows_its_calls_and_ends_at_the_first_frame(void **st
     struct rvi_backtracer *b = exact_or_skip();
     struct rvi_stack_view view;
     let_it_park();
-    rvi_stack_view_parked(fiber, &view);
+    rvi_stack_view_parked(fiber, fiber->ctx, &view);
     check_frames(b, &view);
     rvi_backtracer_free(b);
     let_it_end();
@@ -131,7 +138,7 @@ static void a_copy_shows_the_same(void **state)
     struct rvi_backtracer *b = exact_or_skip();
     struct rvi_stack_view view;
     let_it_park();
-    rvi_stack_view_parked(fiber, &view);
+    rvi_stack_view_parked(fiber, fiber->ctx, &view);
     char *copy = malloc(view.high - view.low);
     rvi_stack_copy(copy, view.bytes, view.high - view.low);
     view.bytes = copy;
@@ -141,29 +148,13 @@ static void a_copy_shows_the_same(void **state)
     rvi_backtracer_free(b);
 }
 
-static void a_stack_that_has_not_begun_has_one_frame(void **state)
-{
-    (void)state;
-    struct rvi_backtracer *b = exact_or_skip();
-    struct rvi_stack_view view;
-    struct rvi_frame frame;
-    const void *pcs[MOST];
-    rvi_stack_prepare(fiber, entry);
-    rvi_stack_view_parked(fiber, &view);
-    assert_int_equal(rvi_backtrace(b, &view, pcs, MOST), 1);
-    rvi_backtrace_frame(b, pcs[0], &frame);
-    assert_string_equal(frame.function, "rvi_ctx_first_frame");
-    assert_true(frame.is_ours);
-    rvi_backtracer_free(b);
-}
-
 static void a_stack_that_ends_too_early_ends_the_backtrace(void **state)
 {
     (void)state;
     const void *pcs[MOST];
     struct rvi_stack_view view;
     let_it_park();
-    rvi_stack_view_parked(fiber, &view);
+    rvi_stack_view_parked(fiber, fiber->ctx, &view);
     for (int exact = 0; exact < 2; exact++) {
         struct rvi_backtracer *b = rvi_backtracer_new(exact);
         uintptr_t high = view.high;
@@ -180,7 +171,7 @@ static void no_more_frames_than_there_is_room_for(void **state)
     (void)state;
     struct rvi_stack_view view;
     let_it_park();
-    rvi_stack_view_parked(fiber, &view);
+    rvi_stack_view_parked(fiber, fiber->ctx, &view);
     for (int exact = 0; exact < 2; exact++) {
         struct rvi_backtracer *b = rvi_backtracer_new(exact);
         for (size_t most = 1; most < 3; most++) {
@@ -202,7 +193,7 @@ static void the_guess_has_the_calls_among_its_frames(void **state)
     struct rvi_stack_view view;
     struct rvi_frame frame;
     let_it_park();
-    rvi_stack_view_parked(fiber, &view);
+    rvi_stack_view_parked(fiber, fiber->ctx, &view);
     size_t count = rvi_backtrace(b, &view, pcs, MOST);
     size_t middle = find(exact, pcs, count, "in_the_middle", &frame);
     assert_in_range(middle, 1, count - 1);
@@ -243,7 +234,7 @@ static void the_words_leave_out_the_library_on_both_sides(void **state)
     struct rvi_frame frame;
     struct rvi_text text = {0};
     let_it_park();
-    rvi_stack_view_parked(fiber, &view);
+    rvi_stack_view_parked(fiber, fiber->ctx, &view);
     size_t count = rvi_backtrace(b, &view, pcs, MOST);
     assert_true(rvi_backtrace_site(b, pcs, count, &frame));
     rvi_frame_add(&text, &frame);
@@ -288,7 +279,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_parked_stack_shows_its_calls_and_ends_at_the_first_frame),
         cmocka_unit_test(a_copy_shows_the_same),
-        cmocka_unit_test(a_stack_that_has_not_begun_has_one_frame),
         cmocka_unit_test(a_stack_that_ends_too_early_ends_the_backtrace),
         cmocka_unit_test(no_more_frames_than_there_is_room_for),
         cmocka_unit_test(the_guess_has_the_calls_among_its_frames),

@@ -11,9 +11,6 @@
 
 #include "sys_test.h"
 
-extern const char rvi_ctx_first_frame[] __attribute__((visibility("hidden")));
-extern const char rvi_ctx_start[] __attribute__((visibility("hidden")));
-
 /* Keeps a call from being inlined or turned into a jump: its frame must exist. */
 #define FRAME __attribute__((noinline))
 #define FRAME_ENDS __asm__ volatile("" ::: "memory")
@@ -22,16 +19,16 @@ enum { STACK_BYTES = 256 << 10 };
 
 static _Alignas(4096) char fiber_stack[STACK_BYTES];
 static char *const fiber_top = fiber_stack + STACK_BYTES;
-static void *thread_sp, *fiber_sp;
+static void *thread_ctx, *fiber_ctx;
 
-static void *to_fiber(void *pass)
+FRAME static void *to_fiber(void *pass)
 {
-    return rvi_ctx_switch(&thread_sp, fiber_sp, pass);
+    return rvi_ctx_switch(&thread_ctx, fiber_ctx, pass);
 }
 
 static void *to_thread(void *pass)
 {
-    return rvi_ctx_switch(&fiber_sp, thread_sp, pass);
+    return rvi_ctx_switch(&fiber_ctx, thread_ctx, pass);
 }
 
 static void echo_entry(void *pass)
@@ -44,7 +41,7 @@ static void values_pass_both_ways(void **state)
 {
     (void)state;
     char text[16];
-    fiber_sp = rvi_ctx_make(fiber_top, echo_entry);
+    fiber_ctx = rvi_ctx_make(fiber_top, echo_entry);
     for (int i = 0; i < 8; i++)
         assert_ptr_equal(to_fiber(text + i), text + i + 1);
 }
@@ -62,7 +59,7 @@ static void entry_runs_on_an_aligned_stack_whatever_the_top(void **state)
     (void)state;
     for (int odd = 0; odd < 64; odd++) {
         void *frame = NULL;
-        fiber_sp = rvi_ctx_make(fiber_top - odd, address_entry);
+        fiber_ctx = rvi_ctx_make(fiber_top - odd, address_entry);
         to_fiber(&frame);
         assert_int_equal((uintptr_t)frame % 16, 0);
         assert_true((char *)frame > fiber_stack && (char *)frame < fiber_top - odd);
@@ -100,26 +97,43 @@ static void registers_entry(void *pass)
 static void callee_saved_registers_survive(void **state)
 {
     (void)state;
-    fiber_sp = rvi_ctx_make(fiber_top, registers_entry);
+    fiber_ctx = rvi_ctx_make(fiber_top, registers_entry);
     for (long salt = 1; salt < 100; salt++) {
         assert_true(registers_survive(salt, to_fiber));
         assert_null(to_fiber(NULL));
     }
 }
 
-static void saved_pc_of_a_fresh_context_is_the_first_frame(void **state)
+static void saved_pc_of_a_fresh_context_leads_to_its_entry(void **state)
 {
     (void)state;
-    fiber_sp = rvi_ctx_make(fiber_top, echo_entry);
-    assert_ptr_equal(rvi_ctx_saved_pc(fiber_sp), rvi_ctx_start);
+    fiber_ctx = rvi_ctx_make(fiber_top, echo_entry);
+#if defined(__x86_64__)
+    assert_ptr_equal(rvi_ctx_saved_pc(fiber_ctx), (const void *)(uintptr_t)echo_entry);
+#else
+    assert_ptr_equal(rvi_ctx_saved_pc(fiber_ctx), rvi_ctx_start);
+#endif
+}
+
+/* Nothing that ran on the stack has written over it. */
+static void a_fresh_context_can_be_used_again(void **state)
+{
+    (void)state;
+    char text[4];
+    void *fresh = rvi_ctx_make(fiber_top, echo_entry);
+    for (int i = 0; i < 3; i++) {
+        fiber_ctx = fresh;
+        assert_ptr_equal(to_fiber(text), text + 1);
+        assert_ptr_equal(to_fiber(text + 2), text + 3);
+    }
 }
 
 static void saved_pc_is_where_the_switch_returns(void **state)
 {
     (void)state;
-    fiber_sp = rvi_ctx_make(fiber_top, echo_entry);
+    fiber_ctx = rvi_ctx_make(fiber_top, echo_entry);
     to_fiber(NULL);
-    const char *here = rvi_ctx_saved_pc(fiber_sp);
+    const char *here = rvi_ctx_saved_pc(fiber_ctx);
     const char *function = (const char *)(uintptr_t)to_thread;
     const char *inlined_into = (const char *)(uintptr_t)echo_entry;
     assert_true((here > function && here < function + 256) ||
@@ -180,7 +194,7 @@ static void unwind_entry(void *pass)
 static void check_trace(void (*entry)(void *))
 {
     struct trace trace = {0};
-    fiber_sp = rvi_ctx_make(fiber_top, entry);
+    fiber_ctx = rvi_ctx_make(fiber_top, entry);
     to_fiber(&trace);
     assert_in_range(trace.depth, 8, 12);
     /* _Unwind_Backtrace may tell the end as a last frame at address 0. */
@@ -225,7 +239,7 @@ static void debuggee_entry(void *pass)
 
 static int debuggee(bool stop_inside)
 {
-    fiber_sp = rvi_ctx_make(fiber_top, debuggee_entry);
+    fiber_ctx = rvi_ctx_make(fiber_top, debuggee_entry);
     to_fiber(stop_inside ? fiber_stack : NULL);
     to_fiber(NULL);
     FRAME_ENDS;
@@ -294,17 +308,17 @@ static bool ends_at_main_or_first_frame(const char *text)
     return strstr(line, " main (") || strstr(line, "rvi_ctx_first_frame (");
 }
 
-/* Step through two switches instruction by instruction: at each the stack unwinds either to main or
+/* Step through three switches instruction by instruction: at each the stack unwinds either to main or
  * to the fiber's first frame. */
 static void gdb_unwinds_at_every_instruction_of_the_switch(void **state)
 {
     (void)state;
     static char text[1 << 18];
     const char *script = "set width 0\n"
-                         "break *rvi_ctx_switch\n"
+                         "break to_fiber\n"
                          "run\n"
                          "set $step = 0\n"
-                         "while $step < 60\n"
+                         "while $step < 90\n"
                          "  echo STEP\\n\n"
                          "  bt\n"
                          "  stepi\n"
@@ -322,7 +336,7 @@ static void gdb_unwinds_at_every_instruction_of_the_switch(void **state)
         assert_int_equal(count(chunk, "Backtrace stopped"), 0);
         assert_true(ends_at_main_or_first_frame(chunk));
     }
-    assert_int_equal(steps, 60);
+    assert_int_equal(steps, 90);
 }
 
 int main(int argc, char **argv)
@@ -331,7 +345,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(values_pass_both_ways),
         cmocka_unit_test(entry_runs_on_an_aligned_stack_whatever_the_top),
         cmocka_unit_test(callee_saved_registers_survive),
-        cmocka_unit_test(saved_pc_of_a_fresh_context_is_the_first_frame),
+        cmocka_unit_test(saved_pc_of_a_fresh_context_leads_to_its_entry),
+        cmocka_unit_test(a_fresh_context_can_be_used_again),
         cmocka_unit_test(saved_pc_is_where_the_switch_returns),
         cmocka_unit_test(backtrace_ends_at_the_first_frame),
         cmocka_unit_test(the_unwinder_ends_at_the_first_frame),

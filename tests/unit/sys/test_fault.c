@@ -62,7 +62,7 @@ static void overflow_entry(void *pass)
     volatile char first = 0;
     rvi_stack_entered(pass);
     (void)recurse(&first, 1000000);
-    rvi_stack_switch_final(pass, &thread_stack, NULL);
+    rvi_stack_switch_final(&thread_stack, NULL);
 }
 
 static void overflow_a_fiber(void *opts)
@@ -174,7 +174,7 @@ static void null_entry(void *pass)
 {
     rvi_stack_entered(pass);
     *nowhere = 1;
-    rvi_stack_switch_final(pass, &thread_stack, NULL);
+    rvi_stack_switch_final(&thread_stack, NULL);
 }
 
 static void dereference_null(void *arg)
@@ -192,7 +192,7 @@ static void overrun_entry(void *pass)
     rvi_stack_entered(self);
     nowhere = self->low + (64 << 10) + 100;
     *nowhere = 1;
-    rvi_stack_switch_final(self, &thread_stack, NULL);
+    rvi_stack_switch_final(&thread_stack, NULL);
 }
 
 static void overrun_upwards(void *arg)

@@ -66,7 +66,7 @@ static void counting_entry(void *pass)
         self->sum += use_stack(local, sizeof(local), 5) * 0 + 1;
         rvi_stack_switch(self->stack, self->home, self);
     }
-    rvi_stack_switch_final(self->stack, self->home, NULL);
+    rvi_stack_switch_final(self->home, NULL);
 }
 
 /* Switch to the fiber; false once it has ended. */
@@ -114,7 +114,7 @@ static void many_fibers_take_turns(void **state)
 
 static void leave(struct fiber *self)
 {
-    rvi_stack_switch_final(self->stack, self->home, NULL);
+    rvi_stack_switch_final(self->home, NULL);
 }
 
 /* A compiler that knew leave() would see that end_deep() never returns, and warn. */
@@ -174,7 +174,7 @@ static void pair_entry(void *pass)
         rvi_stack_switch(pair->self.stack, pair->other->stack,
                          rvi_container_of(pair->other, struct pair, self));
     }
-    rvi_stack_switch_final(pair->self.stack, pair->self.home, NULL);
+    rvi_stack_switch_final(pair->self.home, NULL);
 }
 
 static void two_fibers_play_ping_pong(void **state)
