@@ -130,6 +130,60 @@ void bench_batches(bench_fn *run, void *arg, long ops)
     bench_result(NULL, bench_percentile(ns + warm, (size_t)batches - warm, 50), "ns");
 }
 
+/* Half of the calls in fib(n), less the leaf that is left over: fib(n + 1) - 1. */
+static long forks_of_fib(long n)
+{
+    long a = 0, b = 1;
+    for (long i = 0; i < n; i++) {
+        long next = a + b;
+        a = b;
+        b = next;
+    }
+    return b - 1;
+}
+
+void bench_fib(long (*fib)(long n))
+{
+    enum { SMALLEST = 5, LARGEST = 80 };
+    long n = bench_param("n", 35);
+    bench_require(n >= SMALLEST && n <= LARGEST, "n: from 5 to 80");
+    (void)fib(n - SMALLEST);
+    int64_t begin = bench_now();
+    long value = fib(n);
+    int64_t ns = bench_now() - begin;
+    bench_require(value == forks_of_fib(n - 1) + 1, "the number is wrong");
+    bench_result(NULL, (double)ns / (double)forks_of_fib(n), "ns");
+}
+
+void bench_sum_of_leaves(long (*sum)(long leaves))
+{
+    long leaves = bench_param("leaves", 1000000);
+    for (long left = leaves; left != 1; left /= 10)
+        bench_require(left >= 10 && left % 10 == 0, "leaves: a power of ten, at least 10");
+    (void)sum(leaves);
+    int64_t begin = bench_now();
+    long value = sum(leaves);
+    int64_t ns = bench_now() - begin;
+    bench_require(value == leaves * (leaves - 1) / 2, "the sum is wrong");
+    bench_result(NULL, (double)ns / (double)leaves, "ns");
+}
+
+void bench_late_sleeps(void (*sleep_until)(int64_t monotonic_ns))
+{
+    enum { MAX_SLEEPS = 10000 };
+    static double late_us[MAX_SLEEPS];
+    long sleeps = bench_param_upto("sleeps", 300, MAX_SLEEPS);
+    long us = bench_param("us", 3000);
+    bench_require(sleeps > 0, "nothing to do");
+    for (long i = 0; i < sleeps; i++) {
+        int64_t when = bench_now() + us * 1000;
+        sleep_until(when);
+        late_us[i] = (double)(bench_now() - when) / 1000;
+    }
+    bench_result("p50", bench_percentile(late_us, (size_t)sleeps, 50), "us");
+    bench_result("p99", bench_percentile(late_us, (size_t)sleeps, 99), "us");
+}
+
 void bench_result(const char *part, double value, const char *unit)
 {
     if (args_used < arg_count)
@@ -177,6 +231,18 @@ static long count_mappings(void)
 struct bench_memory bench_memory_now(void)
 {
     return (struct bench_memory){status_bytes("VmRSS"), status_bytes("VmPTE"), count_mappings()};
+}
+
+void bench_choose(const struct bench_choice *benches, const char *who, int argc, char **argv)
+{
+    for (; argc > 1 && benches->name; benches++) {
+        if (strcmp(argv[1], benches->name) == 0) {
+            bench_begin(argv[1], who, argc - 1, argv + 1);
+            benches->run();
+            return;
+        }
+    }
+    bench_not_here();
 }
 
 void bench_must(int result, const char *what)

@@ -39,6 +39,16 @@ typedef void bench_fn(void *arg, long ops);
  * batches=1 everything that the program does grows with ops alone, which --instructions needs. */
 void bench_batches(bench_fn *run, void *arg, long ops);
 
+/* Fork/join: fib(n) without cut-off, in nanoseconds for one of its forks, and the sum of all leaves'
+ * numbers of a tree ten wide, in nanoseconds for a leaf. The call before the measured one wakes the
+ * threads. Parameters: n; leaves. */
+void bench_fib(long (*fib)(long n));
+void bench_sum_of_leaves(long (*sum)(long leaves));
+
+/* Sleep until a time, again and again, with nothing else to do, and print how late that came back.
+ * Parameters: sleeps; us, the length of one. */
+void bench_late_sleeps(void (*sleep_until)(int64_t monotonic_ns));
+
 /* Print one figure; `part` (or NULL) is added to the name where a program has several. */
 void bench_result(const char *part, double value, const char *unit);
 
@@ -49,6 +59,14 @@ struct bench_memory {
     long mappings;
 };
 struct bench_memory bench_memory_now(void);
+
+/* Of a peer with many benchmarks: run what argv[1] names, or say that it is not to be had. The list
+ * ends with a NULL name. */
+struct bench_choice {
+    const char *name;
+    void (*run)(void);
+};
+void bench_choose(const struct bench_choice *benches, const char *who, int argc, char **argv);
 
 /* Stop unless result >= 0 (it is -errno otherwise); unless holds; because it is not to be had. */
 void bench_must(int result, const char *what);

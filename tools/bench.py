@@ -8,9 +8,14 @@ taken inside a round and the median of these ratios is shown, not the ratio of t
 whose middle half lies further apart than 15% of its median is marked noisy. Lower is better
 everywhere; a ratio of 0.10 says that Ravel needs a tenth of what the best peer needs.
 
+"floor" is no peer: it is what the machine allows (peers/floor.c), and "target" is what the project
+aims at. Both are there to be read; neither is held against anything.
+
 With --instructions there is no clock: callgrind counts the instructions of two sizes, and their
 difference over the difference in size is the cost of one operation. That is repeatable on any
-machine, however loaded.
+machine, however loaded, so it can be held against what was recorded for the same compiler
+(bench/instructions.json): --compare shows the change, --record replaces the record, and
+tests/instructions fails when a count has grown.
 """
 
 import argparse
@@ -26,7 +31,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-PEERS = ("pthread", "boost", "go", "tbb", "openmp")
+PEERS = ("floor", "pthread", "boost", "go", "tokio", "crossbeam", "tbb", "rayon", "libgomp",
+         "libomp")
+RECORD = ROOT / "bench" / "instructions.json"
 NOISY = 0.15        # of the median, between the quartiles
 NOT_HERE = 77       # a peer's exit status when it has no such thing
 TIME_LIMIT = 300    # seconds for one program
@@ -34,7 +41,8 @@ HEAVY_ROUNDS = 3
 
 
 class Case(NamedTuple):
-    """One program and its arguments; sizes are what --instructions compares, if it can."""
+    """One program and its arguments; sizes are what --instructions compares, if it can: numbers of
+    operations, or pairs of an argument and the operations that the whole program does with it."""
     program: str
     args: str = ""
     sizes: tuple = ()
@@ -53,29 +61,71 @@ class Case(NamedTuple):
 
 
 SHORT = (10_000, 20_000)
+LONG = (100_000, 200_000)
+LEAVES = (("leaves=1000", 2_000), ("leaves=10000", 20_000))     # the tree is summed twice
+FORKS = (("n=15", 986 + 88), ("n=20", 10_945 + 986))            # fib(n - 5) comes before fib(n)
+TASKS = (("tasks=2000", 2_000), ("tasks=4000", 4_000))
 CASES = (
-    Case("yield", "tasks=2", (100_000, 200_000)),
-    Case("yield", "tasks=1000", (100_000, 200_000)),
+    Case("switch", "fibers=2", LONG),
+    Case("switch", "fibers=1000", LONG),
+    Case("switch", "what=stack", LONG),
+    Case("yield", "tasks=2", LONG),
+    Case("yield", "tasks=1000", LONG),
     Case("spawn", "how=close", SHORT),
     Case("spawn", "how=yield", SHORT),
     Case("million", "workers=1", SHORT, quiet="batches=3", quick="ops=200000"),
     Case("million", "workers=2", quiet="batches=3", quick="ops=200000"),
+    Case("fork", "form=typed workers=1", FORKS, heavy=True, quick="n=27"),
+    Case("fork", "form=typed workers=2", heavy=True, quick="n=27"),
+    Case("fork", "form=function workers=1", FORKS, heavy=True, quick="n=27"),
+    Case("fork", "form=function workers=2", heavy=True, quick="n=27"),
+    Case("skynet-fork", "workers=1", LEAVES, heavy=True, quick="leaves=100000"),
+    Case("skynet-fork", "workers=2", heavy=True, quick="leaves=100000"),
+    Case("skynet", "workers=1", LEAVES, heavy=True, quick="leaves=100000"),
+    Case("skynet", "workers=2", heavy=True, quick="leaves=100000"),
     Case("pingpong", "capacity=1", SHORT),
     Case("pingpong", "capacity=0", SHORT),
     Case("chan", "workers=1 pairs=1", (25_600, 51_200)),
     Case("chan", "workers=2 pairs=1"),
     Case("chan", "workers=2 pairs=2"),
-    Case("parked", quiet="tasks=1000000", heavy=True, quick="tasks=100000"),
+    Case("parked", sizes=TASKS, quiet="tasks=1000000", heavy=True, quick="tasks=100000"),
     Case("sleepers", "spread_ms=100", heavy=True, quick="tasks=100000 lead_ms=500"),
     Case("sleepers", "spread_ms=2000", heavy=True, quick="tasks=100000 lead_ms=500"),
-    Case("skynet", "workers=1", heavy=True, quick="leaves=100000"),
-    Case("skynet", "workers=2", heavy=True, quick="leaves=100000"),
+    Case("lateness", quick="sleeps=100"),
     Case("executor", "tier=inline", SHORT),
     Case("executor", "tier=tasks", SHORT),
     Case("executor", "tier=threads"),
     Case("executor", "tier=tasks in_flight=256", (25_600, 51_200)),
     Case("executor", "tier=threads in_flight=256"),
 )
+
+# What the project aims at, in each row's own unit.
+TARGETS = {
+    "switch fibers=2": 3.5,
+    "switch what=stack": 10,
+    "yield tasks=2": 6,
+    "yield tasks=1000": 10,
+    "spawn how=close": 20,
+    "million workers=1": 60,
+    "million workers=2": 60,
+    "fork form=typed workers=1": 2.5,
+    "fork form=typed workers=2": 1.4,
+    "fork form=function workers=1": 12,
+    "skynet-fork workers=1": 2.5,
+    "skynet-fork workers=2": 1.4,
+    "skynet workers=1": 100,
+    "skynet workers=2": 100,
+    "pingpong capacity=1": 25,
+    "chan workers=1 pairs=1": 12,
+    "chan workers=2 pairs=1": 25,
+    "chan workers=2 pairs=2": 30,
+    "parked resident": 4506,
+    "parked mappings": 50,
+    "parked first creation": 2600,
+    "sleepers spread_ms=100 cpu": 400,
+    "sleepers spread_ms=2000 late p99": 2000,
+    "lateness p50": 100,
+}
 
 
 # ---- building and running ------------------------------------------------------------------------
@@ -92,9 +142,13 @@ def build(tree):
             sys.exit(f"{done.stdout}\ncould not build the benchmarks in {tree}")
 
 
+def program_of(case, tree):
+    return tree / "bench" / f"ravel-{case.program}"
+
+
 def programs_of(case, tree, peers):
     """(who, command) of all that may take part in a case, Ravel first."""
-    yield "ravel", [tree / "bench" / f"ravel-{case.program}"]
+    yield "ravel", [program_of(case, tree)]
     for who in peers:
         yield who, [tree / "bench" / "peers" / f"peer-{who}", case.program]
 
@@ -105,6 +159,8 @@ def run(command):
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT)
     except subprocess.TimeoutExpired:
         return [], f"took more than {TIME_LIMIT} s"
+    except FileNotFoundError:
+        return [], "is not built"
     if done.returncode == NOT_HERE:
         return [], None
     if done.returncode:
@@ -156,13 +212,18 @@ def spread(values):
     return (high - low) / abs(middle)
 
 
+def best_first(medians):
+    """The peers among those measured."""
+    return sorted((who for who in medians if who not in ("ravel", "floor")), key=medians.get)
+
+
 def summary(name, unit, by_who):
     """One row of the table, as a dictionary that --json writes as well."""
     medians = {who: statistics.median(values) for who, values in by_who.items()}
-    peers = sorted((who for who in by_who if who != "ravel"), key=medians.get)
+    peers = best_first(medians)
     row = {"bench": name, "unit": unit, "values": {who: list(v) for who, v in by_who.items()},
            "medians": medians, "spreads": {who: spread(v) for who, v in by_who.items()},
-           "best_peer": peers[0] if peers else None, "ratio": None}
+           "target": TARGETS.get(name), "best_peer": peers[0] if peers else None, "ratio": None}
     if peers and "ravel" in by_who:
         pairs = [(mine, other) for mine, other in zip(by_who["ravel"], by_who[peers[0]]) if other]
         if pairs:
@@ -193,16 +254,21 @@ def cell(row, who):
     return short(row["medians"][who]) + ("" if wide is None else f" ±{50 * wide:.0f}%")
 
 
+def bare(value):
+    return "" if value is None else short(value)
+
+
 def print_table(rows):
     widest = max((len(row["bench"]) for row in rows), default=0)
-    head = f"{'':{widest}}  {'unit':5}  {'ravel':>13}  {'ratio':>6}         peers, best first"
+    head = (f"{'':{widest}}  {'unit':5}  {'target':>6}  {'floor':>6}  {'ravel':>13}  {'ratio':>6}"
+            "         peers, best first")
     print(f"{head}\n{'-' * len(head)}")
     for row in rows:
-        peers = sorted((who for who in row["medians"] if who != "ravel"), key=row["medians"].get)
         ratio = "-" if row["ratio"] is None else f"{row['ratio']:.2f}"
-        print(f"{row['bench']:{widest}}  {row['unit']:5}  {cell(row, 'ravel'):>13}  {ratio:>6}  "
+        print(f"{row['bench']:{widest}}  {row['unit']:5}  {bare(row['target']):>6}  "
+              f"{bare(row['medians'].get('floor')):>6}  {cell(row, 'ravel'):>13}  {ratio:>6}  "
               f"{'noisy' if row['noisy'] else '':5}  "
-              + ", ".join(f"{who} {cell(row, who)}" for who in peers))
+              + ", ".join(f"{who} {cell(row, who)}" for who in best_first(row["medians"])))
 
 
 # ---- instructions --------------------------------------------------------------------------------
@@ -221,25 +287,76 @@ def count_instructions(command):
     return int(found.group(1))
 
 
+def arguments_for(case, size):
+    """The arguments that make a program do so much, and how much that is."""
+    if isinstance(size, int):
+        size = f"batches=1 ops={size}", size
+    words = f"{case.args} {size[0]}".split()
+    return words, size[1]
+
+
+def cost_of(case, tree):
+    """Instructions for one operation, as a slope between two sizes; None where it cannot be had."""
+    program = program_of(case, tree)
+    if not program.exists():
+        print(f"{program} is not built", file=sys.stderr)
+        return None
+    counts, ops = [], []
+    for size in case.sizes:
+        words, number = arguments_for(case, size)
+        counts.append(count_instructions([program, *words]))
+        ops.append(number)
+    return None if None in counts else (counts[1] - counts[0]) / (ops[1] - ops[0])
+
+
+def countable(cases):
+    return [case for case in cases if case.sizes]
+
+
 def instructions(cases, tree):
-    """{case: instructions for one operation}, as a slope between two sizes."""
+    """{case: instructions for one operation}"""
     result = {}
-    for case in (c for c in cases if c.sizes):
+    for case in countable(cases):
         say(case.name)
-        program = [tree / "bench" / f"ravel-{case.program}"]
-        words = [w for w in case.command(False) if not w.startswith("batches=")]
-        counts = [count_instructions(program + words + ["batches=1", f"ops={size}"])
-                  for size in case.sizes]
-        if None not in counts:
-            result[case.name] = (counts[1] - counts[0]) / (case.sizes[1] - case.sizes[0])
+        cost = cost_of(case, tree)
+        if cost is not None:
+            result[case.name] = round(cost, 1)
+    say("")
     return result
 
 
-def print_instructions(result):
-    widest = max(map(len, result), default=0)
-    print(f"{'':{widest}}  instructions for one operation")
-    for name, count in result.items():
-        print(f"{name:{widest}}  {count:10,.1f}")
+def compiler_of(tree):
+    """What a count depends on besides our code: "gcc 12 x86_64"."""
+    return (tree / "bench" / "compiler").read_text().strip()
+
+
+def recorded():
+    """{compiler: {case: instructions}}, as committed."""
+    return json.loads(RECORD.read_text()) if RECORD.exists() else {}
+
+
+def record(found, compiler):
+    """Put what was counted into the record; cases that were not counted stay."""
+    known = recorded()
+    known.setdefault(compiler, {}).update(found)
+    RECORD.write_text(json.dumps(known, indent=1) + "\n")
+
+
+def change(now, before):
+    """"+3.1%" """
+    return f"{100 * (now / before - 1):+.1f}%" if before else ""
+
+
+def print_instructions(found, before):
+    """One line a case, and beside it what was recorded, if there is anything to compare with."""
+    widest = max(map(len, found), default=0)
+    head = f"{'':{widest}}  instructions for one operation"
+    print(head + ("  recorded  change" if before else ""))
+    for name, count in found.items():
+        line = f"{name:{widest}}  {count:30,.1f}"
+        if name in before:
+            line += f"  {before[name]:8,.1f}  {change(count, before[name]):>6}"
+        print(line)
 
 
 # ---- the command ---------------------------------------------------------------------------------
@@ -254,6 +371,10 @@ def arguments():
                         help="three rounds and a tenth of the size: does it run, roughly how fast")
     parser.add_argument("--instructions", action="store_true",
                         help="count instructions with callgrind; no clock, no peers")
+    parser.add_argument("--compare", action="store_true",
+                        help="with --instructions: beside what was recorded for this compiler")
+    parser.add_argument("--record", action="store_true",
+                        help=f"with --instructions: write them into {RECORD.relative_to(ROOT)}")
     parser.add_argument("--json", metavar="FILE", help="write every value there as well")
     parser.add_argument("--list", action="store_true", help="print the cases and end")
     parser.add_argument("--build", metavar="DIR", type=Path, default=ROOT / "build" / "bench",
@@ -261,6 +382,8 @@ def arguments():
     args = parser.parse_args()
     if args.rounds < 1:
         parser.error("--rounds must be at least 1")
+    if (args.compare or args.record) and not args.instructions:
+        parser.error("--compare and --record go with --instructions")
     return args
 
 
@@ -286,8 +409,23 @@ def measure_all(cases, args):
         rounds = min(most, HEAVY_ROUNDS) if case.heavy else most
         rows += rows_of(case, measure(case, args.build, present, rounds, args.quick, notes))
     say("")
-    return {"rows": rows, "notes": notes, "skipped": missing, "cpus": os.cpu_count(),
-            "load": {"before": before, "after": load()}}
+    found = {"rows": rows, "notes": notes, "skipped": missing, "cpus": os.cpu_count(),
+             "load": {"before": before, "after": load()}}
+    print_all(found)
+    return found
+
+
+def count_all(cases, args):
+    """What --json holds under --instructions; printed, and recorded if that was asked for."""
+    compiler = compiler_of(args.build)
+    found = instructions(cases, args.build)
+    before = recorded().get(compiler, {}) if args.compare else {}
+    print_instructions(found, before)
+    if args.compare and not before:
+        print(f"nothing is recorded for {compiler}")
+    if args.record:
+        record(found, compiler)
+    return {"compiler": compiler, "instructions": found, "recorded": before}
 
 
 def print_all(found):
@@ -308,13 +446,7 @@ def main():
         print("\n".join(case.name for case in cases))
         return
     build(args.build)
-    if args.instructions:
-        found = {"instructions": instructions(cases, args.build)}
-        say("")
-        print_instructions(found["instructions"])
-    else:
-        found = measure_all(cases, args)
-        print_all(found)
+    found = count_all(cases, args) if args.instructions else measure_all(cases, args)
     if args.json:
         Path(args.json).write_text(json.dumps(found, indent=1) + "\n")
 

@@ -43,6 +43,12 @@ OUTSIDE = {
             "cli/ includes include/, check/, lab/ and itself only"),
 }
 
+# One file each that reaches below its part's line, and why that is better than the line moved.
+EXCEPTIONS = {
+    # The bare context switch is a figure of its own, and no public function is that bare.
+    "bench/switch.c": {"src/sys"},
+}
+
 # These two know nothing of the library above them, not even its public types.
 NO_PUBLIC = {"base", "explore"}
 
@@ -98,7 +104,7 @@ def rule_in_src(room, target):
 
 def rule_broken(includer, target):
     """The rule that an include breaks, in words; None if it breaks none."""
-    if target in ("libc", "own"):
+    if target in ("libc", "own") or target in EXCEPTIONS.get(includer.as_posix(), ()):
         return None
     top = includer.parts[0]
     if top == "src":

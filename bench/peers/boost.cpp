@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* boost.cpp - the same things with Boost.Fiber under its default round robin.
+/* boost.cpp - the same things with Boost.Fiber under its default round robin, and the bare switch of
+ * Boost.Context below it.
  *
  * Its fibers stay on the thread that started them, so with workers=2 the consumers run on a second
  * thread. Its buffered channel holds one item less than its size, a power of two. Skynet starts
  * each fiber at once (launch::dispatch), so that only the tasks of one branch have a stack. */
 #include "bench.h"
 
+#include <boost/context/fiber.hpp>
 #include <boost/fiber/all.hpp>
+#include <chrono>
 #include <cstring>
 #include <memory>
 #include <thread>
@@ -215,21 +218,56 @@ static void bench_skynet()
                  "ns");
 }
 
+/* Bare fibers of Boost.Context, which no scheduler knows of. Its switch loads mxcsr, and that takes
+ * ten times longer when the value differs: all get the "inexact" bit that main() has from its
+ * divisions anyway. */
+static std::vector<boost::context::fiber> bare;
+
+static void run_switch(void *, long ops)
+{
+    size_t at = 0;
+    for (; ops > 1; ops -= 2) {
+        bare[at] = std::move(bare[at]).resume();
+        at = at + 1 == bare.size() ? 0 : at + 1;
+    }
+}
+
+static void bench_switch()
+{
+    volatile double inexact = 3;
+    inexact = 1 / inexact;
+    if (std::strcmp(bench_param_text("what", "switch"), "switch") != 0)
+        bench_not_here();
+    for (long others = bench_param("fibers", 2) - 1; others > 0; others--)
+        bare.emplace_back([](boost::context::fiber back) {
+            for (;;)
+                back = std::move(back).resume();
+            return back;
+        });
+    bench_require(!bare.empty(), "fibers: at least 2");
+    bench_batches(run_switch, nullptr, 10000000);
+}
+
+static void bench_lateness()
+{
+    bench_late_sleeps([](int64_t when) {
+        using clock = std::chrono::steady_clock;
+        boost::this_fiber::sleep_until(clock::time_point(std::chrono::nanoseconds(when)));
+    });
+}
+
 int main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        void (*run)();
-    } benches[] = {
-        {"yield", bench_yield}, {"spawn", bench_spawn},   {"pingpong", bench_pingpong},
-        {"chan", bench_chan},   {"parked", bench_parked}, {"skynet", bench_skynet},
+    static const bench_choice benches[] = {
+        {"yield", bench_yield},
+        {"spawn", bench_spawn},
+        {"pingpong", bench_pingpong},
+        {"chan", bench_chan},
+        {"parked", bench_parked},
+        {"skynet", bench_skynet},
+        {"switch", bench_switch},
+        {"lateness", bench_lateness},
+        {nullptr, nullptr},
     };
-    for (const auto &b : benches) {
-        if (argc > 1 && std::strcmp(argv[1], b.name) == 0) {
-            bench_begin(argv[1], "boost", argc - 1, argv + 1);
-            b.run();
-            return 0;
-        }
-    }
-    bench_not_here();
+    bench_choose(benches, "boost", argc, argv);
 }

@@ -264,6 +264,20 @@ func sleepers() {
 	result("late p99", percentile(late, 99), "us")
 }
 
+func lateness() {
+	runtime.GOMAXPROCS(1)
+	sleeps := param("sleeps", 300)
+	each := time.Duration(param("us", 3000)) * time.Microsecond
+	late := make([]float64, sleeps)
+	for i := range late {
+		when := time.Now().Add(each)
+		time.Sleep(each)
+		late[i] = float64(time.Since(when).Nanoseconds()) / 1000
+	}
+	result("p50", percentile(late, 50), "us")
+	result("p99", percentile(late, 99), "us")
+}
+
 func node(up chan int, first, leaves int) {
 	if leaves == 1 {
 		up <- first
@@ -297,7 +311,7 @@ func skynet() {
 func main() {
 	benches := map[string]func(){
 		"yield": yield, "spawn": spawn, "million": million, "pingpong": pingpong, "chan": channel,
-		"parked": parked, "sleepers": sleepers, "skynet": skynet,
+		"parked": parked, "sleepers": sleepers, "lateness": lateness, "skynet": skynet,
 	}
 	if len(os.Args) < 2 || benches[os.Args[1]] == nil {
 		os.Exit(notHere)

@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { MOST_THREADS = 10000 };
 
@@ -274,23 +275,28 @@ static void bench_parked(void)
     join_many(threads, g.wanted);
 }
 
+/* ---- lateness ------------------------------------------------------------------------------- */
+
+static void sleep_until(int64_t when)
+{
+    struct timespec t = {when / 1000000000, when % 1000000000};
+    bench_must(-clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL), "clock_nanosleep");
+}
+
+static void bench_lateness(void)
+{
+    bench_late_sleeps(sleep_until);
+}
+
 /* --------------------------------------------------------------------------------------------- */
 
 int main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        void (*run)(void);
-    } benches[] = {
-        {"yield", bench_yield}, {"spawn", bench_spawn},   {"pingpong", bench_pingpong},
-        {"chan", bench_chan},   {"parked", bench_parked}, {"executor", bench_executor},
+    static const struct bench_choice benches[] = {
+        {"yield", bench_yield},       {"spawn", bench_spawn},
+        {"pingpong", bench_pingpong}, {"chan", bench_chan},
+        {"parked", bench_parked},     {"executor", bench_executor},
+        {"lateness", bench_lateness}, {NULL, NULL},
     };
-    for (size_t i = 0; argc > 1 && i < sizeof benches / sizeof benches[0]; i++) {
-        if (strcmp(argv[1], benches[i].name) == 0) {
-            bench_begin(argv[1], "pthread", argc - 1, argv + 1);
-            benches[i].run();
-            return 0;
-        }
-    }
-    bench_not_here();
+    bench_choose(benches, "pthread", argc, argv);
 }

@@ -71,6 +71,11 @@ class Layers(unittest.TestCase):
         self.breaks("check/a.c", '#include "sched/fiber.h"')
         self.breaks("check/a.c", "#include <ravel/run.h>")
 
+    def test_an_exception_is_for_one_file_and_one_room(self):
+        self.holds("bench/switch.c", '#include "sys/ctx.h"')
+        self.breaks("bench/switch.c", '#include "sched/worker.h"')
+        self.breaks("bench/yield.c", '#include "sys/ctx.h"')
+
     def test_lab_cli_and_bench_stay_outside(self):
         self.holds("lab/a.c", "#include <ravel/run.h>")
         self.breaks("lab/a.c", '#include "base/list.h"')
