@@ -7,6 +7,7 @@
 
 RV_BEGIN_DECLS
 
+/** A channel. Sent items wait in it, in order, until they are received. */
 typedef struct rv_chan rv_chan;
 
 /** Make a channel.

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** Around declarations: gives them C's linkage where a C++ compiler reads them. */
 #ifdef __cplusplus
 #define RV_BEGIN_DECLS extern "C" {
 #define RV_END_DECLS }
@@ -29,10 +30,10 @@ typedef int rv_fn(void *arg);
 
 /** A place in the source that starts work; made by the macros, one static object a place. */
 struct rv_site {
-    const char *file;
-    const char *func;
+    const char *file; /* the source file */
+    const char *func; /* the function around the place */
     const char *name; /* of the work: the text of the function's expression */
-    unsigned line;
+    unsigned line;    /* in that file */
 };
 
 /** A pointer to a static struct rv_site that describes this line and calls the work `work_name`. */

@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* executor.h - where jobs run; the program text stays the same on every tier.
  *
- * Without the checks of r that each line needs:
- *
  *     rv_executor *ex;
  *     int r = rv_executor_open(&ex, "threads:4", NULL);
- *     rv_future *f;
+ *     if (r < 0)
+ *         return r;
+ *     rv_future *f = NULL;
+ *     struct rv_outcome outcome;
+ *     struct count count;
  *     r = rv_submit(ex, &f, count_words, &chunk, RV_NEVER);
- *     r = rv_future_get(f, &count, &outcome, rv_after(RV_SECOND));
+ *     if (r == 0)
+ *         r = rv_future_get(f, &count, &outcome, rv_after(RV_SECOND));
  *     f = rv_future_free(f);
- *     r = rv_executor_close(ex, RV_CLOSE_WAIT, RV_NEVER); */
+ *     int closed = rv_executor_close(ex, RV_CLOSE_WAIT, RV_NEVER);
+ *     return r < 0 ? r : closed;
+ */
 #pragma once
 
 #include <ravel/def.h>
@@ -19,8 +24,10 @@
 
 RV_BEGIN_DECLS
 
+/** A place where jobs run, and the backlog of those that wait for their turn. */
 typedef struct rv_executor rv_executor;
 
+/** How an executor is set up. Zeroed fields mean the default. */
 struct rv_executor_opts {
     size_t size;         /* sizeof(struct rv_executor_opts); 0: the first release's fields */
     size_t backlog;      /* jobs that may wait for their turn before rv_submit waits; 0: four a
@@ -101,12 +108,12 @@ RV_API const char *rv_executor_choice(const rv_executor *ex);
  * Lifetime: nothing is held */
 RV_API unsigned rv_executor_width(const rv_executor *ex);
 
-/** Hand a job over: rv_submit(ex, &future, count_words, &chunk, deadline). The input's type is
- * checked. */
+/** Hand a job over, typed: rv_submit(ex, &future, count_words, &chunk, deadline). The input's type
+ * is checked. */
 #define rv_submit(ex, ret, fn, in, deadline)                                                       \
     rv_submit_job((ex), (ret), &rv_job_##fn, (1 ? (in) : (const rv_job_in_##fn *)0), (deadline))
 
-/** What rv_submit() calls.
+/** Hand a registered job over as bytes: what rv_submit() calls.
  *
  * @param ex        an open executor
  * @param ret       the future; free it with rv_future_free
@@ -129,7 +136,7 @@ RV_API RV_NODISCARD int rv_submit_job(rv_executor *ex, rv_future **ret, const st
     rv_map_job((ex), &rv_job_##fn, (1 ? (in) : (const rv_job_in_##fn *)0), (n),                    \
                (1 ? (out) : (rv_job_out_##fn *)0), (outcomes), (deadline))
 
-/** What rv_map() calls.
+/** Run a registered job on every element of an array of bytes: what rv_map() calls.
  *
  * Never more than the executor's width and backlog are in flight, whatever n is.
  *

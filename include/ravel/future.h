@@ -10,6 +10,7 @@
 
 RV_BEGIN_DECLS
 
+/** A job that has been handed over, and the room for its result. */
 typedef struct rv_future rv_future;
 
 /** How a job ended. The tiers of this release have no SIGNAL and no LOST: nothing of theirs can be
@@ -23,10 +24,11 @@ enum rv_outcome_kind {
     RV_OUTCOME_TIMEOUT,   /* it had not ended when its time was over */
 };
 
+/** How a job ended, and how long it took. */
 struct rv_outcome {
-    enum rv_outcome_kind kind;
-    int error;         /* -errno with RV_OUTCOME_ERROR, else 0 */
-    int signal;        /* with RV_OUTCOME_SIGNAL, else 0 */
+    enum rv_outcome_kind kind; /* says which of the next two means something */
+    int error;                 /* -errno with RV_OUTCOME_ERROR, else 0 */
+    int signal;                /* with RV_OUTCOME_SIGNAL, else 0 */
     rv_time queued_ns; /* from submission to its start, or to its end when it never started */
     rv_time run_ns;    /* from its start to its end; 0 when it never started */
 };

@@ -2,9 +2,16 @@
 /* job.h - a job is a typed function registered under its name, so that one rv_submit() reaches a
  * task, a thread, a process or another machine.
  *
- *     struct chunk { ... };  struct count { ... };
- *     static int count_words(const struct chunk *in, struct count *out) { ... return 0; }
- *     RV_JOB(count_words, struct chunk, struct count);
+ *     struct span { int first, last; };
+ *     struct sum { long value; };
+ *
+ *     static int add_up(const struct span *in, struct sum *out)
+ *     {
+ *         for (int i = in->first; i <= in->last; i++)
+ *             out->value += i;
+ *         return 0;
+ *     }
+ *     RV_JOB(add_up, struct span, struct sum);
  *
  * Input and output travel as bytes: they hold no pointers to be followed elsewhere. */
 #pragma once
@@ -13,18 +20,21 @@
 
 RV_BEGIN_DECLS
 
-/** What runs a job: `in` is const input, `out` zeroed room for the result.
+/** What runs a job.
+ *
+ * @param in   the input, in_bytes of it
+ * @param out  zeroed room for the result, out_bytes of it
  * @return 0 and the result is a value; or -errno, and it is that error */
 typedef int rv_job_fn(const void *in, void *out);
 
 /** A registered job; made by RV_JOB(). */
 struct rv_job {
-    const char *name;
-    rv_job_fn *run;
-    size_t in_bytes;
-    size_t out_bytes;
-    const char *file;
-    unsigned line;
+    const char *name;    /* the function's; unique in this executable */
+    rv_job_fn *run;      /* calls the typed function */
+    size_t in_bytes;     /* size of the input's type */
+    size_t out_bytes;    /* size of the result's type */
+    const char *file;    /* where RV_JOB() stands */
+    unsigned line;       /* the line there */
     struct rv_job *next; /* the registry's */
 };
 

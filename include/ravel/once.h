@@ -21,6 +21,7 @@ struct rv_once {
     uint64_t opaque[8];
 };
 /* clang-format off */
+/** Initialises a struct rv_once that nothing has run under; so does all-zero memory. */
 #define RV_ONCE_INIT {{0}}
 /* clang-format on */
 

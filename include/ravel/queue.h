@@ -6,10 +6,10 @@
  * unfinished. A daemon is a task in a scope that gets and does for ever and is cancelled when the
  * queue has been joined:
  *
- *     int err, r = 0;
+ *     int err, item, r = 0;
  *     RV_SCOPE (daemons, err) {
  *         r = rv_go(daemons, serve, q);
- *         while (r == 0 && next(&item))
+ *         while (r == 0 && next_item(&item))
  *             r = rv_queue_put(q, &item, RV_NEVER);
  *         if (r == 0)
  *             r = rv_queue_join(q, RV_NEVER);
@@ -23,6 +23,7 @@
 
 RV_BEGIN_DECLS
 
+/** A queue of work, which also counts what has been put and is not yet done. */
 typedef struct rv_queue rv_queue;
 
 /** Make a queue between the tasks and threads of this process.

@@ -12,12 +12,12 @@ RV_BEGIN_DECLS
 struct rv_run_opts {
     size_t size;        /* sizeof(struct rv_run_opts); 0 stands for the first release's fields */
     unsigned workers;   /* threads that run tasks; 0: usable cores, affinity and cgroup quota
-                           respected (RAVEL_WORKERS) */
+                           respected (RAVEL_WORKERS: 1 to 1024) */
     size_t stack_bytes; /* usable bytes of a task's stack, rounded up to pages; 0: 64 KiB
-                           (RAVEL_STACK) */
+                           (RAVEL_STACK: bytes, 16384 to 2^30) */
     size_t max_tasks;   /* tasks that may hold a stack at one time; 0: as many as addresses allow */
     rv_time stall_ns;   /* report tasks that hold their worker longer than this; 0: never
-                           (RAVEL_STALL_MS) */
+                           (RAVEL_STALL_MS: milliseconds, 1 to 2^31 - 1) */
     int measure_stacks; /* paint stacks, so that rv_task_stack_used() can answer */
 };
 

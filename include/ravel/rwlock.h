@@ -21,6 +21,7 @@ struct rv_rwlock {
     uint64_t opaque[8];
 };
 /* clang-format off */
+/** Initialises an unlocked struct rv_rwlock; so does all-zero memory. */
 #define RV_RWLOCK_INIT {{0}}
 /* clang-format on */
 

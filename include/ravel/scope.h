@@ -9,7 +9,7 @@
  *         if (r < 0)
  *             rv_scope_cancel(s, r);
  *     }
- *     if (err < 0) ...                      // the first failure, or -ETIME
+ *     return err; // the first failure, or -ETIME
  *
  * Cancellation is level-triggered: once a scope is cancelled, every blocking call of its tasks, and
  * of its owner while inside, fails with -ECANCELED until the scope has ended. Nothing is killed.
@@ -32,6 +32,7 @@ enum rv_policy {
     RV_FIRST_SUCCESS, /* the first success cancels the rest */
 };
 
+/** How a scope behaves. Zeroed fields mean the default. */
 struct rv_scope_opts {
     size_t size;           /* sizeof(struct rv_scope_opts); 0: the first release's fields */
     const char *name;      /* for diagnostics; must outlive the scope; NULL: none */
@@ -57,10 +58,10 @@ RV_API RV_NODISCARD int rv_scope_open(rv_scope **ret, const struct rv_scope_opts
  * worker; once it has begun it stays on its thread. */
 #define rv_go(scope, fn, arg) rv_go_at((scope), (fn), (arg), RV_SITE(#fn))
 
-/** The same under a name of your own: a string literal. */
+/** Start a task in a scope under a name of your own, a string literal. */
 #define rv_go_named(scope, fn, arg, name) rv_go_at((scope), (fn), (arg), RV_SITE("" name))
 
-/** What rv_go() calls.
+/** Start a task in a scope from a place that is given: what rv_go() calls.
  *
  * @param scope  where the task belongs; the caller is its owner, a task under it, or keeps it open
  *               by other means
@@ -103,10 +104,10 @@ RV_API RV_NODISCARD int rv_scope_close(rv_scope *scope);
 
 /** What a scope's tasks have come to so far. */
 struct rv_scope_stats {
-    size_t started;
-    size_t succeeded;
-    size_t failed; /* returned < 0, cancelled ones included */
-    size_t alive;
+    size_t started;   /* tasks so far */
+    size_t succeeded; /* of those, the ones that returned >= 0 */
+    size_t failed;    /* returned < 0, cancelled ones included */
+    size_t alive;     /* not returned yet */
 };
 
 /** Count a scope's tasks. Tasks that another worker started in this scope are counted when they
@@ -133,8 +134,8 @@ RV_API int rv_scope_reason(const rv_scope *scope);
 
 /** What RV_SCOPE() keeps on the stack. */
 struct rv_scope_guard {
-    rv_scope *scope;
-    int *err;
+    rv_scope *scope; /* open; NULL when it could not be opened, or is closed again */
+    int *err;        /* where the scope's result goes */
 };
 
 /** What RV_SCOPE() calls on entry: opens a scope and remembers where its result goes.
@@ -157,11 +158,19 @@ RV_API struct rv_scope_guard rv_scope_guard_open(int *err, const struct rv_scope
  * Lifetime: ends the scope */
 RV_API void rv_scope_guard_close(struct rv_scope_guard *guard);
 
-/** A block with a scope `s` of its own, closed on every way out: end, break, continue, return,
- * goto. `err` is an int variable declared before: it receives what rv_scope_close returned; when
- * the scope cannot be opened, it says why and the block is not entered. The rest are fields of
- * struct rv_scope_opts. What is declared inside the block is gone before the tasks are waited for:
- * declare outside what they use. Not for C++. */
+/** A block with a scope of its own, closed on every way out: end, break, continue, return, goto.
+ *
+ * What is declared inside the block is gone before the tasks are waited for: declare outside what
+ * they use. Not for C++.
+ *
+ * @param s    names the scope inside the block
+ * @param err  an int variable declared before: receives what rv_scope_close() returned. When the
+ *             scope cannot be opened, it says why and the block is not entered.
+ * @param ...  fields of struct rv_scope_opts, such as .deadline = rv_after(RV_SECOND)
+ * Errors:  through err, those of rv_scope_open() and rv_scope_close()
+ * Blocks:  the task, never its thread, on the way out
+ * Threads: any task of any worker
+ * Lifetime: the scope ends with the block */
 #define RV_SCOPE(s, err, ...)                                                                      \
     for (struct rv_scope_guard rv_guard_##s                                                        \
          __attribute__((cleanup(rv_scope_guard_close))) = rv_scope_guard_open(                     \

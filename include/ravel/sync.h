@@ -20,6 +20,7 @@ struct rv_mutex {
     uint64_t opaque[8];
 };
 /* clang-format off */
+/** Initialises an unlocked struct rv_mutex; so does all-zero memory. */
 #define RV_MUTEX_INIT {{0}}
 /* clang-format on */
 
@@ -67,6 +68,7 @@ struct rv_cond {
     uint64_t opaque[8];
 };
 /* clang-format off */
+/** Initialises a struct rv_cond; so does all-zero memory. */
 #define RV_COND_INIT {{0}}
 /* clang-format on */
 
@@ -118,6 +120,7 @@ struct rv_sem {
     uint64_t opaque[8];
 };
 /* clang-format off */
+/** Initialises a struct rv_sem without units; so does all-zero memory. */
 #define RV_SEM_INIT {{0}}
 /* clang-format on */
 
@@ -168,6 +171,7 @@ struct rv_event {
     uint64_t opaque[8];
 };
 /* clang-format off */
+/** Initialises a struct rv_event that has not happened; so does all-zero memory. */
 #define RV_EVENT_INIT {{0}}
 /* clang-format on */
 

@@ -9,6 +9,7 @@ RV_BEGIN_DECLS
 /** A point on the monotonic clock, or a length of time, in nanoseconds. */
 typedef int64_t rv_time;
 
+/** Lengths of time, to be multiplied: 3 * RV_SECOND. */
 #define RV_NANOSECOND ((rv_time)1)
 #define RV_MICROSECOND (1000 * RV_NANOSECOND)
 #define RV_MILLISECOND (1000 * RV_MICROSECOND)
