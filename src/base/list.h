@@ -4,9 +4,8 @@
  * struct rvi_list: doubly linked, a ring through its head. Removes from the middle in O(1).
  *   L1  a link is on a list exactly when its `next` is not NULL; zeroed memory is an unlinked link
  *   L2  for each link x of a ring, x->next->prev == x and x->prev->next == x
- * struct rvi_fifo: singly linked with a count, half the size of a link, for queues that only
- * pop their front.
- *   F1  count == 0  <=>  first == NULL  <=>  last == NULL
+ * struct rvi_fifo: singly linked, half the size of a link, for queues that only pop their front.
+ *   F1  first == NULL  <=>  last == NULL
  *   F2  last->next == NULL; a link that is off the queue may hold anything
  *
  * Neither has a lock: whoever owns the list says who may touch it. A list head must not move in
@@ -137,12 +136,11 @@ struct rvi_qlink {
 struct rvi_fifo {
     struct rvi_qlink *first;
     struct rvi_qlink *last;
-    size_t count;
 };
 
 static inline void rvi_fifo_init(struct rvi_fifo *fifo)
 {
-    *fifo = (struct rvi_fifo){NULL, NULL, 0};
+    *fifo = (struct rvi_fifo){NULL, NULL};
 }
 
 static inline bool rvi_fifo_is_empty(const struct rvi_fifo *fifo)
@@ -158,7 +156,6 @@ static inline void rvi_fifo_push(struct rvi_fifo *fifo, struct rvi_qlink *link)
     else
         fifo->last->next = link;
     fifo->last = link;
-    fifo->count++;
 }
 
 static inline void rvi_fifo_push_front(struct rvi_fifo *fifo, struct rvi_qlink *link)
@@ -167,7 +164,6 @@ static inline void rvi_fifo_push_front(struct rvi_fifo *fifo, struct rvi_qlink *
     fifo->first = link;
     if (fifo->last == NULL)
         fifo->last = link;
-    fifo->count++;
 }
 
 /* NULL when the queue is empty. */
@@ -179,7 +175,6 @@ static inline struct rvi_qlink *rvi_fifo_pop(struct rvi_fifo *fifo)
     fifo->first = link->next;
     if (fifo->first == NULL)
         fifo->last = NULL;
-    fifo->count--;
     return link;
 }
 
@@ -193,19 +188,14 @@ static inline void rvi_fifo_concat(struct rvi_fifo *to, struct rvi_fifo *from)
     else
         to->last->next = from->first;
     to->last = from->last;
-    to->count += from->count;
     rvi_fifo_init(from);
 }
 
 /* Whether F1 and F2 hold. */
 static inline bool rvi_fifo_is_valid(const struct rvi_fifo *fifo)
 {
-    size_t seen = 0;
     const struct rvi_qlink *last = NULL;
-    for (const struct rvi_qlink *link = fifo->first; link != NULL; link = link->next) {
+    for (const struct rvi_qlink *link = fifo->first; link != NULL; link = link->next)
         last = link;
-        if (++seen > fifo->count)
-            return false;
-    }
-    return seen == fifo->count && last == fifo->last;
+    return last == fifo->last;
 }

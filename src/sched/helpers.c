@@ -42,6 +42,7 @@ static struct rvi_call *next_call(struct rvi_helpers *h)
         r = wait_for_work(h, leave_at);
     h->idle--;
     struct rvi_qlink *link = rvi_fifo_pop(&h->calls);
+    h->call_count -= link != NULL;
     return link ? rvi_container_of(link, struct rvi_call, link) : NULL;
 }
 
@@ -108,10 +109,11 @@ static int submit(struct rvi_helpers *h, struct rvi_call *call)
     rvi_list_init(&left);
     rvi_lock_acquire(&h->lock);
     rvi_list_concat(&left, &h->leaving);
-    if (h->idle <= h->calls.count && (r = add_helper(h)) < 0 && !rvi_list_is_empty(&h->here))
+    if (h->idle <= h->call_count && (r = add_helper(h)) < 0 && !rvi_list_is_empty(&h->here))
         r = 0;
     if (r == 0) {
         rvi_fifo_push(&h->calls, &call->link);
+        h->call_count++;
         work_changed(h);
     }
     rvi_lock_release(&h->lock);

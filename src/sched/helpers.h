@@ -19,9 +19,10 @@
 #include "sys/lock.h"
 
 struct rvi_helpers {
-    struct rvi_lock lock;    /* guards all below */
-    _Atomic(uint32_t) work;  /* futex: changes when an idle helper has to look around */
-    struct rvi_fifo calls;   /* that no helper has begun */
+    struct rvi_lock lock;   /* guards all below */
+    _Atomic(uint32_t) work; /* futex: changes when an idle helper has to look around */
+    struct rvi_fifo calls;  /* that no helper has begun */
+    size_t call_count;
     struct rvi_list here;    /* helpers that work or wait for work */
     struct rvi_list leaving; /* helpers that are about to end and have to be joined */
     size_t idle;

@@ -74,7 +74,7 @@ static void watch_for_stalls(struct rvi_sched *sched, rv_time now)
     for (unsigned i = 0; i < sched->worker_count; i++) {
         const struct rvi_worker *w = &sched->workers[i];
         struct rvi_watch *watch = &sched->monitor.watch[i];
-        uint32_t tick = rvi_load_relaxed(&w->tick);
+        uint32_t tick = (uint32_t)rvi_load_relaxed(&w->tick);
         if (tick != watch->tick || !rvi_load_relaxed(&w->watched)) {
             *watch = (struct rvi_watch){.tick = tick, .since = now};
         } else if (!watch->is_reported && now - watch->since > sched->monitor.stall_ns) {

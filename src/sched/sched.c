@@ -145,7 +145,7 @@ static int queue_first_task(struct rvi_sched *sched, rv_fn *fn, void *arg,
     task->site = site;
     task->cancel = &sched->cancel;
     task->ended = first_task_ended;
-    rvi_count(&sched->workers[0].spawned);
+    rvi_task_count_spawned(task);
     rvi_fifo_push(&sched->workers[0].ready, &task->run);
     return 0;
 }
@@ -264,9 +264,9 @@ void rvi_sched_stats(const struct rvi_sched *sched, struct rv_run_stats *ret)
     *ret = (struct rv_run_stats){.size = ret->size};
     for (unsigned i = 0; i < sched->worker_count; i++) {
         const struct rvi_worker *w = &sched->workers[i];
-        ret->spawned += rvi_load_relaxed(&w->spawned);
+        ret->spawned += rvi_worker_spawned(w);
         ret->finished += rvi_load_relaxed(&w->finished);
-        ret->switches += rvi_load_relaxed(&w->switches);
+        ret->switches += rvi_worker_switches(w);
         ret->stolen += rvi_load_relaxed(&w->stolen);
         ret->sleeps += rvi_load_relaxed(&w->sleeps);
     }

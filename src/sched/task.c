@@ -18,8 +18,7 @@ struct rvi_task *rvi_task_new(struct rvi_worker *worker)
         return NULL;
     memset(task, 0, sizeof *task);
     task->birth = worker;
-    task->id =
-        (rvi_load_relaxed(&worker->spawned) + 1) * worker->sched->worker_count - worker->index;
+    task->id = rvi_load_relaxed(&worker->next_id);
     return task;
 }
 
@@ -39,6 +38,13 @@ static __attribute__((noinline)) void call_attention(struct rvi_worker *w)
         rvi_monitor_call(w->sched);
 }
 
+void rvi_task_count_spawned(struct rvi_task *task)
+{
+    struct rvi_worker *w = task->birth;
+
+    rvi_store_relaxed(&w->next_id, task->id + w->sched->worker_count);
+}
+
 int rvi_task_spawn(struct rvi_task *task)
 {
     struct rvi_worker *w = task->birth;
@@ -46,7 +52,7 @@ int rvi_task_spawn(struct rvi_task *task)
 
     if (rvi_unlikely(r < 0))
         return r;
-    rvi_count(&w->spawned);
+    rvi_task_count_spawned(task);
     rvi_fence_light(); /* pairs: spawn-look */
     if (rvi_unlikely(rvi_load_relaxed(&w->sched->attention)))
         call_attention(w);

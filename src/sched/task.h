@@ -54,7 +54,8 @@ enum rvi_poke_state {
     RVI_POKE_CLOSED, /* the task has ended: too late to send one; one under way brings it home */
 };
 
-/* Laid out so that parking and resuming touch the middle one of three cache lines. */
+/* Laid out so that parking and resuming touch the middle one of three cache lines, and of the stack
+ * only what was saved on it. */
 struct rvi_task {
     /* birth fields */
     struct rvi_msg msg; /* carries the finished task home, or a migrating one on */
@@ -68,15 +69,16 @@ struct rvi_task {
 
     /* home fields; `home` itself is read by the birth worker */
     struct rvi_qlink run; /* in the ready queue */
+    void *ctx;            /* where it goes on (sys/ctx.h); NULL until it has begun */
     struct rvi_stack *stack;
     _Atomic(struct rvi_worker *) home; /* NULL until it has begun */
     const struct rvi_cancel *cancel;   /* the innermost token that its blocking calls look at */
     uint8_t state;                     /* enum rvi_task_state */
     uint8_t why;                       /* enum rvi_why, while PARKED */
     uint8_t shields;
-    int result; /* once DONE */
-    rv_time shield_until;
+    int result;              /* once DONE */
     struct rv_scope *scopes; /* the innermost open one that it owns */
+    rv_time shield_until;
     struct rvi_local *locals;
     char *own_name;
 
@@ -93,6 +95,10 @@ struct rvi_task *rvi_task_new(struct rvi_worker *worker);
 
 /** Back to the birth worker's free list; on its thread. */
 void rvi_task_free(struct rvi_task *task);
+
+/** A new task will run: the next one gets another id. For whoever queues it by other means than
+ * rvi_task_spawn. */
+void rvi_task_count_spawned(struct rvi_task *task);
 
 /** Make a new task runnable by whoever comes first. On its birth worker's thread.
  * Errors: -ENOMEM; it stays the caller's. */

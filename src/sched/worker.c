@@ -36,7 +36,6 @@
 #include "sched/worker.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/check.h"
@@ -62,6 +61,9 @@ enum {
 #define CHORES_NS (500 * RV_MICROSECOND) /* how long to be without a look at the clock */
 #define TRIM_AFTER_NS (100 * RV_MILLISECOND)
 #define TIMER_SLACK_NS 1000
+
+/* The path from one task to the next is one function each in park, yield and the end of a task. */
+#define HOT_INLINE __attribute__((always_inline)) static inline
 
 _Thread_local struct rvi_here rvi_here;
 
@@ -124,10 +126,8 @@ static __attribute__((noinline)) void do_chores(struct rvi_worker *w)
 
 /* --- picking --- */
 
-static struct rvi_task *take_fresh(struct rvi_worker *w)
+static __attribute__((noinline)) struct rvi_task *take_fresh_slow(struct rvi_worker *w)
 {
-    if (rvi_deque_looks_empty(&w->fresh))
-        return NULL;
     struct rvi_task *task = rvi_unlikely(++w->fresh_taken % OLDEST_EVERY == 0)
                                 ? rvi_deque_pop_oldest(&w->fresh)
                                 : rvi_deque_pop(&w->fresh);
@@ -136,9 +136,14 @@ static struct rvi_task *take_fresh(struct rvi_worker *w)
     return task;
 }
 
+static inline struct rvi_task *take_fresh(struct rvi_worker *w)
+{
+    return rvi_deque_looks_empty(&w->fresh) ? NULL : take_fresh_slow(w);
+}
+
 /* NULL when the slot is empty, or its tasks have had it for long enough: then it joins the
  * queue. */
-static inline struct rvi_task *take_next(struct rvi_worker *w)
+HOT_INLINE struct rvi_task *take_next(struct rvi_worker *w)
 {
     struct rvi_task *task = w->next;
 
@@ -154,10 +159,28 @@ static inline struct rvi_task *take_next(struct rvi_worker *w)
     return NULL;
 }
 
-/* The task to run now; NULL when there is none. */
-static inline struct rvi_task *pick(struct rvi_worker *w)
+/* From the ready queue, or a fresh one when it has its turn or nobody is ready. */
+HOT_INLINE struct rvi_task *take_ready(struct rvi_worker *w)
 {
-    uint32_t tick = rvi_load_relaxed(&w->tick) + 1;
+    struct rvi_task *task;
+
+    if (rvi_unlikely(!w->round_end)) {
+        w->round_end = w->ready.last;
+        if ((task = take_fresh(w)))
+            return task;
+    }
+    struct rvi_qlink *link = rvi_fifo_pop(&w->ready);
+    if (rvi_unlikely(!link))
+        return NULL; /* then the round had ended */
+    if (link == w->round_end)
+        w->round_end = NULL;
+    return rvi_container_of(link, struct rvi_task, run);
+}
+
+/* The task to run now; NULL when there is none. */
+HOT_INLINE struct rvi_task *pick(struct rvi_worker *w)
+{
+    uint64_t tick = rvi_load_relaxed(&w->tick) + 1;
     struct rvi_task *task;
 
     rvi_store_relaxed(&w->tick, tick);
@@ -165,17 +188,8 @@ static inline struct rvi_task *pick(struct rvi_worker *w)
         do_chores(w);
     if (rvi_unlikely(!rvi_inbox_looks_empty(&w->inbox)))
         read_inbox(w);
-    if ((task = take_next(w)))
-        return task;
-    if (w->round_left == 0) {
-        w->round_left = w->ready.count;
-        if ((task = take_fresh(w)))
-            return task;
-    } else {
-        w->round_left--;
-    }
-    struct rvi_qlink *link = rvi_fifo_pop(&w->ready);
-    return link ? rvi_container_of(link, struct rvi_task, run) : take_fresh(w);
+    task = take_next(w);
+    return rvi_unlikely(task != NULL) ? task : take_ready(w);
 }
 
 /* --- switching --- */
@@ -209,37 +223,42 @@ static void finish(struct rvi_worker *w, struct rvi_task *task)
         rvi_task_retire(task);
 }
 
-/* A stack for a fresh task; without one the task ends here, unrun, and its scope hears of it. */
-static struct rvi_stack *stack_for(struct rvi_worker *w, struct rvi_task *task)
+/* A stack for a fresh task, and the context to switch to; without one the task ends here, unrun,
+ * and its scope hears of it. */
+static __attribute__((noinline)) void *begin_on_new_stack(struct rvi_worker *w,
+                                                          struct rvi_task *task)
 {
     struct rvi_stack *stack;
     int r = rvi_stack_cache_take(&w->stacks, &stack);
 
-    if (rvi_likely(r == 0)) {
-        rvi_stack_prepare(stack, fiber_main);
-        return stack;
+    if (rvi_unlikely(r < 0)) {
+        rvi_store_relaxed(&task->home, w);
+        task->result = r;
+        rvi_count(&w->unswitched);
+        finish(w, task);
+        return NULL;
     }
-    rvi_store_relaxed(&task->home, w);
-    task->result = r;
-    finish(w, task);
-    return NULL;
+    if (rvi_unlikely(!stack->ctx))
+        rvi_stack_prepare(stack, fiber_main);
+    begin(w, task, stack);
+    return stack->ctx;
 }
 
-/* What to switch to for `task`; NULL when it could not begin. The worker's own stack for no
+/* What to switch to for `task`: NULL when it could not begin; the worker's own stack for no
  * task. */
-static inline struct rvi_stack *stack_of(struct rvi_worker *w, struct rvi_task *task)
+HOT_INLINE void *ctx_of(struct rvi_worker *w, struct rvi_task *task)
 {
-    if (!task)
-        return &w->base;
-    if (rvi_likely(task->stack != NULL))
-        return task->stack;
-    struct rvi_stack *stack = stack_for(w, task);
-    if (stack)
-        begin(w, task, stack);
-    return stack;
+    if (rvi_unlikely(!task))
+        return w->base.ctx;
+    return rvi_likely(task->ctx != NULL) ? task->ctx : begin_on_new_stack(w, task);
 }
 
-static inline void set_current(struct rvi_worker *w, struct rvi_task *task)
+static inline struct rvi_stack *stack_of(struct rvi_worker *w, const struct rvi_task *task)
+{
+    return task ? task->stack : &w->base;
+}
+
+HOT_INLINE void set_current(struct rvi_worker *w, struct rvi_task *task)
 {
     rvi_here.task = task;
     if (rvi_unlikely(w->probes))
@@ -248,17 +267,11 @@ static inline void set_current(struct rvi_worker *w, struct rvi_task *task)
         task->state = RVI_TASK_RUNNING;
 }
 
-/* What one side of a switch passes to the other: NULL, a stack that was left for good, or, with the
- * lowest bit set, a departure. */
+/* What one side of a switch passes to the other, if anything. */
 struct departure {
     struct rvi_task *task;
     struct rvi_worker *target;
 };
-
-static void *departure_pack(struct departure *departure)
-{
-    return (char *)departure + 1;
-}
 
 static void deliver_arrival(struct rvi_msg *msg, void *receiver)
 {
@@ -266,44 +279,39 @@ static void deliver_arrival(struct rvi_msg *msg, void *receiver)
 }
 
 /* The departing task's stack is no longer in use: its target may have it. */
-static __attribute__((noinline)) void see_off(struct rvi_worker *w, void *passed)
+static __attribute__((noinline)) void see_off(const struct departure *departure)
 {
-    if (((uintptr_t)passed & 1) == 0) {
-        rvi_stack_cache_push(&w->stacks, passed);
-        return;
-    }
-    struct departure gone;
-    memcpy(&gone, (char *)passed - 1, sizeof gone);
+    struct departure gone = *departure; /* it lies on the stack that leaves */
+
     gone.task->msg.deliver = deliver_arrival;
     rvi_store_seq_cst(&gone.task->home, gone.target); /* pairs: task-home */
     rvi_worker_send(gone.target, &gone.task->msg);
 }
 
 /* First thing on the side that was switched to. */
-static inline void arrive(struct rvi_worker *w, void *passed)
+static inline void arrive(const void *passed)
 {
     if (rvi_unlikely(passed != NULL))
-        see_off(w, passed);
+        see_off(passed);
 }
 
 /* Run somebody else; return when the task that called this is picked again. */
-static inline void leave(struct rvi_worker *w, struct rvi_task *task, void *pass)
+HOT_INLINE void leave(struct rvi_worker *w, struct rvi_task *task, void *pass)
 {
     struct rvi_task *next;
-    struct rvi_stack *to;
+    void *to;
 
     do {
         next = pick(w);
         if (rvi_unlikely(next == task)) {
             task->state = RVI_TASK_RUNNING;
+            rvi_count(&w->unswitched);
             return;
         }
-        to = stack_of(w, next);
+        to = ctx_of(w, next);
     } while (rvi_unlikely(!to));
     set_current(w, next);
-    rvi_count(&w->switches);
-    void *passed = rvi_stack_switch(task->stack, to, pass);
-    arrive(rvi_load_relaxed(&task->home), passed); /* not w: it may have migrated */
+    arrive(rvi_stack_switch_ctx(task->stack, &task->ctx, stack_of(w, next), to, pass));
 }
 
 void rvi_worker_park(struct rvi_worker *w, enum rvi_why why)
@@ -323,7 +331,7 @@ void rvi_worker_migrate(struct rvi_worker *w, struct rvi_worker *target)
         return;
     rvi_here.task->state = RVI_TASK_MOVING;
     rvi_here.task->why = RVI_WHY_MIGRATE;
-    leave(w, departure.task, departure_pack(&departure));
+    leave(w, departure.task, &departure);
 }
 
 void rvi_worker_yield(struct rvi_worker *w)
@@ -340,67 +348,75 @@ static void run_to_end(struct rvi_task *task)
     int result = task->fn(task->arg);
 
     task->result = result;
-    if (rvi_unlikely(task->scopes != NULL))
+    if (rvi_likely(!task->scopes && !task->shields))
+        return;
+    if (task->scopes)
         rvi_panic(
             "task '%s' (%s:%u) returned with a scope open: close every scope that a task opens "
             "with rv_scope_close(), or use RV_SCOPE()",
             rvi_task_name(task), task->site->file, task->site->line);
-    if (rvi_unlikely(task->shields != 0))
-        rvi_panic("task '%s' (%s:%u) returned inside a shield: end it with rv_shield_end()",
-                  rvi_task_name(task), task->site->file, task->site->line);
+    rvi_panic("task '%s' (%s:%u) returned inside a shield: end it with rv_shield_end()",
+              rvi_task_name(task), task->site->file, task->site->line);
 }
 
-/* A task is over: what to switch to, which may be its own stack with a fresh task on it. Never
- * inlined: the task may have migrated, and the address of a thread-local that was computed before
- * it ran is then the old thread's (on aarch64 compilers keep it in a register). */
-static __attribute__((noinline)) struct rvi_stack *succeed(struct rvi_task *task,
-                                                           struct rvi_stack *self)
+/* Where a fiber goes for good; no ctx: nowhere, there is another task for it. */
+struct successor {
+    void *ctx;
+    struct rvi_stack *stack;
+};
+
+/* A task is over: what to switch to, or a fresh task now has its stack. The cache may have the stack
+ * while this still runs on it: nobody else takes from it, and it gives up those put in longest ago
+ * only. Never inlined: the task may have migrated, and the address of a thread-local that was
+ * computed before it ran is then the old thread's (on aarch64 compilers keep it in a register). */
+static __attribute__((noinline)) struct successor succeed(struct rvi_task *task,
+                                                          struct rvi_stack *self)
 {
     struct rvi_worker *w = rvi_load_relaxed(&task->home);
-    struct rvi_stack *to;
+    void *ctx;
 
     rvi_here.task = NULL;
     finish(w, task);
     do {
         task = pick(w);
-        if (task && !task->stack && rvi_likely(w->reuses_stacks)) {
+        if (task && !task->ctx && rvi_likely(w->reuses_stacks)) {
+            rvi_count(&w->unswitched);
             begin(w, task, self);
-            to = self;
-        } else {
-            to = stack_of(w, task);
+            set_current(w, task);
+            return (struct successor){NULL, NULL};
         }
-    } while (rvi_unlikely(!to));
+        ctx = ctx_of(w, task);
+    } while (rvi_unlikely(!ctx));
     set_current(w, task);
-    if (to != self)
-        rvi_count(&w->switches);
-    return to;
+    rvi_stack_cache_push(&w->stacks, self);
+    return (struct successor){ctx, stack_of(w, task)};
 }
 
 /* A fiber: one fresh task after the other, until somebody who has begun is next. */
-static void fiber_main(void *pass)
+static void fiber_main(void *passed)
 {
-    struct rvi_stack *self = rvi_here.task->stack, *to;
+    struct rvi_stack *self = rvi_here.task->stack;
+    struct successor to;
 
     rvi_stack_entered(self);
-    arrive(rvi_worker_self(), pass);
+    arrive(passed);
     do {
         struct rvi_task *task = self->user;
         run_to_end(task);
         to = succeed(task, self);
-    } while (to == self);
-    rvi_stack_switch_final(to, self);
+    } while (!to.ctx);
+    rvi_stack_switch_final_ctx(to.stack, to.ctx, NULL);
 }
 
 /* From the worker's own stack: run a task, and whoever comes after it, until nobody is left. */
 static void run(struct rvi_worker *w, struct rvi_task *task)
 {
-    struct rvi_stack *to = stack_of(w, task);
+    void *to = ctx_of(w, task);
 
     if (!to)
         return;
     set_current(w, task);
-    rvi_count(&w->switches);
-    arrive(w, rvi_stack_switch(&w->base, to, NULL));
+    arrive(rvi_stack_switch_ctx(&w->base, &w->base.ctx, task->stack, to, NULL));
 }
 
 /* --- looking for work --- */
@@ -408,7 +424,7 @@ static void run(struct rvi_worker *w, struct rvi_task *task)
 bool rvi_worker_has_surplus(const struct rvi_worker *w, uint32_t *seen_tick)
 {
     int64_t waiting = rvi_load_relaxed(&w->fresh.bottom) - rvi_load_relaxed(&w->fresh.top);
-    uint32_t tick = rvi_load_relaxed(&w->tick);
+    uint32_t tick = (uint32_t)rvi_load_relaxed(&w->tick);
 
     if (waiting <= 0) {
         *seen_tick = tick - 1;
@@ -454,7 +470,11 @@ static struct rvi_task *look_around(struct rvi_worker *w)
 {
     expire_timers(w);
     struct rvi_task *task = pick(w);
-    return task || w->sched->worker_count == 1 ? task : steal(w, w->seen);
+    if (!task && w->sched->worker_count > 1)
+        task = steal(w, w->seen);
+    if (!task)
+        rvi_count(&w->unswitched);
+    return task;
 }
 
 static bool is_stopping(const struct rvi_worker *w)
@@ -563,6 +583,26 @@ static struct rvi_task *wait_for_work(struct rvi_worker *w)
     return NULL;
 }
 
+/* --- counters --- */
+
+uint64_t rvi_worker_switches(const struct rvi_worker *w)
+{
+    uint64_t unswitched = rvi_load_relaxed(&w->unswitched);
+    uint64_t picks = rvi_load_relaxed(&w->tick);
+
+    return picks > unswitched ? picks - unswitched : 0; /* it counts on meanwhile */
+}
+
+static uint64_t first_id(const struct rvi_worker *w)
+{
+    return w->sched->worker_count - w->index;
+}
+
+uint64_t rvi_worker_spawned(const struct rvi_worker *w)
+{
+    return (rvi_load_relaxed(&w->next_id) - first_id(w)) / w->sched->worker_count;
+}
+
 /* --- life --- */
 
 int rvi_worker_enter(struct rvi_worker *w)
@@ -585,7 +625,7 @@ void rvi_worker_loop(struct rvi_worker *w)
 {
     struct rvi_task *task;
 
-    while ((task = pick(w)) || (task = wait_for_work(w)))
+    while ((task = pick(w)) || (rvi_count(&w->unswitched), task = wait_for_work(w)))
         run(w, task);
 }
 
@@ -604,6 +644,7 @@ int rvi_worker_init(struct rvi_worker *w, struct rvi_sched *sched, unsigned inde
     w->index = index;
     w->chores_every = 1;
     w->chores_tick = 1;
+    rvi_store_relaxed(&w->next_id, first_id(w));
     rvi_fifo_init(&w->ready);
     rvi_timers_init(&w->timers);
     rvi_inbox_init(&w->inbox);

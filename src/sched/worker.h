@@ -26,22 +26,25 @@ struct rvi_worker {
     /* --- its own thread's alone: first what each switch touches --- */
     struct rvi_task
         *next; /* runs before the ready queue: a partner just woken, warm in the cache */
-    struct rvi_fifo ready; /* tasks that have begun */
-    size_t round_left;     /* ready tasks that run before one fresh task gets its turn */
+    struct rvi_fifo ready;       /* tasks that have begun */
+    struct rvi_qlink *round_end; /* in `ready`: when it has been picked, a fresh task has its turn;
+                                    NULL: now */
     uint32_t next_streak;
-    uint32_t chores_tick; /* the tick at which to look at the clock again */
-    uint8_t probes;       /* enum rvi_probe: who sees its switches */
-    bool reuses_stacks;   /* a finished task's stack serves the next one without a switch */
+    uint32_t chores_every; /* ticks between looks at the clock: fewer when tasks are long */
+    uint64_t chores_tick;  /* the tick at which to look at the clock again */
+    uint8_t probes;        /* enum rvi_probe: who sees its switches */
+    bool reuses_stacks;    /* a finished task's stack serves the next one without a switch */
 
     /* --- written by its own thread, read by others at any time --- */
-    _Atomic(uint32_t) tick; /* tasks picked: changes as long as the worker gets on */
-    _Atomic(uint64_t) switches, spawned, finished, stolen, sleeps;
+    _Atomic(uint64_t) tick;       /* picks: changes as long as the worker gets on */
+    _Atomic(uint64_t) unswitched; /* picks that led to no switch */
+    _Atomic(uint64_t) next_id;    /* of the next task spawned here; counts them, in steps */
+    _Atomic(uint64_t) finished, stolen, sleeps;
     _Atomic(const struct rv_site *) watched; /* of the current task, for the stall watch */
 
     /* --- its own thread's again --- */
     uint32_t fresh_taken;
-    uint32_t chores_every; /* ticks between looks at the clock: fewer when tasks are long */
-    rv_time chores_time;   /* of the last look */
+    rv_time chores_time; /* of the last look */
     struct rvi_stack_cache stacks;
     uint64_t trimmed_finished; /* `finished` when the stacks were last trimmed */
     struct rvi_timers timers;
@@ -116,6 +119,12 @@ void rvi_worker_catch_up(struct rvi_worker *w);
 
 /** Let the others run first. */
 void rvi_worker_yield(struct rvi_worker *w);
+
+/** How often it has gone from one stack to another. */
+uint64_t rvi_worker_switches(const struct rvi_worker *w);
+
+/** How many tasks it has spawned. */
+uint64_t rvi_worker_spawned(const struct rvi_worker *w);
 
 /** Add to a counter that others may read. */
 static inline void rvi_count(_Atomic(uint64_t) *counter)

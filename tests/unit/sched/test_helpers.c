@@ -40,7 +40,7 @@ static size_t count_calls(void)
 {
     struct rvi_helpers *h = helpers();
     rvi_lock_acquire(&h->lock);
-    size_t count = h->calls.count;
+    size_t count = h->call_count;
     rvi_lock_release(&h->lock);
     return count;
 }

@@ -119,7 +119,7 @@ static void trees_of_tasks_are_complete(void **state)
 static int look_for_surplus(void *arg)
 {
     struct rvi_worker *w = rvi_worker_self();
-    uint32_t seen = rvi_load_relaxed(&w->tick) - 1;
+    uint32_t seen = (uint32_t)rvi_load_relaxed(&w->tick) - 1;
     flag f = false;
     int err;
     (void)arg;
