@@ -43,7 +43,7 @@ extern const char rvi_ctx_start[] __attribute__((visibility("hidden")));
 /* What follows the exchange of the stack pointer, for unwinders; `to` is in rdx or x2. The bytes
  * are DW_CFA_expression, register, length, DW_OP_breg of `to`, offset. */
 #if !defined(__GCC_HAVE_DWARF2_CFI_ASM)
-#define RVI_CTX_CFI(...) ""
+#define RVI_CTX_CFI ""
 #define RVI_CTX_CFI_END ""
 #elif defined(__x86_64__)
 #define RVI_CTX_CFI                                                                                \
