@@ -37,6 +37,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "sys/fiber_hooks.h"
 
 enum { SCAN_BYTES = 8192, PATH_PARTS = 2 };
 
@@ -65,7 +66,9 @@ static bool is_in_view(const struct rvi_stack_view *view, uintptr_t address)
 __attribute__((no_sanitize("address", "thread", "undefined"))) static uintptr_t word_at(
     const struct rvi_stack_view *view, uintptr_t address)
 {
-    return *(const volatile uintptr_t *)(const void *)(view->bytes + (address - view->low));
+    uintptr_t word = *(const volatile uintptr_t *)(const void *)(view->bytes + address - view->low);
+    rvi_hooks_word_read(&word);
+    return word;
 }
 
 __attribute__((no_sanitize("address", "thread", "undefined"))) void rvi_stack_copy(char *to,
@@ -103,7 +106,12 @@ static void add_return_address(struct rvi_backtracer *backtracer, uintptr_t addr
     F(dwarf_filesrc)                                                                               \
     F(dwarf_formudata)                                                                             \
     F(dwarf_getscopes)                                                                             \
+    F(dwarf_getscopes_die)                                                                         \
+    F(dwarf_getsrc_die)                                                                            \
     F(dwarf_getsrcfiles)                                                                           \
+    F(dwarf_haspc)                                                                                 \
+    F(dwarf_lineno)                                                                                \
+    F(dwarf_linesrc)                                                                               \
     F(dwarf_tag)                                                                                   \
     F(dwfl_addrmodule)                                                                             \
     F(dwfl_attach_state)                                                                           \
@@ -111,10 +119,9 @@ static void add_return_address(struct rvi_backtracer *backtracer, uintptr_t addr
     F(dwfl_end)                                                                                    \
     F(dwfl_frame_pc)                                                                               \
     F(dwfl_getthread_frames)                                                                       \
-    F(dwfl_lineinfo)                                                                               \
     F(dwfl_module_addrdie)                                                                         \
     F(dwfl_module_addrinfo)                                                                        \
-    F(dwfl_module_getsrc)                                                                          \
+    F(dwfl_module_nextcu)                                                                          \
     F(dwfl_report_elf)                                                                             \
     F(dwfl_report_end)                                                                             \
     F(dwfl_thread_state_register_pc)                                                               \
@@ -207,11 +214,14 @@ static int report_module(struct dl_phdr_info *info, size_t bytes, void *dwfl)
     return 0;
 }
 
-/* The outermost of the calls that were inlined into the function at `pc`. False: none was. */
+/* The outermost of the calls that were inlined into the function at `pc`. False: none was.
+ * dwarf_getscopes() goes on from an inlined function to where that was written; only
+ * dwarf_getscopes_die() leads out to where it is. Both give malloc's memory, innermost first. */
 static bool find_inlined(Dwarf_Die *unit, Dwarf_Addr pc, Dwarf_Die *ret)
 {
-    Dwarf_Die *scopes = NULL;
-    int count = libdw.dwarf_getscopes(unit, pc, &scopes); /* innermost first */
+    Dwarf_Die *at = NULL, *scopes = NULL;
+    int count =
+        libdw.dwarf_getscopes(unit, pc, &at) > 0 ? libdw.dwarf_getscopes_die(at, &scopes) : 0;
     bool is_found = false;
 
     for (int i = 0; i < count && libdw.dwarf_tag(&scopes[i]) != DW_TAG_subprogram; i++) {
@@ -220,7 +230,8 @@ static bool find_inlined(Dwarf_Die *unit, Dwarf_Addr pc, Dwarf_Die *ret)
             is_found = true;
         }
     }
-    free(scopes); /* libdw's, from malloc */
+    free(at);
+    free(scopes);
     return is_found;
 }
 
@@ -234,32 +245,49 @@ static Dwarf_Word number_of(Dwarf_Die *die, unsigned attribute)
     return number;
 }
 
-/* The place in the function's own text: where it calls what was inlined into it, if `pc` is in
- * there. NULL: it has none inlined. */
-static const char *source_of_inlined(Dwfl_Module *module, const void *pc, int *line)
+/* The unit that `pc` was compiled in. Compilers that leave .debug_aranges out (clang does) make libdw
+ * find none by itself. */
+static Dwarf_Die *unit_of(Dwfl_Module *module, Dwarf_Addr pc, Dwarf_Addr *bias)
 {
-    Dwarf_Addr bias;
-    Dwarf_Files *files;
-    size_t count;
-    Dwarf_Die inlined;
-    Dwarf_Die *unit = libdw.dwfl_module_addrdie(module, (uintptr_t)pc, &bias);
+    Dwarf_Die *unit = libdw.dwfl_module_addrdie(module, pc, bias);
 
-    if (!unit || !find_inlined(unit, (uintptr_t)pc - bias, &inlined) ||
-        libdw.dwarf_getsrcfiles(unit, &files, &count) != 0)
-        return NULL;
-    *line = (int)number_of(&inlined, DW_AT_call_line);
-    return libdw.dwarf_filesrc(files, number_of(&inlined, DW_AT_call_file), NULL, NULL);
+    if (unit)
+        return unit;
+    do
+        unit = libdw.dwfl_module_nextcu(module, unit, bias);
+    while (unit && libdw.dwarf_haspc(unit, pc - *bias) != 1);
+    return unit;
 }
 
-static const char *source_of(Dwfl *dwfl, const void *pc, int *line)
+/* Where the function's own text calls what was inlined into it. */
+static const char *source_of_inlined(Dwarf_Die *unit, Dwarf_Die *inlined, int *line)
 {
-    Dwfl_Module *module = libdw.dwfl_addrmodule(dwfl, (uintptr_t)pc);
-    const char *file = module ? source_of_inlined(module, pc, line) : NULL;
+    Dwarf_Files *files;
+    size_t count;
 
-    if (file || !module)
-        return file;
-    Dwfl_Line *at = libdw.dwfl_module_getsrc(module, (uintptr_t)pc);
-    return at ? libdw.dwfl_lineinfo(at, NULL, line, NULL, NULL, NULL) : NULL;
+    if (libdw.dwarf_getsrcfiles(unit, &files, &count) != 0)
+        return NULL;
+    *line = (int)number_of(inlined, DW_AT_call_line);
+    return libdw.dwarf_filesrc(files, number_of(inlined, DW_AT_call_file), NULL, NULL);
+}
+
+/* The place in the text of the function that `pc` lies in. */
+static const char *source_of(Dwfl *dwfl, const void *address, int *line)
+{
+    Dwarf_Addr bias, pc = (uintptr_t)address;
+    Dwarf_Die inlined;
+    Dwfl_Module *module = libdw.dwfl_addrmodule(dwfl, pc);
+    Dwarf_Die *unit = module ? unit_of(module, pc, &bias) : NULL;
+
+    if (!unit)
+        return NULL;
+    if (find_inlined(unit, pc - bias, &inlined))
+        return source_of_inlined(unit, &inlined, line);
+    Dwarf_Line *at = libdw.dwarf_getsrc_die(unit, pc - bias);
+    if (!at)
+        return NULL;
+    libdw.dwarf_lineno(at, line);
+    return libdw.dwarf_linesrc(at, NULL, NULL);
 }
 
 /* ".../src/" of ".../src/sys/backtrace.c". */

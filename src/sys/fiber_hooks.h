@@ -81,6 +81,15 @@ static inline void rvi_hooks_stack_inspected(const struct rvi_stack *stack)
     (void)stack;
 }
 
+/* A word that may be no longer or never anybody's was read, and will be judged. */
+static inline void rvi_hooks_word_read(uintptr_t *word)
+{
+#ifdef RVI_HAVE_VALGRIND
+    VALGRIND_MAKE_MEM_DEFINED(word, sizeof *word);
+#endif
+    (void)word;
+}
+
 static inline void rvi_hooks_thread_adopted(struct rvi_stack *stack)
 {
 #if RVI_TSAN

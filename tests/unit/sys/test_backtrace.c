@@ -21,17 +21,11 @@ static struct rvi_stack_cache cache;
 static struct rvi_stack thread, *fiber;
 static int park_line;
 
-/* The switch is inlined: the lines of the function around it are those of its header. */
-static FRAME void switch_away(void)
-{
-    rvi_stack_switch(fiber, &thread, NULL);
-    FRAME_ENDS;
-}
-
+/* The switch is inlined, and yet the lines are this function's. */
 static FRAME void park_here(void)
 {
     park_line = __LINE__ + 1;
-    switch_away();
+    rvi_stack_switch(fiber, &thread, NULL);
     FRAME_ENDS;
 }
 
