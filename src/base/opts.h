@@ -44,3 +44,30 @@ __attribute__((warn_unused_result)) static inline int rvi_opts_copy(void *dst, s
         memcpy(dst, src, src_bytes < dst_bytes ? src_bytes : dst_bytes);
     return 0;
 }
+
+/** The way back: give a caller as much of a structure as it knows. Fields that only the caller has
+ * heard of become zero.
+ *
+ * @param dst          the caller's, whose first field is its `size`
+ * @param src          the library's
+ * @param src_bytes    sizeof *src
+ * @param least_bytes  the first release's size of the structure
+ * @return 0
+ * Errors:  -EINVAL the caller's `size` is less than least_bytes; nothing is written
+ * Blocks:  no
+ * Threads: any
+ * Lifetime: nothing is held */
+__attribute__((warn_unused_result)) static inline int rvi_opts_give(void *dst, const void *src,
+                                                                    size_t src_bytes,
+                                                                    size_t least_bytes)
+{
+    size_t dst_bytes;
+
+    memcpy(&dst_bytes, dst, sizeof(dst_bytes));
+    if (dst_bytes < least_bytes)
+        return -EINVAL;
+    memset(dst, 0, dst_bytes);
+    memcpy(dst, src, src_bytes < dst_bytes ? src_bytes : dst_bytes);
+    memcpy(dst, &dst_bytes, sizeof(dst_bytes));
+    return 0;
+}

@@ -30,7 +30,7 @@
  *
  * Checked by: tests/unit/task/test_scope.c, test_cancel.c, test_every_point.c,
  * tests/stress/stress_scope.c, stress_cancel.c */
-#include <ravel/scope.h>
+#include "task/scope.h"
 
 #include <errno.h>
 
@@ -378,6 +378,26 @@ static void judge(struct rv_scope *scope, int result)
         cancel(scope, result);
 }
 
+/* --- errands --- */
+
+/* Off the descriptor from here on: an errand that is still on it when its task has ended was
+ * lost. */
+static int run_errand(void *arg)
+{
+    struct rvi_errand *errand = arg;
+
+    rvi_task_self()->arg = NULL;
+    return errand->run(errand);
+}
+
+static void lose_errand(rv_fn *fn, void *arg, int why)
+{
+    struct rvi_errand *errand = arg;
+
+    if (fn == run_errand && errand)
+        errand->lost(errand, why);
+}
+
 static void child_ended(struct rvi_task *task)
 {
     struct shard *shard = task->group;
@@ -386,6 +406,8 @@ static void child_ended(struct rvi_task *task)
 
     rvi_link_remove(&task->sibling);
     rvi_local_unref(task->locals);
+    if (rvi_unlikely(result < 0))
+        lose_errand(task->fn, task->arg, result);
     rvi_task_free(task);
     rvi_count(result < 0 ? &shard->failed : &shard->succeeded);
     if (rvi_unlikely(result < 0 || scope->policy == RV_FIRST_SUCCESS))
@@ -442,9 +464,11 @@ static void deliver_post(struct rvi_msg *msg, void *receiver)
     struct rv_scope *scope = posted->scope;
     int r = start(scope, receiver, posted->fn, posted->arg, posted->site, NULL);
 
-    rvi_free(posted);
-    if (r < 0)
+    if (r < 0) {
+        lose_errand(posted->fn, posted->arg, r);
         judge(scope, r);
+    }
+    rvi_free(posted);
     release(scope, 1);
 }
 
@@ -481,6 +505,27 @@ int rv_go_at(rv_scope *scope, rv_fn *fn, void *arg, const struct rv_site *site)
     if (r < 0)
         rv_sem_post(&scope->room, 1);
     return r;
+}
+
+int rvi_scope_takes_errands(const rv_scope *scope)
+{
+    return scope->is_limited || scope->policy == RV_FIRST_SUCCESS ? -EINVAL : 0;
+}
+
+int rvi_scope_send(rv_scope *scope, struct rvi_errand *errand, const struct rv_site *site)
+{
+    struct rvi_worker *w = rvi_worker_self();
+
+    if (rvi_cancel_reason(&scope->cancel) != 0)
+        return -ECANCELED;
+    if (is_outsider(scope, w))
+        return post(scope, run_errand, errand, site);
+    return start(scope, w, run_errand, errand, site, NULL);
+}
+
+void rvi_scope_judge(rv_scope *scope, int result)
+{
+    judge(scope, result);
 }
 
 /* --- opening and closing --- */

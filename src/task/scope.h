@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* scope.h - what this room asks of a scope beyond its public face: tasks that answer for others. */
+#pragma once
+
+#include <ravel/scope.h>
+
+/** What a task does on behalf of others, who have to hear of it when it cannot run. */
+struct rvi_errand {
+    int (*run)(struct rvi_errand *errand); /* in the task; the errand may be gone when it returns */
+    void (*lost)(struct rvi_errand *errand, int why); /* instead of run; on a worker's thread,
+                                                         between tasks */
+};
+
+/** Whether a scope takes errands: 0, or -EINVAL when a task that ends well would mean something
+ * (RV_FIRST_SUCCESS), or starting one could block (a limit). */
+int rvi_scope_takes_errands(const rv_scope *scope);
+
+/** Start an errand's task, without task-local values. From anywhere that rv_go_at may be called
+ * from.
+ *
+ * @return 0; `run` or `lost` will be called once. The scope hears of both.
+ * Errors: -ECANCELED the scope is cancelled; -ENOMEM */
+int rvi_scope_send(rv_scope *scope, struct rvi_errand *errand, const struct rv_site *site)
+    __attribute__((warn_unused_result));
+
+/** What a job's result means for its scope, as if a task had ended with it. */
+void rvi_scope_judge(rv_scope *scope, int result);
