@@ -4,7 +4,7 @@
 PREFIX ?= /usr/local
 TREE := build/release
 
-.PHONY: all help demo test bench install uninstall clean format writable
+.PHONY: all help demo test bench docs install uninstall clean format writable
 
 all: $(TREE)/build.ninja
 	@ninja -C $(TREE)
@@ -14,6 +14,7 @@ help:
 	@echo 'make demo       build and run examples/wordfreq; ARGS="[options] [DIRECTORY]"'
 	@echo 'make test       every test in every build; ARGS="--config gcc --suite unit" for fewer'
 	@echo 'make bench      measure against the peers that are installed; ARGS="--only chan --rounds 9"'
+	@echo 'make docs       manual pages and the HTML reference, in $(TREE)/doc'
 	@echo 'make install    into PREFIX (now $(PREFIX)), below DESTDIR if that is set'
 	@echo 'make uninstall  take away what make install put there'
 	@echo 'make format     clang-format over all C files'
@@ -35,6 +36,10 @@ test:
 bench:
 	@tools/install_deps.sh --for bench || true
 	@tools/bench.py $(ARGS)
+
+docs: $(TREE)/build.ninja
+	@said=$$(ninja -C $(TREE) doc/html) || { echo "$$said"; exit 1; }
+	@echo 'read $(TREE)/doc/html/index.html, or: man -l $(TREE)/doc/man7/ravel.7'
 
 # The prefix is baked into ravel.pc, so a new one reconfigures the tree; an old one leaves it alone, so
 # that `make && sudo make install` makes nothing in it root's.

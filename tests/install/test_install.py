@@ -19,7 +19,8 @@ from pathlib import Path
 root, build, version = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 sys.path.insert(0, str(root / "tools"))
 
-from public_api import public_headers  # noqa: E402
+from docs.model import load  # noqa: E402
+from public_api import public_headers, read_headers  # noqa: E402
 from tap import Tap  # noqa: E402
 
 
@@ -53,6 +54,16 @@ def install(prefix, scratch):
     shutil.move(configured, prefix)
 
 
+def pages(found):
+    """Manual pages and the reference, where the tree was set up to make them."""
+    if not any(name.startswith("share/man/") for name in found):
+        return set()
+    named = {f"share/man/man3/{name}.3" for name in load(root, version).by_name()}
+    concepts = {f"share/man/man7/ravel-{h.concept}.7" for h in read_headers(root) if h.symbols}
+    return named | concepts | {"share/man/man7/ravel.7", "share/doc/ravel/html/index.html",
+                               "share/doc/ravel/html/guide.html"}
+
+
 def installs_what_belongs_there(prefix, scratch):
     install(prefix, scratch)
     found = {str(p.relative_to(prefix)) for p in prefix.rglob("*") if not p.is_dir()}
@@ -62,6 +73,7 @@ def installs_what_belongs_there(prefix, scratch):
                ("libravel.a", "libravel.so", "libravel.so.0", f"libravel.so.{version}",
                 "pkgconfig/ravel.pc", "cmake/ravel/ravel-config.cmake",
                 "cmake/ravel/ravel-config-version.cmake")}
+    wanted |= pages(found)
     if found != wanted:
         raise Failed(f"missing: {sorted(wanted - found)}\ntoo many: {sorted(found - wanted)}")
 

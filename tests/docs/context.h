@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* context.h - what the fragments in the headers' comments and in the guide take for granted. */
+#pragma once
+
+#include <ravel.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct chunk {
+    char text[64];
+};
+struct count {
+    unsigned long words;
+};
+
+int fetch(void *url);
+int serve(void *queue);
+int next_item(int *ret);
+void sample(int ticks);
+int load_table(void *table);
+
+__attribute__((unused)) static int count_words(const struct chunk *in, struct count *out)
+{
+    out->words = in->text[0] != '\0';
+    return 0;
+}
+RV_JOB(count_words, struct chunk, struct count);
+
+extern struct chunk chunk;
+extern char a[], b[];
+extern rv_queue *q;
+extern rv_chan *ch;
