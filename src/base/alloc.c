@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* alloc.c - malloc, with a countdown to an injected failure and a count of what is alive.
  *
- * `countdown` is the number of allocations up to and including the one to fail; 0 or less is
+ * `rvi_alloc_countdown` is the number of allocations up to and including the one to fail; 0 or less is
  * disarmed. Several threads may allocate while it runs down: each takes its number by fetch_sub,
  * and the one that takes 1 fails, so that exactly one does. The threads that come after it leave
  * negative numbers behind, which is disarmed as well.
@@ -15,13 +15,13 @@
 #include "base/atomic.h"
 #include "base/check.h"
 
-static _Atomic(long) countdown = -1;
+_Atomic(long) rvi_alloc_countdown = -1;
 
 static bool must_fail(void)
 {
-    if (rvi_likely(rvi_load_relaxed(&countdown) <= 0))
+    if (rvi_likely(rvi_load_relaxed(&rvi_alloc_countdown) <= 0))
         return false;
-    return rvi_fetch_sub_relaxed(&countdown, 1) == 1;
+    return rvi_fetch_sub_relaxed(&rvi_alloc_countdown, 1) == 1;
 }
 
 #if RVI_DEBUG_CHECKS >= 1
@@ -99,10 +99,5 @@ void rvi_free(void *memory)
 void rvi_alloc_fail_after(long n)
 {
     RV_CHECK(n != 0);
-    rvi_store_relaxed(&countdown, n);
-}
-
-bool rvi_alloc_fail_pending(void)
-{
-    return rvi_load_relaxed(&countdown) > 0;
+    rvi_store_relaxed(&rvi_alloc_countdown, n);
 }

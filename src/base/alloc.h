@@ -16,6 +16,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/atomic.h"
+
 /** Allocate memory with the contents of malloc: none.
  *
  * @param bytes  more than 0
@@ -49,8 +51,14 @@ void rvi_free(void *memory);
  * Lifetime: until it has fired, or the next call */
 void rvi_alloc_fail_after(long n);
 
+/* alloc.c's; > 0: armed. */
+extern _Atomic(long) rvi_alloc_countdown;
+
 /** Testing: whether an armed failure has not fired yet. */
-bool rvi_alloc_fail_pending(void);
+static inline bool rvi_alloc_fail_pending(void)
+{
+    return rvi_load_relaxed(&rvi_alloc_countdown) > 0;
+}
 
 /** Testing: the number of allocations now alive, or -1 in builds that do not count
  * (RVI_DEBUG_CHECKS below 1). */

@@ -39,6 +39,10 @@ __attribute__((warn_unused_result)) static inline int rvi_opts_copy(void *dst, s
         if (from[i] != 0)
             return -E2BIG;
     }
+    if (src_bytes == dst_bytes) { /* by far the most: a few moves */
+        memcpy(dst, src, dst_bytes);
+        return 0;
+    }
     memset(dst, 0, dst_bytes);
     if (src_bytes > 0)
         memcpy(dst, src, src_bytes < dst_bytes ? src_bytes : dst_bytes);

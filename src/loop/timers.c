@@ -20,12 +20,6 @@ int rvi_timers_arm(struct rvi_timers *timers, struct rvi_timer *timer, rv_time w
     return rvi_heap_insert(&timers->heap, &timer->node, when < 0 ? 0 : (uint64_t)when);
 }
 
-void rvi_timers_disarm(struct rvi_timers *timers, struct rvi_timer *timer)
-{
-    if (rvi_heap_node_is_in(&timer->node))
-        rvi_heap_remove(&timers->heap, &timer->node);
-}
-
 void rvi_timers_expire(struct rvi_timers *timers, rv_time now)
 {
     while (rvi_timers_next(timers) <= now) {

@@ -38,7 +38,11 @@ int rvi_timers_arm(struct rvi_timers *timers, struct rvi_timer *timer, rv_time w
     __attribute__((warn_unused_result));
 
 /** Nothing happens to one that is not armed. */
-void rvi_timers_disarm(struct rvi_timers *timers, struct rvi_timer *timer);
+static inline void rvi_timers_disarm(struct rvi_timers *timers, struct rvi_timer *timer)
+{
+    if (rvi_heap_node_is_in(&timer->node))
+        rvi_heap_remove(&timers->heap, &timer->node);
+}
 
 /** When the next one is due; RV_NEVER when none is armed. */
 static inline rv_time rvi_timers_next(const struct rvi_timers *timers)

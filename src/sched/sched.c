@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "sched/probe.h"
+#include "sched/spawn.h"
 #include "sys/fault.h"
 #include "sys/fence.h"
 #include "sys/futex.h"
@@ -145,7 +146,7 @@ static int queue_first_task(struct rvi_sched *sched, rv_fn *fn, void *arg,
     task->site = site;
     task->cancel = &sched->cancel;
     task->ended = first_task_ended;
-    rvi_task_count_spawned(task);
+    rvi_task_count_spawned(task->birth, task);
     rvi_fifo_push(&sched->workers[0].ready, &task->run);
     return 0;
 }

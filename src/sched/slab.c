@@ -31,21 +31,9 @@ static struct rvi_task *grow(struct rvi_slab *slab)
     return chunk->tasks;
 }
 
-struct rvi_task *rvi_slab_take(struct rvi_slab *slab)
+struct rvi_task *rvi_slab_take_slow(struct rvi_slab *slab)
 {
-    struct rvi_task *task = slab->free;
-
-    if (rvi_likely(task != NULL)) {
-        slab->free = task->run.next ? rvi_container_of(task->run.next, struct rvi_task, run) : NULL;
-        return task;
-    }
     return slab->fresh < slab->end ? slab->fresh++ : grow(slab);
-}
-
-void rvi_slab_give(struct rvi_slab *slab, struct rvi_task *task)
-{
-    task->run.next = slab->free ? &slab->free->run : NULL;
-    slab->free = task;
 }
 
 void rvi_slab_fini(struct rvi_slab *slab)

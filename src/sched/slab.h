@@ -5,19 +5,36 @@
 
 #include <stddef.h>
 
-struct rvi_task;
+#include "base/check.h"
+#include "base/list.h"
+#include "sched/task.h"
 
 struct rvi_slab {
-    struct rvi_task *free;        /* linked through run.next */
+    struct rvi_qlink *free;       /* through `run` of those given back */
     struct rvi_task *fresh, *end; /* never used part of the newest chunk */
     struct rvi_slab_chunk *chunks;
     size_t next_count;
 };
 
-/** Memory for one descriptor, its contents undefined; NULL when there is none. */
-struct rvi_task *rvi_slab_take(struct rvi_slab *slab);
+/* When none has been given back. */
+struct rvi_task *rvi_slab_take_slow(struct rvi_slab *slab);
 
-void rvi_slab_give(struct rvi_slab *slab, struct rvi_task *task);
+/** Memory for one descriptor, its contents undefined; NULL when there is none. */
+static inline struct rvi_task *rvi_slab_take(struct rvi_slab *slab)
+{
+    struct rvi_qlink *link = slab->free;
+
+    if (rvi_unlikely(!link))
+        return rvi_slab_take_slow(slab);
+    slab->free = link->next;
+    return rvi_container_of(link, struct rvi_task, run);
+}
+
+static inline void rvi_slab_give(struct rvi_slab *slab, struct rvi_task *task)
+{
+    task->run.next = slab->free;
+    slab->free = &task->run;
+}
 
 /** Free the chunks; descriptors still out die with them. */
 void rvi_slab_fini(struct rvi_slab *slab);

@@ -1,62 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "sched/task.h"
 
-#include <errno.h>
-#include <string.h>
-
-#include "base/alloc.h"
 #include "base/check.h"
 #include "sched/sched.h"
+#include "sched/spawn.h"
 #include "sched/worker.h"
 #include "sys/fence.h"
 
-struct rvi_task *rvi_task_new(struct rvi_worker *worker)
-{
-    struct rvi_task *task = rvi_slab_take(&worker->slab);
-
-    if (rvi_unlikely(!task))
-        return NULL;
-    memset(task, 0, sizeof *task);
-    task->birth = worker;
-    task->id = rvi_load_relaxed(&worker->next_id);
-    return task;
-}
-
-void rvi_task_free(struct rvi_task *task)
-{
-    RV_DCHECK(task->birth == rvi_worker_self());
-    rvi_free(task->own_name);
-    rvi_slab_give(&task->birth->slab, task);
-}
-
-/* Somebody sleeps who might take it. */
-static __attribute__((noinline)) void call_attention(struct rvi_worker *w)
+void rvi_task_call_attention(struct rvi_worker *w)
 {
     if (rvi_deque_count(&w->fresh) > 1 || rvi_seam) /* simulated: as if the monitor had come */
         rvi_sched_wake_one(w->sched);
     else
         rvi_monitor_call(w->sched);
-}
-
-void rvi_task_count_spawned(struct rvi_task *task)
-{
-    struct rvi_worker *w = task->birth;
-
-    rvi_store_relaxed(&w->next_id, task->id + w->sched->worker_count);
-}
-
-int rvi_task_spawn(struct rvi_task *task)
-{
-    struct rvi_worker *w = task->birth;
-    int r = rvi_deque_push(&w->fresh, task);
-
-    if (rvi_unlikely(r < 0))
-        return r;
-    rvi_task_count_spawned(task);
-    rvi_fence_light(); /* pairs: spawn-look */
-    if (rvi_unlikely(rvi_load_relaxed(&w->sched->attention)))
-        call_attention(w);
-    return 0;
 }
 
 struct rvi_worker *rvi_task_home(struct rvi_task *task)

@@ -90,20 +90,6 @@ struct rvi_task {
 
 _Static_assert(sizeof(struct rvi_task) == 3 * RVI_CACHE_LINE, "a million tasks count every line");
 
-/** A descriptor of the calling worker's, zeroed but for birth, id and state. NULL: no memory. */
-struct rvi_task *rvi_task_new(struct rvi_worker *worker);
-
-/** Back to the birth worker's free list; on its thread. */
-void rvi_task_free(struct rvi_task *task);
-
-/** A new task will run: the next one gets another id. For whoever queues it by other means than
- * rvi_task_spawn. */
-void rvi_task_count_spawned(struct rvi_task *task);
-
-/** Make a new task runnable by whoever comes first. On its birth worker's thread.
- * Errors: -ENOMEM; it stays the caller's. */
-int rvi_task_spawn(struct rvi_task *task) __attribute__((warn_unused_result));
-
 /** Send the task's poke_msg (its deliver set by the caller) to its home worker, wherever that is by
  * then. On the birth worker's thread, when the task's home is another worker, once. Does nothing
  * for a task that has ended; one that has not begun must look at its token when it begins: see

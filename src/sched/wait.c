@@ -12,17 +12,6 @@
 
 #if RVI_DEBUG_CHECKS >= 1
 void (*rvi_wait_hook)(bool parks);
-
-static void call_hook(bool parks)
-{
-    if (rvi_wait_hook)
-        rvi_wait_hook(parks);
-}
-#else
-static void call_hook(bool parks)
-{
-    (void)parks;
-}
 #endif
 
 void rvi_cancel_of_thread_set(struct rvi_cancel *cancel)
@@ -56,17 +45,11 @@ int rvi_wait_allowed_slow(void)
     struct rvi_task *task = rvi_task_self();
 
     rvi_point(RVI_POINT_LOOK);
-    call_hook(false);
+    rvi_wait_call_hook(false);
     return task && cancel_of_task(task) ? -ECANCELED : 0;
 }
 
 /* --- a task waits --- */
-
-static inline void park(enum rvi_why why)
-{
-    call_hook(true);
-    rvi_worker_park(rvi_worker_self(), why);
-}
 
 struct alarm {
     struct rvi_timer timer;
@@ -87,7 +70,7 @@ static int park_until(struct rvi_task *task, rv_time limit, enum rvi_why why)
     int r = rvi_timers_arm(&w->timers, &alarm.timer, limit);
     if (r < 0)
         return r;
-    park(why);
+    rvi_park(why);
     rvi_timers_disarm(&w->timers, &alarm.timer);
     return 0;
 }
@@ -119,7 +102,7 @@ static int wait_as_task(struct rvi_waiter *w, rv_time deadline, enum rvi_why why
     if (rvi_unlikely(deadline != RV_NEVER || task->shields))
         return wait_with_timer(w, deadline, why);
     while (!rvi_cancel_reason(task->cancel)) {
-        park(why);
+        rvi_park(why);
         if (rvi_likely(rvi_load_relaxed(&w->woken)))
             return 0;
     }
@@ -139,18 +122,9 @@ static int wait_as_thread(struct rvi_waiter *w, rv_time deadline)
 
 /* --- both --- */
 
-/* On the home worker of the waiting task. */
-static inline void wake_here(struct rvi_worker *self, struct rvi_waiter *w)
-{
-    struct rvi_task *task = w->task;
-
-    rvi_store_relaxed(&w->woken, 1); /* the same thread reads it */
-    rvi_worker_nudge(self, task);
-}
-
 void rvi_waiter_deliver(struct rvi_msg *msg, void *receiver)
 {
-    wake_here(receiver, rvi_container_of(msg, struct rvi_waiter, msg));
+    rvi_wake_here(receiver, rvi_container_of(msg, struct rvi_waiter, msg));
 }
 
 void rvi_wait_always(struct rvi_waiter *w, enum rvi_why why)
@@ -161,11 +135,11 @@ void rvi_wait_always(struct rvi_waiter *w, enum rvi_why why)
         return;
     }
     while (!rvi_load_relaxed(&w->woken))
-        park(why);
+        rvi_park(why);
 }
 
-int rvi_wait(struct rvi_waiter *w, rv_time deadline, enum rvi_why why, rvi_withdraw_fn *withdraw,
-             void *object)
+int rvi_wait_slow(struct rvi_waiter *w, rv_time deadline, enum rvi_why why,
+                  rvi_withdraw_fn *withdraw, void *object)
 {
     int r = w->task ? wait_as_task(w, deadline, why) : wait_as_thread(w, deadline);
 
@@ -175,7 +149,7 @@ int rvi_wait(struct rvi_waiter *w, rv_time deadline, enum rvi_why why, rvi_withd
     return 0;
 }
 
-void rvi_wake(struct rvi_waiter *w)
+void rvi_wake_elsewhere(struct rvi_waiter *w)
 {
     struct rvi_task *task = w->task;
 
@@ -185,9 +159,5 @@ void rvi_wake(struct rvi_waiter *w)
         rvi_futex_wake(word, 1);    /* by address: the waiter may be gone */
         return;
     }
-    struct rvi_worker *home = rvi_load_relaxed(&task->home);
-    if (rvi_likely(home == rvi_worker_self()))
-        wake_here(home, w);
-    else
-        rvi_worker_send(home, &w->msg);
+    rvi_worker_send(rvi_load_relaxed(&task->home), &w->msg);
 }

@@ -31,6 +31,7 @@
 #include "sched/here.h"
 #include "sched/task.h"
 #include "sched/why.h"
+#include "sched/worker.h"
 
 /** One waiting party, in the waiting function's frame. */
 struct rvi_waiter {
@@ -39,6 +40,31 @@ struct rvi_waiter {
     struct rvi_task *task;   /* NULL: a plain thread waits */
     _Atomic(uint32_t) woken; /* of a task: its home worker's; of a thread: the futex word */
 };
+
+#if RVI_DEBUG_CHECKS >= 1
+/** Testing: called by whoever is about to look whether it may wait, and by a task that is about to
+ * park, with no lock held, so that a test can cut in at every such point. It may cancel scopes at a
+ * look; what it does to a task that parks has to come as a message. Set while nothing runs; NULL:
+ * nothing is called. */
+extern void (*rvi_wait_hook)(bool parks);
+#endif
+
+static inline void rvi_wait_call_hook(bool parks)
+{
+#if RVI_DEBUG_CHECKS >= 1
+    if (rvi_wait_hook)
+        rvi_wait_hook(parks);
+#else
+    (void)parks;
+#endif
+}
+
+/** Park the calling task: it comes back when it is woken, or for no reason. */
+static inline void rvi_park(enum rvi_why why)
+{
+    rvi_wait_call_hook(true);
+    rvi_worker_park(rvi_worker_self(), why);
+}
 
 /** Take a waiter back from its object; true when it was still there. */
 typedef bool rvi_withdraw_fn(struct rvi_waiter *w, void *object);
@@ -67,25 +93,53 @@ static inline void rvi_waiter_init(struct rvi_waiter *w)
     rvi_store_relaxed(&w->woken, 0);
 }
 
+/* All cases; call the inline function below, which is the shortest of them. */
+int rvi_wait_slow(struct rvi_waiter *w, rv_time deadline, enum rvi_why why,
+                  rvi_withdraw_fn *withdraw, void *object);
+
 /** Wait until rvi_wake(w); see the protocol above: the caller has asked rvi_wait_allowed() and let
  * nobody else run since.
  *
  * Returns 0 woken; -ETIME, -ECANCELED or -ENOMEM (no room for the timer): withdrawn, nobody will
  * wake w. */
-int rvi_wait(struct rvi_waiter *w, rv_time deadline, enum rvi_why why, rvi_withdraw_fn *withdraw,
-             void *object);
+static inline int rvi_wait(struct rvi_waiter *w, rv_time deadline, enum rvi_why why,
+                           rvi_withdraw_fn *withdraw, void *object)
+{
+    const struct rvi_task *task = w->task;
+
+    if (rvi_likely(task && deadline == RV_NEVER && !task->shields &&
+                   rvi_cancel_reason(task->cancel) == 0)) {
+        rvi_park(why);
+        if (rvi_likely(rvi_load_relaxed(&w->woken)))
+            return 0;
+    }
+    return rvi_wait_slow(w, deadline, why, withdraw, object);
+}
 
 /** Wait until rvi_wake(w), whatever is cancelled meanwhile. */
 void rvi_wait_always(struct rvi_waiter *w, enum rvi_why why);
 
+/* On the home worker of the waiting task. */
+static inline void rvi_wake_here(struct rvi_worker *self, struct rvi_waiter *w)
+{
+    struct rvi_task *task = w->task;
+
+    rvi_store_relaxed(&w->woken, 1); /* the same thread reads it */
+    rvi_worker_nudge(self, task);
+}
+
+/* A plain thread, or a task of another worker. */
+void rvi_wake_elsewhere(struct rvi_waiter *w);
+
 /** Wake a waiter that the caller has taken off its object's list: once, outside the object's
  * lock. */
-void rvi_wake(struct rvi_waiter *w);
+static inline void rvi_wake(struct rvi_waiter *w)
+{
+    struct rvi_task *task = w->task;
+    struct rvi_worker *self = rvi_worker_self();
 
-#if RVI_DEBUG_CHECKS >= 1
-/** Testing: called by whoever is about to look whether it may wait, and by a task that is about to
- * park, with no lock held, so that a test can cut in at every such point. It may cancel scopes at a
- * look; what it does to a task that parks has to come as a message. Set while nothing runs; NULL:
- * nothing is called. */
-extern void (*rvi_wait_hook)(bool parks);
-#endif
+    if (rvi_likely(task && rvi_load_relaxed(&task->home) == self))
+        rvi_wake_here(self, w);
+    else
+        rvi_wake_elsewhere(w);
+}

@@ -669,5 +669,6 @@ void rvi_worker_fini(struct rvi_worker *w)
     rvi_timers_fini(&w->timers);
     rvi_deque_fini(&w->fresh);
     rvi_slab_fini(&w->slab);
+    rvi_spares_fini(&w->scopes);
     rvi_free(w->seen);
 }

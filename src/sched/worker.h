@@ -9,6 +9,7 @@
 #include "base/atomic.h"
 #include "base/list.h"
 #include "base/rng.h"
+#include "base/spares.h"
 #include "loop/sleeper.h"
 #include "loop/timers.h"
 #include "queue/deque.h"
@@ -49,6 +50,7 @@ struct rvi_worker {
     uint64_t trimmed_finished; /* `finished` when the stacks were last trimmed */
     struct rvi_timers timers;
     struct rvi_slab slab;
+    struct rvi_spares scopes; /* of the room above, whose scopes never leave their worker */
     struct rvi_rng rng;
     struct rvi_stack base; /* the thread's own stack */
     struct rvi_fault_thread fault;

@@ -25,14 +25,13 @@ struct rvi_local {
     void *value;
 };
 
-struct rvi_local *rvi_local_ref(struct rvi_local *list)
+struct rvi_local *rvi_local_ref_slow(struct rvi_local *list)
 {
-    if (list)
-        rvi_fetch_add_relaxed(&list->refs, 1);
+    rvi_fetch_add_relaxed(&list->refs, 1);
     return list;
 }
 
-void rvi_local_unref(struct rvi_local *list)
+void rvi_local_unref_slow(struct rvi_local *list)
 {
     while (list && rvi_fetch_sub_release(&list->refs, 1) == 1) { /* pairs: local-refs */
         (void)rvi_load_acquire(&list->refs);                     /* pairs: local-refs */

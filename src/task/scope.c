@@ -8,7 +8,8 @@
  * here) a matter of plain loads and stores. A child that was stolen comes back to the worker
  * that started it when it ends (sched/task.h), and that one does the accounts.
  *
- *   S1  here.live counts the home shard's children; the other shards' are seen through `away`.
+ *   S1  here.started - here.ended are the home shard's children; the other shards' are seen through
+ *       `away`.
  *   S2  `away` counts what else may still touch the scope: shards elsewhere that have children, and
  *       messages on their way. Anybody who holds the scope open may raise it; the home worker alone
  *       lowers it, when a message arrives. So when home reads 0, nobody is left but home itself,
@@ -33,6 +34,8 @@
 #include "task/scope.h"
 
 #include <errno.h>
+#include <stddef.h>
+#include <string.h>
 
 #include <ravel/sync.h>
 
@@ -41,6 +44,7 @@
 #include "base/opts.h"
 #include "sched/cancel.h"
 #include "sched/sched.h"
+#include "sched/spawn.h"
 #include "sched/wait.h"
 #include "sys/clock.h"
 #include "task/local.h"
@@ -52,8 +56,7 @@ struct shard {
     struct rv_scope *scope;
     struct rvi_worker *worker;
     struct rvi_list children;
-    size_t live;
-    _Atomic(uint64_t) started, succeeded, failed; /* written by the worker, read by home */
+    _Atomic(uint64_t) started, ended, failed; /* written by the worker, read by home */
 
     /* Not of the home shard: */
     _Atomic(uint32_t) owed; /* what the next `quit` takes off `away` */
@@ -64,6 +67,8 @@ struct shard {
 struct rv_scope {
     struct rvi_cancel cancel;
     enum rv_policy policy;
+    bool is_limited;
+    bool is_closing; /* the owner waits for the scope to be empty */
     const char *name;
     struct rvi_task *owner;
     struct rv_scope *outer; /* the owner's next one out; NULL: the one it was started in */
@@ -72,17 +77,16 @@ struct rv_scope {
     struct rvi_timer timer; /* deadline, or the end of the shield that it was opened under */
     rv_time deadline;
     rv_time shielded_until; /* cancellation from outside waits until then */
-    struct rvi_waiter *closer;
-    struct rvi_qlink todo; /* in a work list of scopes to spread */
-    struct rvi_msg cancel_msg;
-    struct rv_sem room; /* how many more tasks may live, when limited */
-    bool is_limited;
-    struct shard here;
-
     _Atomic(int) first_failure;
     _Atomic(uint32_t) away;
     _Atomic(_Atomic(struct shard *) *)
         elsewhere; /* by worker index; NULL until somebody else starts one */
+    struct shard here;
+
+    /* Not cleared by scope_new(): */
+    struct rvi_qlink todo; /* in a work list of scopes to spread */
+    struct rvi_msg cancel_msg;
+    struct rv_sem room; /* how many more tasks may live, when limited */
 };
 
 static bool is_home(const struct rv_scope *scope)
@@ -98,19 +102,22 @@ static void hold(struct rv_scope *scope)
 }
 
 /* At home. */
+static bool has_children(const struct shard *shard)
+{
+    return rvi_load_relaxed(&shard->started) != rvi_load_relaxed(&shard->ended);
+}
+
+/* At home. */
 static bool is_empty(const struct rv_scope *scope)
 {
-    return scope->here.live == 0 && rvi_load_acquire(&scope->away) == 0; /* pairs: scope-away */
+    return !has_children(&scope->here) &&
+           rvi_load_acquire(&scope->away) == 0; /* pairs: scope-away */
 }
 
 static void wake_closer_if_empty(struct rv_scope *scope)
 {
-    struct rvi_waiter *closer = scope->closer;
-
-    if (!closer || !is_empty(scope))
-        return;
-    scope->closer = NULL;
-    rvi_wake(closer);
+    if (scope->is_closing && is_empty(scope))
+        rvi_worker_nudge(scope->home, scope->owner);
 }
 
 /* At home. */
@@ -139,14 +146,15 @@ static void give_back(struct shard *shard)
 static void shard_add(struct shard *shard, struct rvi_task *task)
 {
     rvi_list_push_back(&shard->children, &task->sibling);
-    rvi_count(&shard->started);
-    if (shard->live++ == 0 && shard != &shard->scope->here)
+    if (shard != &shard->scope->here && !has_children(shard))
         hold(shard->scope);
+    rvi_count(&shard->started);
 }
 
 static void shard_remove(struct shard *shard)
 {
-    if (--shard->live)
+    rvi_count(&shard->ended);
+    if (has_children(shard))
         return;
     if (shard == &shard->scope->here)
         wake_closer_if_empty(shard->scope);
@@ -300,6 +308,7 @@ static void cancel(struct rv_scope *scope, int why)
         return;
     }
     hold(scope);
+    scope->cancel_msg.deliver = deliver_cancel;
     rvi_worker_send(scope->home, &scope->cancel_msg);
 }
 
@@ -406,10 +415,11 @@ static void child_ended(struct rvi_task *task)
 
     rvi_link_remove(&task->sibling);
     rvi_local_unref(task->locals);
-    if (rvi_unlikely(result < 0))
+    if (rvi_unlikely(result < 0)) {
         lose_errand(task->fn, task->arg, result);
+        rvi_count(&shard->failed);
+    }
     rvi_task_free(task);
-    rvi_count(result < 0 ? &shard->failed : &shard->succeeded);
     if (rvi_unlikely(result < 0 || scope->policy == RV_FIRST_SUCCESS))
         judge(scope, result);
     if (scope->is_limited)
@@ -433,7 +443,7 @@ static int start(struct rv_scope *scope, struct rvi_worker *w, rv_fn *fn, void *
     task->locals = rvi_local_ref(locals);
     task->ended = child_ended;
     task->group = shard;
-    int r = rvi_task_spawn(task);
+    int r = rvi_task_spawn(w, task);
     if (rvi_unlikely(r < 0)) {
         rvi_local_unref(task->locals);
         rvi_task_free(task);
@@ -485,26 +495,32 @@ static int post(struct rv_scope *scope, rv_fn *fn, void *arg, const struct rv_si
     return 0;
 }
 
+/* Once there is room for it. */
+static int start_limited(struct rv_scope *scope, rv_fn *fn, void *arg, const struct rv_site *site)
+{
+    int r = rv_sem_wait(&scope->room, RV_NEVER);
+
+    if (r < 0)
+        return r;
+    r = rvi_cancel_reason(&scope->cancel)
+            ? -ECANCELED
+            : start(scope, rvi_worker_self(), fn, arg, site, rvi_task_self()->locals);
+    if (r < 0)
+        rv_sem_post(&scope->room, 1);
+    return r;
+}
+
 int rv_go_at(rv_scope *scope, rv_fn *fn, void *arg, const struct rv_site *site)
 {
     struct rvi_worker *w = rvi_worker_self();
-    int r;
 
     if (rvi_unlikely(rvi_cancel_reason(&scope->cancel) != 0))
         return -ECANCELED;
     if (rvi_unlikely(is_outsider(scope, w)))
         return post(scope, fn, arg, site);
-    if (!scope->is_limited)
-        return start(scope, w, fn, arg, site, rvi_task_self()->locals);
-
-    r = rv_sem_wait(&scope->room, RV_NEVER);
-    if (r < 0)
-        return r;
-    r = rvi_cancel_reason(&scope->cancel) ? -ECANCELED
-                                          : start(scope, w, fn, arg, site, rvi_task_self()->locals);
-    if (r < 0)
-        rv_sem_post(&scope->room, 1);
-    return r;
+    if (rvi_unlikely(scope->is_limited))
+        return start_limited(scope, fn, arg, site);
+    return start(scope, w, fn, arg, site, rvi_task_self()->locals);
 }
 
 int rvi_scope_takes_errands(const rv_scope *scope)
@@ -532,7 +548,7 @@ void rvi_scope_judge(rv_scope *scope, int result)
 
 static int read_opts(struct rv_scope_opts *ret, const struct rv_scope_opts *opts)
 {
-    int r = rvi_opts_copy(ret, sizeof *ret, opts, opts ? opts->size : 0);
+    int r = rvi_opts_copy(ret, sizeof *ret, opts, opts->size);
 
     if (r < 0)
         return r;
@@ -541,44 +557,46 @@ static int read_opts(struct rv_scope_opts *ret, const struct rv_scope_opts *opts
     return (unsigned)ret->policy <= RV_FIRST_SUCCESS ? 0 : -EINVAL;
 }
 
-/* malloc and assignment rather than calloc: glibc's calloc passes its thread cache by. */
-static struct rv_scope *scope_new(struct rvi_task *owner, const struct rv_scope_opts *opts)
+static struct rv_scope *scope_new(struct rvi_task *owner, struct rvi_worker *home,
+                                  const struct rv_scope_opts *opts)
 {
-    struct rv_scope *scope = rvi_alloc(sizeof *scope);
+    struct rv_scope *scope = rvi_spares_take(&home->scopes);
 
-    if (!scope)
+    if (!scope && !(scope = rvi_alloc(sizeof *scope)))
         return NULL;
-    *scope = (struct rv_scope){
-        .policy = opts->policy,
-        .name = opts->name,
-        .owner = owner,
-        .outer = owner->scopes,
-        .outer_cancel = owner->cancel,
-        .home = rvi_worker_self(),
-        .deadline = opts->deadline ? opts->deadline : RV_NEVER,
-        .shielded_until = owner->shields ? owner->shield_until : 0,
-        .cancel_msg.deliver = deliver_cancel,
-        .is_limited = opts->limit != 0,
-        .here = {.scope = scope, .worker = rvi_worker_self()},
-    };
+    memset(scope, 0, offsetof(struct rv_scope, todo));
+    scope->policy = opts->policy;
+    scope->name = opts->name;
+    scope->owner = owner;
+    scope->outer = owner->scopes;
+    scope->outer_cancel = owner->cancel;
+    scope->home = home;
+    scope->deadline = opts->deadline ? opts->deadline : RV_NEVER;
+    scope->shielded_until = owner->shields ? owner->shield_until : 0;
+    scope->here.scope = scope;
+    scope->here.worker = home;
     rvi_timer_init(&scope->timer, on_timer);
     rvi_list_init(&scope->here.children);
-    rv_sem_init(&scope->room, opts->limit);
+    if (opts->limit) {
+        scope->is_limited = true;
+        rv_sem_init(&scope->room, opts->limit);
+    }
     return scope;
 }
 
 int rv_scope_open(rv_scope **ret, const struct rv_scope_opts *opts)
 {
+    static const struct rv_scope_opts defaults;
     struct rvi_task *self = rvi_task_self();
     struct rv_scope_opts known;
     struct rvi_fifo todo;
-    int r = read_opts(&known, opts);
+    int r = opts ? read_opts(&known, opts) : 0;
 
     if (r < 0)
         return r;
     if (!self)
         return -EPERM;
-    struct rv_scope *scope = scope_new(self, &known);
+    struct rv_scope *scope = scope_new(self, rvi_worker_self(), opts ? &known : &defaults);
     if (!scope)
         return -ENOMEM;
     if (scope->deadline != RV_NEVER) {
@@ -613,23 +631,23 @@ static void scope_free(struct rv_scope *scope)
         rvi_load_acquire(&scope->elsewhere); /* pairs: scope-elsewhere */
 
     RV_DCHECK(is_empty(scope));
-    for (unsigned i = 0; shards && i < scope->home->sched->worker_count; i++)
-        rvi_free(rvi_load_acquire(&shards[i])); /* pairs: scope-shard */
-    rvi_free(shards);
-    rvi_free(scope);
+    if (rvi_unlikely(shards != NULL)) {
+        for (unsigned i = 0; i < scope->home->sched->worker_count; i++)
+            rvi_free(rvi_load_acquire(&shards[i])); /* pairs: scope-shard */
+        rvi_free(shards);
+    }
+    rvi_spares_give(&scope->home->scopes, scope);
 }
 
-/* Again and again: between the wake and its turn the scope may have been cancelled, and messages
- * that find nobody are on their way to the shards. */
+/* Again and again: between the nudge and its turn the scope may have been cancelled, and messages
+ * that find nobody are on their way to the shards. No waiter: all that ends the wait happens here,
+ * on the owner's worker. */
 static void wait_until_empty(struct rv_scope *scope)
 {
-    struct rvi_waiter closer;
-
-    while (!is_empty(scope)) {
-        rvi_waiter_init(&closer);
-        scope->closer = &closer;
-        rvi_wait_always(&closer, RVI_WHY_SCOPE_CLOSE);
-    }
+    scope->is_closing = true;
+    while (!is_empty(scope))
+        rvi_park(RVI_WHY_SCOPE_CLOSE);
+    scope->is_closing = false;
 }
 
 /* Apart from rv_scope_close's result, which may be the same -errno from a task. */
@@ -649,7 +667,8 @@ int rv_scope_close(rv_scope *scope)
 
     if (r < 0)
         return r;
-    wait_until_empty(scope);
+    if (!is_empty(scope))
+        wait_until_empty(scope);
     rvi_timers_disarm(&scope->home->timers, &scope->timer);
     self->scopes = scope->outer;
     self->cancel = scope->outer_cancel;
@@ -662,12 +681,12 @@ int rv_scope_close(rv_scope *scope)
  * started. */
 static void add_stats(struct rv_scope_stats *stats, const struct shard *shard)
 {
-    size_t succeeded = rvi_load_relaxed(&shard->succeeded);
     size_t failed = rvi_load_relaxed(&shard->failed);
+    size_t ended = rvi_load_relaxed(&shard->ended);
     size_t started = rvi_load_relaxed(&shard->started);
 
-    stats->started += started > succeeded + failed ? started : succeeded + failed;
-    stats->succeeded += succeeded;
+    stats->started += started > ended ? started : ended;
+    stats->succeeded += ended > failed ? ended - failed : 0;
     stats->failed += failed;
 }
 

@@ -311,7 +311,7 @@ static int poke_one_that_has_not_begun(void *arg)
         RV_CHECK(rvi_task_home(task) == NULL);
         rvi_task_poke(task);
         RV_CHECK(rvi_load_relaxed(&task->poke) == RVI_POKE_NONE);
-        RV_CHECK(rvi_task_spawn(task) == 0);
+        RV_CHECK(rvi_deque_push(&rvi_worker_self()->fresh, task) == 0);
     }
     return err;
 }
