@@ -25,6 +25,7 @@ RV_BEGIN_DECLS
 /** A serial order among jobs. */
 typedef struct rv_strand rv_strand;
 
+/** How a strand is made. Zeroed fields mean the default. */
 struct rv_strand_opts {
     size_t size;     /* sizeof(struct rv_strand_opts); 0: the first release's fields */
     size_t capacity; /* posted jobs that wait, beyond which posting waits; 0: 128 */

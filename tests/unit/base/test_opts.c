@@ -108,6 +108,47 @@ static void every_unknown_byte_that_is_set_is_too_big(void **state)
     }
 }
 
+/* --- the way back --- */
+
+static int give(void *theirs, const struct our_opts *ours)
+{
+    return rvi_opts_give(theirs, ours, sizeof(*ours), sizeof(struct old_opts));
+}
+
+static void a_caller_of_any_age_gets_what_it_knows(void **state)
+{
+    static const struct our_opts ours = {99, 1, 2, 3};
+    struct new_opts theirs;
+
+    (void)state;
+    memset(&theirs, 0xff, sizeof(theirs));
+    theirs.size = sizeof(struct old_opts);
+    assert_int_equal(give(&theirs, &ours), 0);
+    assert_int_equal(theirs.size, sizeof(struct old_opts));
+    assert_int_equal(theirs.width, 1);
+    assert_int_equal(theirs.extra, -1); /* beyond what it knows */
+
+    theirs.size = sizeof(theirs);
+    assert_int_equal(give(&theirs, &ours), 0);
+    assert_int_equal(theirs.size, sizeof(theirs));
+    assert_int_equal(theirs.depth, 2);
+    assert_int_equal(theirs.extra, 3);
+    for (size_t i = 0; i < sizeof(theirs.unheard_of); i++)
+        assert_int_equal(theirs.unheard_of[i], 0);
+}
+
+static void a_caller_that_cannot_hold_the_first_fields_gets_nothing(void **state)
+{
+    static const struct our_opts ours = {99, 1, 2, 3};
+    struct our_opts theirs = {sizeof(size_t), 7, 7, 7};
+
+    (void)state;
+    assert_int_equal(give(&theirs, &ours), -EINVAL);
+    theirs.size = 0;
+    assert_int_equal(give(&theirs, &ours), -EINVAL);
+    assert_int_equal(theirs.width, 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -117,6 +158,8 @@ int main(void)
         cmocka_unit_test(fields_that_an_older_caller_lacks_are_zero),
         cmocka_unit_test(a_newer_caller_may_leave_its_fields_zero),
         cmocka_unit_test(every_unknown_byte_that_is_set_is_too_big),
+        cmocka_unit_test(a_caller_of_any_age_gets_what_it_knows),
+        cmocka_unit_test(a_caller_that_cannot_hold_the_first_fields_gets_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -287,6 +287,63 @@ static int marching(void *unused)
     return err;
 }
 
+/* --- strands --- */
+
+struct desk {
+    rv_strand *strand;
+    int posted, asked; /* jobs alone touch these */
+};
+
+static int count_posted(void *arg)
+{
+    struct desk *desk = arg;
+    int seen = desk->posted;
+    int r = rv_sleep(MOMENT);
+    desk->posted = seen + 1;
+    return r;
+}
+
+static int count_asked(void *arg)
+{
+    struct desk *desk = arg;
+    return ++desk->asked;
+}
+
+static int post_and_ask(void *arg)
+{
+    struct desk *desk = arg;
+    int result = 0, r = 0;
+    for (int i = 0; i < UNITS && r == 0; i++)
+        r = rv_strand_post(desk->strand, count_posted, desk, rv_after(RV_MINUTE));
+    if (r == 0)
+        r = rv_strand_run(desk->strand, count_asked, desk, &result, RV_NEVER);
+    RV_CHECK(r < 0 || result > 0);
+    return r;
+}
+
+static int strands(void *unused)
+{
+    struct rv_strand_opts opts = {.size = sizeof(opts), .capacity = 1};
+    struct desk desk = {0};
+    int err, r = 0;
+    (void)unused;
+    RV_SCOPE(scope, err) {
+        r = rv_strand_open(&desk.strand, scope, &opts);
+        if (r == 0) {
+            rv_scope *posters;
+            r = rv_scope_open(&posters, NULL);
+            if (r == 0) {
+                go_all(posters, UNITS, post_and_ask, &desk);
+                r = rv_scope_close(posters);
+            }
+            int dropped = rv_strand_close(desk.strand);
+            r = r < 0 ? r : dropped;
+        }
+    }
+    RV_CHECK(err < 0 || r < 0 || (desk.posted == UNITS * UNITS && desk.asked == UNITS));
+    return err < 0 ? err : r;
+}
+
 /* --- scopes in scopes --- */
 
 static int sleep_a_moment(void *arg)
@@ -522,19 +579,13 @@ static void starved(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BOTH_WAYS(pipeline),
-        BOTH_WAYS(mutex_and_condition),
-        BOTH_WAYS(semaphore),
-        BOTH_WAYS(readers_and_writers),
-        BOTH_WAYS(marching),
-        BOTH_WAYS(scopes_in_scopes),
-        BOTH_WAYS(deadlines),
-        BOTH_WAYS(limited),
-        BOTH_WAYS(race),
-        BOTH_WAYS(blocking),
-        BOTH_WAYS(started_from_a_thread),
-        BOTH_WAYS(daemons),
-        BOTH_WAYS(movers),
+        BOTH_WAYS(pipeline),         BOTH_WAYS(mutex_and_condition),
+        BOTH_WAYS(semaphore),        BOTH_WAYS(readers_and_writers),
+        BOTH_WAYS(marching),         BOTH_WAYS(strands),
+        BOTH_WAYS(scopes_in_scopes), BOTH_WAYS(deadlines),
+        BOTH_WAYS(limited),          BOTH_WAYS(race),
+        BOTH_WAYS(blocking),         BOTH_WAYS(started_from_a_thread),
+        BOTH_WAYS(daemons),          BOTH_WAYS(movers),
         AS_TEST(starved, burst),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
