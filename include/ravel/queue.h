@@ -128,6 +128,7 @@ RV_API void rv_queue_close(rv_queue *q);
 
 /** How much is in a queue. */
 struct rv_queue_stats {
+    size_t size;       /* sizeof(struct rv_queue_stats); in: what the caller knows */
     size_t waiting;    /* put and not yet got */
     size_t unfinished; /* put and not yet done, those waiting included */
 };
@@ -135,11 +136,12 @@ struct rv_queue_stats {
 /** Count a queue's items.
  *
  * @param q      the queue
- * @param stats  filled in; others may change the truth at once
- * Errors:  none
+ * @param stats  size set by the caller; the rest is filled in, others may change the truth at once
+ * @return 0
+ * Errors:  -EINVAL stats->size is too small
  * Blocks:  no
  * Threads: any task of any worker, plain threads; not signal handlers
  * Lifetime: nothing is held */
-RV_API void rv_queue_stats_read(rv_queue *q, struct rv_queue_stats *stats);
+RV_API RV_NODISCARD int rv_queue_stats_read(rv_queue *q, struct rv_queue_stats *stats);
 
 RV_END_DECLS

@@ -17,7 +17,7 @@ struct rv_run_opts {
                            (RAVEL_STACK: bytes, 16384 to 2^30) */
     size_t max_tasks;   /* tasks that may hold a stack at one time; 0: as many as addresses allow */
     rv_time stall_ns;   /* report tasks that hold their worker longer than this; 0: never
-                           (RAVEL_STALL_MS: milliseconds, 1 to 2^31 - 1) */
+                           (RAVEL_STALL_MS: milliseconds, 0 to 2^31 - 1) */
     int measure_stacks; /* paint stacks, so that rv_task_stack_used() can answer */
 };
 

@@ -91,12 +91,12 @@ RV_API void rv_scope_cancel(rv_scope *scope, int why);
 
 /** Wait for every task of the scope, then end it. Scopes end innermost first.
  *
- * @param scope  gone afterwards, whatever is returned, unless it is -EPERM or -EINVAL
+ * @param scope  gone afterwards, whatever is returned. One that the caller does not own, or inside
+ *               which another is still open, is a misuse that stops the program
  * @return 0 when all is well (RV_FIRST_SUCCESS: when one task succeeded, or none was started);
  *         otherwise why the scope was cancelled, or the first failure of a task
  * Errors:  any -errno a task returned; -ETIME the scope's deadline passed; -ECANCELED an outer
- *          scope was cancelled; -EPERM the caller does not own it; -EINVAL an inner scope is still
- *          open
+ *          scope was cancelled
  * Blocks:  the task, never its thread; cancellation reaches the tasks waited for, not the wait
  * Threads: the owner
  * Lifetime: ends the scope */
@@ -104,6 +104,7 @@ RV_API RV_NODISCARD int rv_scope_close(rv_scope *scope);
 
 /** What a scope's tasks have come to so far. */
 struct rv_scope_stats {
+    size_t size;      /* sizeof(struct rv_scope_stats); in: what the caller knows */
     size_t started;   /* tasks so far */
     size_t succeeded; /* of those, the ones that returned >= 0 */
     size_t failed;    /* returned < 0, cancelled ones included */
@@ -114,9 +115,9 @@ struct rv_scope_stats {
  * end.
  *
  * @param scope  an open scope
- * @param stats  filled in
+ * @param stats  size set by the caller; the rest is filled in
  * @return 0
- * Errors:  -EPERM the caller does not own it
+ * Errors:  -EPERM the caller does not own it; -EINVAL stats->size is too small
  * Blocks:  no
  * Threads: the owner
  * Lifetime: nothing is held */

@@ -260,9 +260,7 @@ void *rvi_sched_close(struct rvi_sched *sched)
 
 void rvi_sched_stats(const struct rvi_sched *sched, struct rv_run_stats *ret)
 {
-    struct rvi_stack_stats stacks;
-
-    *ret = (struct rv_run_stats){.size = ret->size};
+    *ret = (struct rv_run_stats){.size = sizeof *ret};
     for (unsigned i = 0; i < sched->worker_count; i++) {
         const struct rvi_worker *w = &sched->workers[i];
         ret->spawned += rvi_worker_spawned(w);
@@ -271,7 +269,6 @@ void rvi_sched_stats(const struct rvi_sched *sched, struct rv_run_stats *ret)
         ret->stolen += rvi_load_relaxed(&w->stolen);
         ret->sleeps += rvi_load_relaxed(&w->sleeps);
     }
-    rvi_stack_pool_stats(sched->pool, &stacks);
-    ret->stacks = stacks.carved;
+    ret->stacks = rvi_stack_pool_carved(sched->pool);
     ret->stalls = rvi_load_relaxed(&sched->monitor.stalls);
 }

@@ -685,6 +685,11 @@ static size_t resident_bytes(const struct rvi_stack_pool *pool, size_t carved)
     return pages * pool->page_bytes;
 }
 
+size_t rvi_stack_pool_carved(const struct rvi_stack_pool *pool)
+{
+    return rvi_load_relaxed(&pool->carved);
+}
+
 void rvi_stack_pool_stats(struct rvi_stack_pool *pool, struct rvi_stack_stats *ret)
 {
     rvi_lock_acquire(&pool->lock);

@@ -79,7 +79,12 @@ int rvi_stack_pool_open(struct rvi_stack_pool **ret, const struct rvi_stack_pool
 void *rvi_stack_pool_close(struct rvi_stack_pool *pool);
 
 /* From any thread. resident_bytes walks the page tables: milliseconds with a million stacks. */
+
+/** Asks the kernel about the memory of every stack: for tests and measurements. */
 void rvi_stack_pool_stats(struct rvi_stack_pool *pool, struct rvi_stack_stats *ret);
+
+/** Its `carved` alone, for the price of a load. */
+size_t rvi_stack_pool_carved(const struct rvi_stack_pool *pool);
 
 enum rvi_stack_part { RVI_STACK_NONE, RVI_STACK_GUARD, RVI_STACK_BODY };
 

@@ -19,6 +19,7 @@
 #include <errno.h>
 
 #include "base/alloc.h"
+#include "base/opts.h"
 #include "task/chan.h"
 
 struct rv_queue {
@@ -119,11 +120,11 @@ void rv_queue_close(rv_queue *q)
     rv_chan_close(&q->chan);
 }
 
-void rv_queue_stats_read(rv_queue *q, struct rv_queue_stats *stats)
+int rv_queue_stats_read(rv_queue *q, struct rv_queue_stats *stats)
 {
     bool biased = rvi_bias_lock(&q->chan.lock);
+    struct rv_queue_stats known = {.waiting = q->chan.count, .unfinished = unfinished(q)};
 
-    stats->waiting = q->chan.count;
-    stats->unfinished = unfinished(q);
     rvi_bias_unlock(&q->chan.lock, biased);
+    return rvi_opts_give(stats, &known, sizeof known, sizeof known);
 }

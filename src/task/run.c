@@ -81,7 +81,7 @@ static int read_opts(struct rvi_sched_opts *ret, const struct rv_run_opts *opts)
         stall_ms = 1; /* the program has set it */
     if ((r = from_environment("RAVEL_WORKERS", 1, MOST_WORKERS, &workers)) < 0 ||
         (r = from_environment("RAVEL_STACK", LEAST_STACK_BYTES, MOST_STACK_BYTES, &stack)) < 0 ||
-        (r = from_environment("RAVEL_STALL_MS", 1, INT_MAX, &stall_ms)) < 0)
+        (r = from_environment("RAVEL_STALL_MS", 0, INT_MAX, &stall_ms)) < 0)
         return r;
     if (workers == 0)
         workers = (unsigned)rvi_usable_cores();
@@ -156,10 +156,9 @@ int rv_run_stats_read(struct rv_run_stats *stats)
 
     if (!sched)
         return -EPERM;
-    if (stats->size < sizeof *stats)
-        return -EINVAL;
-    rvi_sched_stats(sched, stats);
-    return 0;
+    struct rv_run_stats known;
+    rvi_sched_stats(sched, &known);
+    return rvi_opts_give(stats, &known, sizeof known, sizeof known);
 }
 
 const char *rv_version(void)

@@ -650,23 +650,22 @@ static void wait_until_empty(struct rv_scope *scope)
     scope->is_closing = false;
 }
 
-/* Apart from rv_scope_close's result, which may be the same -errno from a task. */
-static int may_close(const struct rv_scope *scope)
+/* Misuse stops the program: as a result it could not be told from a task's. */
+static void check_may_close(const struct rv_scope *scope, const struct rvi_task *self)
 {
-    struct rvi_task *self = rvi_task_self();
-
-    if (scope->owner != self)
-        return -EPERM;
-    return self->scopes == scope ? 0 : -EINVAL;
+    if (rvi_unlikely(scope->owner != self))
+        rvi_panic("rv_scope_close: the caller does not own this scope; only the task that opened "
+                  "it may close it");
+    if (rvi_unlikely(self->scopes != scope))
+        rvi_panic("rv_scope_close: a scope that was opened inside this one is still open; close "
+                  "the inner scope first");
 }
 
 int rv_scope_close(rv_scope *scope)
 {
     struct rvi_task *self = rvi_task_self();
-    int r = may_close(scope);
 
-    if (r < 0)
-        return r;
+    check_may_close(scope, self);
     if (!is_empty(scope))
         wait_until_empty(scope);
     rvi_timers_disarm(&scope->home->timers, &scope->timer);
@@ -697,15 +696,15 @@ int rv_scope_stats_read(const rv_scope *scope, struct rv_scope_stats *stats)
 
     if (scope->owner != rvi_task_self())
         return -EPERM;
-    *stats = (struct rv_scope_stats){0};
-    add_stats(stats, &scope->here);
+    struct rv_scope_stats known = {0};
+    add_stats(&known, &scope->here);
     for (unsigned i = 0; shards && i < scope->home->sched->worker_count; i++) {
         const struct shard *shard = rvi_load_acquire(&shards[i]); /* pairs: scope-shard */
         if (shard)
-            add_stats(stats, shard);
+            add_stats(&known, shard);
     }
-    stats->alive = stats->started - stats->succeeded - stats->failed;
-    return 0;
+    known.alive = known.started - known.succeeded - known.failed;
+    return rvi_opts_give(stats, &known, sizeof known, sizeof known);
 }
 
 struct rv_scope_guard rv_scope_guard_open(int *err, const struct rv_scope_opts *opts)
@@ -720,10 +719,6 @@ void rv_scope_guard_close(struct rv_scope_guard *guard)
 {
     if (!guard->scope)
         return;
-    if (may_close(guard->scope) < 0)
-        rvi_panic(
-            "a scope opened by RV_SCOPE() was left while an inner scope is open: close the inner "
-            "scope first");
     *guard->err = rv_scope_close(guard->scope);
     guard->scope = NULL;
 }

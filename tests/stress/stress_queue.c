@@ -77,13 +77,13 @@ static int work(void *arg)
 static int keep_joining(void *arg)
 {
     struct works *works = arg;
-    struct rv_queue_stats stats;
+    struct rv_queue_stats stats = {.size = sizeof(stats)};
     while (!rvi_load_relaxed(&works->over)) {
         size_t ordered = rvi_load_acquire(&works->ordered); /* pairs: stress-ordered */
         int err = rv_queue_join(works->q, rv_after(100 * RV_MICROSECOND));
         RV_CHECK(err == 0 || err == -ETIME);
         RV_CHECK(err != 0 || rvi_load_relaxed(&works->served) >= ordered);
-        rv_queue_stats_read(works->q, &stats);
+        RV_CHECK(rv_queue_stats_read(works->q, &stats) == 0);
         RV_CHECK(stats.waiting <= CAPACITY);
         rv_yield();
     }

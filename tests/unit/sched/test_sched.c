@@ -394,7 +394,7 @@ static int park_for_ever(void *arg)
 static int start_too_many(void *arg)
 {
     _Atomic(size_t) begun = 0;
-    struct rv_scope_stats stats;
+    struct rv_scope_stats stats = {.size = sizeof(stats)};
     int err;
     (void)arg;
     for (int i = 0; i < 20; i++) {

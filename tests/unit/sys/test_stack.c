@@ -39,6 +39,7 @@ static struct rvi_stack_stats stats(void)
 {
     struct rvi_stack_stats now;
     rvi_stack_pool_stats(pool, &now);
+    assert_int_equal(rvi_stack_pool_carved(pool), now.carved);
     return now;
 }
 

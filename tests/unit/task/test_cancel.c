@@ -636,7 +636,7 @@ static void wide(void)
 {
     _Atomic(size_t) begun = 0;
     size_t count = crowd(WIDE, 1000);
-    struct rv_scope_stats stats;
+    struct rv_scope_stats stats = {.size = sizeof(stats)};
     rv_scope *scope = open_scope(NULL);
     for (size_t i = 0; i < count; i++)
         try_go(scope, count_and_sleep, &begun);
@@ -755,7 +755,7 @@ static void a_scope_may_be_cancelled_after_its_last_task(void)
 {
     for (int i = 0; i < 20; i++) {
         struct last_moment moment = {.outer = open_scope(NULL)};
-        struct rv_scope_stats stats;
+        struct rv_scope_stats stats = {.size = sizeof(stats)};
         moment.inner = open_scope(NULL);
         RV_CHECK(rv_task_worker() == 0);
         start_elsewhere_or_here(moment.inner, start_one_more, &moment);

@@ -56,8 +56,10 @@ static int get_int(rv_queue *q)
 
 static bool stats_are(rv_queue *q, size_t waiting, size_t unfinished)
 {
-    struct rv_queue_stats stats;
-    rv_queue_stats_read(q, &stats);
+    struct rv_queue_stats stats = {.size = sizeof(stats)};
+    RV_CHECK(rv_queue_stats_read(q, &stats) == 0);
+    struct rv_queue_stats short_of_one = {.size = sizeof(stats) - 1};
+    RV_CHECK(rv_queue_stats_read(q, &short_of_one) == -EINVAL);
     return stats.waiting == waiting && stats.unfinished == unfinished;
 }
 

@@ -10,6 +10,7 @@
 #include "../../support/under_tool.h"
 #include "base/alloc.h"
 #include "stage.h"
+#include "sys/cpu.h"
 #include "sys/stack.h"
 #include "sys/topology.h"
 
@@ -196,15 +197,15 @@ static void assert_variable_refused(const char *name, const char *value, const c
 
 static void variables_that_are_no_numbers_are_refused(void **state)
 {
-    static const char *const nonsense[] = {"x",   "1x", " 1",  "1 ",
-                                           "+1",  "-1", "1.5", "0x1",
-                                           "1e3", "0",  "\n1", "99999999999999999999999"};
+    static const char *const nonsense[] = {
+        "x", "1x", " 1", "1 ", "+1", "-1", "1.5", "0x1", "1e3", "\n1", "99999999999999999999999"};
     (void)state;
     for (size_t i = 0; i < sizeof(nonsense) / sizeof(nonsense[0]); i++) {
         assert_variable_refused("RAVEL_WORKERS", nonsense[i], "1 to 1024");
         assert_variable_refused("RAVEL_STACK", nonsense[i], "16384 to 1073741824");
-        assert_variable_refused("RAVEL_STALL_MS", nonsense[i], "1 to 2147483647");
+        assert_variable_refused("RAVEL_STALL_MS", nonsense[i], "0 to 2147483647");
     }
+    assert_variable_refused("RAVEL_WORKERS", "0", "1 to 1024");
     assert_variable_refused("RAVEL_WORKERS", "1025", "1 to 1024");
     assert_variable_refused("RAVEL_STACK", "16383", "16384 to 1073741824");
 }
@@ -227,6 +228,22 @@ static int run_stalling(void *arg)
     return rv_run(stall_until_noticed, NULL, arg);
 }
 
+static int stall_unnoticed(void *arg)
+{
+    struct rv_run_stats stats = {.size = sizeof(stats)};
+    rv_time until = rv_after(5 * RV_MILLISECOND);
+    (void)arg;
+    while (rv_now() < until)
+        rvi_cpu_relax();
+    RV_CHECK(rv_run_stats_read(&stats) == 0 && stats.stalls == 0);
+    return 0;
+}
+
+static int run_unwatched(void *arg)
+{
+    return rv_run(stall_unnoticed, NULL, arg);
+}
+
 static void a_task_that_holds_its_worker_is_reported(void **state)
 {
     (void)state;
@@ -240,8 +257,11 @@ static void a_task_that_holds_its_worker_is_reported(void **state)
         opts.stall_ns = 0;
         setenv("RAVEL_STALL_MS", "1", 1);
         assert_int_equal(said(text, sizeof(text), run_stalling, &opts), 0);
-        unsetenv("RAVEL_STALL_MS");
         assert_non_null(strstr(text, "ravel: worker 0 has been held for "));
+        setenv("RAVEL_STALL_MS", "0", 1);
+        assert_int_equal(said(text, sizeof(text), run_unwatched, &opts), 0);
+        unsetenv("RAVEL_STALL_MS");
+        assert_string_equal(text, "");
     }
 }
 
@@ -358,8 +378,12 @@ static int count_work(void *arg)
     RV_CHECK(rv_run_workers() == 1 ? after.stolen == 0 : after.stolen > 0);
     after.size = sizeof(after) - 1;
     RV_CHECK(rv_run_stats_read(&after) == -EINVAL);
-    after.size = sizeof(after) + 8;
-    RV_CHECK(rv_run_stats_read(&after) == 0 && after.size == sizeof(after) + 8);
+    struct {
+        struct rv_run_stats known;
+        uint64_t unknown;
+    } newer = {{.size = sizeof(newer)}, 7};
+    RV_CHECK(rv_run_stats_read(&newer.known) == 0 && newer.known.size == sizeof(newer));
+    RV_CHECK(newer.known.spawned == after.spawned && newer.unknown == 0);
     return 0;
 }
 

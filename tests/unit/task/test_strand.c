@@ -448,7 +448,7 @@ static void jobs_inherit_no_values_and_leave_none(void)
 static void an_idle_strand_has_no_task(void)
 {
     struct studio at;
-    struct rv_scope_stats stats = {0};
+    struct rv_scope_stats stats = {.size = sizeof(stats)};
     open_studio(&at, 0, RV_FAIL_FAST);
     RV_CHECK(rv_strand_run(at.strand, do_nothing, NULL, NULL, RV_NEVER) == 0);
     do {
