@@ -16,7 +16,7 @@
 #include "sys/ctx.h"
 #include "sys/stack.h"
 
-static void *main_sp;
+static void *main_ctx;
 static struct rvi_stack **others;
 static long count;
 
@@ -24,7 +24,7 @@ static void switch_back(void *pass)
 {
     struct rvi_stack *me = pass;
     for (;;)
-        (void)rvi_ctx_switch(&me->sp, main_sp, NULL);
+        (void)rvi_ctx_switch(&me->ctx, main_ctx, NULL);
 }
 
 static void run_switch(void *arg, long ops)
@@ -32,7 +32,7 @@ static void run_switch(void *arg, long ops)
     (void)arg;
     long at = 0;
     for (; ops > 1; ops -= 2) {
-        (void)rvi_ctx_switch(&main_sp, others[at]->sp, others[at]);
+        (void)rvi_ctx_switch(&main_ctx, others[at]->ctx, others[at]);
         at = at + 1 == count ? 0 : at + 1;
     }
 }
@@ -44,7 +44,7 @@ static void bench_switch(struct rvi_stack_cache *cache)
     bench_require(others && count > 0, "fibers: fewer than 2, or too many");
     for (long i = 0; i < count; i++) {
         bench_must(rvi_stack_cache_take(cache, &others[i]), "rvi_stack_cache_take");
-        others[i]->sp = rvi_ctx_make(others[i]->high, switch_back);
+        others[i]->ctx = rvi_ctx_make(others[i]->high, switch_back);
     }
     bench_batches(run_switch, NULL, 10000000);
     for (long i = 0; i < count; i++)
@@ -57,7 +57,7 @@ static void run_cached(void *arg, long ops)
     struct rvi_stack *stack;
     while (ops-- > 0) {
         bench_must(rvi_stack_cache_take(arg, &stack), "rvi_stack_cache_take");
-        stack->sp = rvi_ctx_make(stack->high, switch_back);
+        stack->ctx = rvi_ctx_make(stack->high, switch_back);
         rvi_stack_cache_push(arg, stack);
     }
 }
