@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-CHECKS = ("layers", "pairs", "docs", "format", "tools", "headers", "symbols", "install", "examples")
+CHECKS = ("layers", "pairs", "docs", "format", "tools", "headers", "symbols", "install", "examples",
+          "instructions")
 
 
 class Config(NamedTuple):
@@ -43,7 +44,8 @@ class Config(NamedTuple):
     needs: tuple = ()       # programs besides the compiler
 
 CONFIGS = {c.name: c for c in (
-    Config("gcc", "gcc", ("unit", "stress") + CHECKS, ("-Dtests=enabled",)),
+    Config("gcc", "gcc", ("unit", "stress") + CHECKS,
+           ("-Dtests=enabled", "-Dbench=auto")),
     Config("clang", "clang", ("unit",), ("-Dtests=enabled", "-Ddebug_checks=2")),
     Config("asan", "gcc", ("unit", "stress"),
            ("-Dtests=enabled", "-Ddebug_checks=2", "-Db_sanitize=address,undefined"),
