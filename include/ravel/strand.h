@@ -2,13 +2,14 @@
 /* strand.h - jobs that run one after another, in the order in which they were posted, on whatever
  * worker: what only such jobs touch needs no lock.
  *
- *     rv_strand *journal;
+ *     int err, r;
  *     RV_SCOPE (s, err) {
- *         int r = rv_strand_open(&journal, s, NULL);
+ *         rv_strand *journal;
+ *         r = rv_strand_open(&journal, s, NULL);
  *         if (r == 0) {
  *             r = rv_strand_post(journal, append, &entry, RV_NEVER);
- *             ...
- *             r = rv_strand_close(journal);     // all that was posted has been run
+ *             int closed = rv_strand_close(journal); // all that was posted has been run
+ *             r = r < 0 ? r : closed;
  *         }
  *     }
  *

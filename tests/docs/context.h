@@ -20,6 +20,7 @@ int serve(void *queue);
 int next_item(int *ret);
 void sample(int ticks);
 int load_table(void *table);
+int append(void *line);
 
 __attribute__((unused)) static int count_words(const struct chunk *in, struct count *out)
 {
@@ -29,6 +30,6 @@ __attribute__((unused)) static int count_words(const struct chunk *in, struct co
 RV_JOB(count_words, struct chunk, struct count);
 
 extern struct chunk chunk;
-extern char a[], b[];
+extern char a[], b[], entry[];
 extern rv_queue *q;
 extern rv_chan *ch;

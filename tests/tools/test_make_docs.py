@@ -167,7 +167,8 @@ class Site(unittest.TestCase):
         self.assertIn('id="RV_NOW"', self.reference)
         self.assertIn('id="rv_send_opts.how"', self.reference)
         links = site.Links(model(), "index.html")
-        self.assertEqual(links.prose("a < b && rv_none"), "a &lt; b &amp;&amp; <code>rv_none</code>")
+        self.assertEqual(links.prose("a < b && rv_none"),
+                         "a &lt; b &amp;&amp; <code>rv_none</code>")
         self.assertEqual(links.inline("**b** *i* [rv](x?a&b) `a<b`"),
                          '<strong>b</strong> <em>i</em> <a href="x?a&amp;b">rv</a> '
                          "<code>a&lt;b</code>")
@@ -194,7 +195,8 @@ class Site(unittest.TestCase):
 class Markdown(unittest.TestCase):
     def test_each_kind_of_block(self):
         found = parse_markdown("# T\n\nA\nb.\n- x\n  y\n- z\n\n1. one\n\n| a | b |\n|---|---|\n"
-                               "| 1 | 2 |\n\n> note\n> more\n\n```c fragment\n# not a heading\n```\n")
+                               "| 1 | 2 |\n\n> note\n> more\n\n"
+                               "```c fragment\n# not a heading\n```\n")
         self.assertEqual([(b.kind, b.text, b.items) for b in found], [
             ("h1", "T", ()), ("p", "A b.", ()), ("ul", "", ("x y", "z")), ("ol", "", ("one",)),
             ("table", "", (("a", "b"), ("1", "2"))), ("note", "note more", ()),

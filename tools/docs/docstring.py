@@ -17,7 +17,8 @@ import re
 from typing import NamedTuple
 
 LABELS = ("Errors", "Blocks", "Threads", "Lifetime")
-FIELD = re.compile(r"@param\s+(?P<param>\w+|\.\.\.)\s*(?P<text>.*)|@(?P<tag>return)\b\s*(?P<said>.*)|"
+FIELD = re.compile(r"@param\s+(?P<param>\w+|\.\.\.)\s*(?P<text>.*)|"
+                   r"@(?P<tag>return)\b\s*(?P<said>.*)|"
                    r"(?P<label>" + "|".join(LABELS) + r"):\s*(?P<rest>.*)")
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z`\"])")
 ITEM = re.compile(r"\s{0,3}[-*]\s+(.*)")

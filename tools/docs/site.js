@@ -9,7 +9,9 @@
   // ---- light and dark: the system's choice until the reader makes one
   const button = document.getElementById("theme");
   const system = matchMedia("(prefers-color-scheme: dark)");
-  const stored = () => { try { return localStorage.getItem("ravel-theme"); } catch { return null; } };
+  const stored = () => {
+    try { return localStorage.getItem("ravel-theme"); } catch { return null; }
+  };
   const paint = () => {
     const dark = (stored() || (system.matches ? "dark" : "light")) === "dark";
     root.dataset.theme = dark ? "dark" : "light";
@@ -77,7 +79,9 @@
   });
   hits.addEventListener("click", leave);
   document.addEventListener("keydown", (event) => {
-    if (event.key === "/" && document.activeElement !== find) { event.preventDefault(); find.focus(); }
+    if (event.key !== "/" || document.activeElement === find) return;
+    event.preventDefault();
+    find.focus();
   });
   document.getElementById("menu").onclick = () => side.classList.toggle("open");
 

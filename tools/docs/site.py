@@ -20,7 +20,8 @@ KEYWORDS = set("""auto break case const continue default do else enum extern for
     alignas alignof bool catch class constexpr delete false namespace new noexcept nullptr private
     public static_assert template this throw true try using virtual""".split())
 TYPES = set("""char double float int long short signed unsigned void size_t ssize_t FILE
-    int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t uintptr_t pthread_t""".split())
+    int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t uintptr_t
+    pthread_t""".split())
 TOKEN = re.compile(r'(?P<co>/\*.*?\*/|//[^\n]*)|(?P<st>"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\')|'
                    r"(?P<pp>^[ \t]*#[ \t]*\w+)|(?P<nu>\b\d[\w.]*)|(?P<word>[A-Za-z_]\w*)",
                    re.S | re.M)
@@ -269,8 +270,9 @@ def concept_section(links, concept):
 def environment_section(links, model):
     rows = [[f"<code>{v.name}</code>", text(v.values), links.prose(capital(v.text)),
              f"<code>{links.name(v.symbol)}</code>"] for v in environment(model)]
+    head = ["variable", "values", "meaning", "in the program"]
     return ('<h2 id="environment">Environment variables</h2>\n<p>What a program sets itself wins '
-            "over these.</p>\n" + table([["variable", "values", "meaning", "in the program"]] + rows))
+            "over these.</p>\n" + table([head] + rows))
 
 
 def reference_nav(model):
@@ -287,9 +289,11 @@ def reference_nav(model):
 
 def index_of(model, guide, page):
     """What the search knows, in the order of the pages."""
-    here = {"index.html": "", "guide.html": ""} | {page: ""}
-    here = {name: "" if name == page else name for name in here}
-    plain = lambda words: re.sub(r"[`*]", "", words)     # noqa: E731
+    here = {name: "" if name == page else name for name in ("index.html", "guide.html")}
+
+    def plain(words):
+        return re.sub(r"[`*]", "", words)
+
     found = [{"n": n, "s": plain(e.doc.summary), "u": f"{here['index.html']}#{e.name}"}
              for e in model.entries() for n in e.names]
     for entry in model.entries():
@@ -326,7 +330,8 @@ def page(name, title, nav, body, index, version):
 <aside id="side">
 <header>
 <div class="brand"><a href="#top">Ravel</a><small>{text(version)}</small>
-<button id="menu" type="button">contents</button><button id="theme" type="button">dark</button></div>
+<button id="menu" type="button">contents</button>
+<button id="theme" type="button">dark</button></div>
 <div class="tabs">{tabs}</div>
 <input id="find" type="search" placeholder="Search  /" aria-label="Search" autocomplete="off"
  spellcheck="false">
@@ -355,7 +360,8 @@ def reference(model, guide):
     body = ["<h1>Ravel reference</h1>",
             '<p class="lead">Concurrent C in straight-line code. Results are at least 0, or a '
             "negative errno; every call that waits takes an absolute deadline last. New here? "
-            'Begin with the <a href="guide.html">guide</a>.</p>', f'<div class="grid">{cards}</div>']
+            'Begin with the <a href="guide.html">guide</a>.</p>',
+            f'<div class="grid">{cards}</div>']
     body += [concept_section(links, c) for c in model.concepts]
     body.append(environment_section(links, model))
     return page("index.html", "Ravel reference", reference_nav(model), "\n".join(body),
@@ -365,8 +371,8 @@ def reference(model, guide):
 def guide_page(model, guide):
     """guide.html: doc/guide.md."""
     links = Links(model, "guide.html")
-    items = "".join(f'<li class="{b.kind}"><a href="#{slug(b.text)}">{links.inline(b.text)}</a></li>'
-                    for b in guide if b.kind in ("h2", "h3"))
+    items = "".join(f'<li class="{b.kind}"><a href="#{slug(b.text)}">{links.inline(b.text)}</a>'
+                    "</li>" for b in guide if b.kind in ("h2", "h3"))
     return page("guide.html", "Ravel guide", f'<ul class="flat">{items}</ul>',
                 blocks(links, guide, links.inline), index_of(model, guide, "guide.html"),
                 model.version)

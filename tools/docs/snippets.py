@@ -34,7 +34,7 @@ class Snippet(NamedTuple):
     output: str             # what the program prints, or None when nothing is said
 
     def source(self, context):
-        """What the compiler is given; its messages name the place where the reader sees the code."""
+        """What the compiler is given; its messages name the place where readers see the code."""
         place = f'#line {self.line} "{self.path}"\n'
         if self.kind != "fragment":
             taken_for_granted = "#include <ravel.h>\n" if self.path.suffix == ".h" else ""
