@@ -10,7 +10,7 @@ Demanded, one line for each offence with its file and line:
   - of a function, exported or inline: @param for each parameter and for nothing else, @return
     unless it returns void, Errors: Blocks: Threads: Lifetime:, none of them empty
   - of a macro in lower case, which is called like a function: the same, or that its expansion calls
-    a function that says it; one in capitals is a statement, and prose will do
+    a function that says it; for one in capitals, a statement, prose will do, or all of it
   - of a function type: @param and @return alike
   - of each field and each constant: a comment; storage that is named `opaque` needs none
   - of each environment variable RAVEL_ that src/ reads: that a docstring names it, and the reverse
@@ -55,7 +55,8 @@ def lacks_as_function(entry):
 
 
 def lacks_as_macro(entry):
-    if not is_called(entry.symbol) or entry.contract_of:
+    says_some = entry.doc.params or entry.doc.fields
+    if entry.contract_of or not (is_called(entry.symbol) or says_some):
         return []
     return lacks_parameters(entry) + lacks_contract(entry.doc)
 

@@ -116,8 +116,10 @@ class Others(unittest.TestCase):
         self.assertEqual(complaints(WAIT + macro.format("rv_wait")), [])
         self.assertEqual(complaints(WAIT + macro.format("wait")),
                          ["14: rv_wait_for lacks @param fd, Errors:, Blocks:, Threads:, Lifetime:"])
-        self.assertEqual(complaints(WAIT + macro.format("wait").replace("rv_wait_for", "RV_WAIT")),
-                         [])
+        statement = macro.format("wait").replace("rv_wait_for", "RV_WAIT")
+        self.assertEqual(complaints(WAIT + statement), [])
+        self.assertEqual(complaints(WAIT + statement.replace(". */", ".\n * Blocks: no */")),
+                         ["15: RV_WAIT lacks @param fd, Errors:, Threads:, Lifetime:"])
 
     def test_each_field_and_each_constant_has_a_comment(self):
         self.assertEqual(complaints("/** It. */\nstruct rv_x {\n    int a; /* one */\n    int b;\n"

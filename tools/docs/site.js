@@ -9,17 +9,15 @@
   // ---- light and dark: the system's choice until the reader makes one
   const button = document.getElementById("theme");
   const system = matchMedia("(prefers-color-scheme: dark)");
-  const stored = () => {
-    try { return localStorage.getItem("ravel-theme"); } catch { return null; }
-  };
+  let choice = null;      // pages opened from a disk may have no storage
+  try { choice = localStorage.getItem("ravel-theme"); } catch { /* then it lasts for this page */ }
   const paint = () => {
-    const dark = (stored() || (system.matches ? "dark" : "light")) === "dark";
-    root.dataset.theme = dark ? "dark" : "light";
-    button.textContent = dark ? "light" : "dark";
+    root.dataset.theme = choice || (system.matches ? "dark" : "light");
+    button.textContent = root.dataset.theme === "dark" ? "light" : "dark";
   };
   button.onclick = () => {
-    try { localStorage.setItem("ravel-theme", root.dataset.theme === "dark" ? "light" : "dark"); }
-    catch { root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark"; return; }
+    choice = root.dataset.theme === "dark" ? "light" : "dark";
+    try { localStorage.setItem("ravel-theme", choice); } catch { /* likewise */ }
     paint();
   };
   system.addEventListener("change", paint);
