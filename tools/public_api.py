@@ -179,14 +179,16 @@ def members_of(body, separator, line):
 
 
 def aggregate(path, line, text, doc):
-    """struct, union or enum; None for a mere forward declaration."""
-    match = re.match(r"(struct|union|enum)\s+(\w+)[^{;]*\{(.*)\}[^{}]*;$", text, re.S)
+    """struct, union or enum; None for a mere forward declaration. Constants without a type of their
+    own go by the name of the first."""
+    match = re.match(r"(struct|union|enum)\s*(\w*)[^{;]*\{(.*)\}[^{}]*;$", text, re.S)
     if not match:
         return None
     kind, name, body = match.groups()
     at = line + text.count("\n", 0, match.start(3))
     members = members_of(body, "," if kind == "enum" else ";", at)
-    return Symbol(path, line, kind, name, doc, f"{kind} {name}", (), members, "", "")
+    return Symbol(path, line, kind, name or members[0].name, doc, f"{kind} {name}".strip(), (),
+                  members, "", "")
 
 
 def typedef(path, line, text, doc):
@@ -223,7 +225,7 @@ def declaration(path, line, text, doc):
     """The symbol that a declaration is, or None when it is none of a program's business."""
     if text.startswith("_Static_assert") or text == ";":
         return None
-    if re.match(r"(struct|union|enum)\s+\w+\s*(\{|;)", without_comments(text)):
+    if re.match(r"(struct|union|enum)\s*(\b\w+\s*)?(\{|;)", without_comments(text)):
         return aggregate(path, line, text, doc)
     if text.startswith("typedef"):
         return typedef(path, line, text, doc)

@@ -165,6 +165,10 @@ class Reading(unittest.TestCase):
                          [("a", "bits", 4), ("fn", "call", 5), ("b, c", "both; too", 6),
                           ("u", "nested", 7)])
 
+    def test_constants_without_a_type_speak_for_themselves(self):
+        self.assertEqual(complaints("enum {\n    RV_A, /* one */\n    RV_B,\n};\n"),
+                         ["5: RV_A: RV_B lacks a comment"])
+
     def test_only_what_is_exported_is_the_librarys_api(self):
         with Tree({"include/ravel/a.h": ESSAY + WAIT + "RV_API extern const int rv_never;\n"
                    "#define rv_x(a) (a)\nstatic inline int rv_y(void)\n{\n    return 0;\n}\n"

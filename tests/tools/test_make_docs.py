@@ -65,6 +65,11 @@ RV_API void rv_wait(void);
 /** Send, typed. */
 #define rv_send_to(fd) rv_send((fd), 0)
 
+enum {
+    RV_ROOM = 48, /* bytes */
+    RV_SEATS = 2, /* people */
+};
+
 /** Lengths. */
 #define RV_A 1
 #define RV_B 2
@@ -125,7 +130,7 @@ class ManualPages(unittest.TestCase):
         self.assertEqual(set(self.pages), {
             "man7/ravel.7", "man7/ravel-chan.7", "man3/rv_send.3", "man3/rv_wait.3",
             "man3/rv_send_to.3", "man3/rv_how.3", "man3/RV_NOW.3", "man3/RV_LATER.3",
-            "man3/rv_send_opts.3", "man3/RV_A.3", "man3/RV_B.3"})
+            "man3/rv_send_opts.3", "man3/RV_A.3", "man3/RV_B.3", "man3/RV_ROOM.3", "man3/RV_SEATS.3"})
         self.assertEqual(self.pages["man3/RV_B.3"], ".so man7/ravel-chan.7\n")
 
     def test_sections_come_in_the_usual_order(self):
@@ -166,6 +171,8 @@ class Site(unittest.TestCase):
         self.assertIn('as <code><a href="#rv_wait">rv_wait()</a></code> does', self.reference)
         self.assertIn('id="RV_NOW"', self.reference)
         self.assertIn('id="rv_send_opts.how"', self.reference)
+        self.assertEqual(self.reference.count('id="RV_ROOM"'), 1)
+        self.assertEqual(self.reference.count('id="RV_SEATS"'), 1)
         links = site.Links(model(), "index.html")
         self.assertEqual(links.prose("a < b && rv_none"),
                          "a &lt; b &amp;&amp; <code>rv_none</code>")

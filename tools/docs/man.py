@@ -179,6 +179,7 @@ def members(page, entry):
 def type_entry(page, entry):
     symbol = entry.symbol
     title = symbol.text if symbol.kind in ("struct", "union", "enum") else entry.name
+    title = "Constants" if title == "enum" else title
     page.add(f".SS {title}")
     if symbol.kind == "typedef" and "(" in symbol.text:
         page.code(symbol.text)

@@ -169,7 +169,7 @@ def definition(symbol):
         end = "," if symbol.kind == "enum" else ";"
         lines = [f"    {m.text}{end}" for m in symbol.members if m.name != "opaque"]
         body = lines or ["    /* opaque */"]
-        return "\n".join([f"{symbol.kind} {symbol.name} {{"] + body + ["};"])
+        return "\n".join([f"{symbol.text} {{"] + body + ["};"])
     return signature(symbol)
 
 
@@ -201,7 +201,7 @@ def described(pairs, kind=""):
 def members(links, entry):
     symbol = entry.symbol
     shown = [m for m in symbol.members if m.name != "opaque"]
-    return described([(m.name if symbol.kind == "enum" else f"{symbol.name}.{m.name}",
+    return described([("" if m.name == symbol.name else m.name if symbol.kind == "enum" else f"{symbol.name}.{m.name}",
                        text(m.name), links.prose(m.doc)) for m in shown])
 
 
@@ -217,7 +217,7 @@ def errors(links, said):
 def article(links, entry):
     symbol, contract = entry.symbol, entry.contract
     anchors = "".join(f'<a id="{s.name}"></a>' for s in entry.also)
-    title = ", ".join(entry.names)
+    title = ", ".join(entry.names if symbol.text != "enum" else [m.name for m in symbol.members])
     shown = "\n".join(definition(s) for s in [symbol] + entry.also)
     if entry.contract_of and contract.params:
         shown += "\n" + signature(entry.contract_of.symbol)
@@ -299,7 +299,7 @@ def index_of(model, guide, page):
     for entry in model.entries():
         if entry.symbol.kind == "enum":
             found += [{"n": m.name, "s": m.doc, "u": f"{here['index.html']}#{m.name}"}
-                      for m in entry.symbol.members]
+                      for m in entry.symbol.members if m.name != entry.name]
         elif entry.symbol.kind == "struct":
             found += [{"n": f"{entry.name}.{m.name}", "s": m.doc,
                        "u": f"{here['index.html']}#{entry.name}.{m.name}"}
