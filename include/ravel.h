@@ -7,6 +7,7 @@
 #include <ravel/chan.h>
 #include <ravel/def.h>
 #include <ravel/executor.h>
+#include <ravel/fork.h>
 #include <ravel/future.h>
 #include <ravel/job.h>
 #include <ravel/latch.h>

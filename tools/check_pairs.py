@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Each ordered atomic access in src/ names its partner, and each name has both ends.
+"""Each ordered atomic access in src/ and include/ names its partner, and each name has both ends.
 
 An access through the shim (base/atomic.h) or a fence that is not relaxed carries the comment
 "pairs: label" (or "pairs: label, label") on its line or in the comment that ends on the line above.
 A label has to occur at two places at least, one that can release and one that can acquire. Atomics
 that go around the shim are reported too: the shim is where orders are named, and where a checker
-can cut in.
+can cut in. Public headers cannot include the shim: there <stdatomic.h> is right, orders spelt out.
 
     tools/check_pairs.py [ROOT]
 """
@@ -23,6 +23,7 @@ ACCESS = re.compile(
 AROUND = re.compile(
     r"\b(?:atomic_(?:load|store|exchange|compare_exchange|fetch|thread_fence|flag)\w*"
     r"|__atomic_\w+|__sync_\w+)\s*\(")
+PUBLIC_ACCESS = re.compile(r"\bmemory_order_(acquire|release|acq_rel|seq_cst)\b()")
 LABELS = re.compile(r"pairs:\s*([\w.-]+(?:\s*,\s*[\w.-]+)*)")
 RELEASES = {"release", "acq_rel", "seq_cst", "light", "heavy"}
 ACQUIRES = {"acquire", "acq_rel", "seq_cst", "light", "heavy"}
@@ -47,13 +48,14 @@ def comment_above(lines, code, index):
 
 def scan(path, shown, ends, problems):
     """Collect one file's labelled accesses into ends; report what has no label."""
+    is_public = shown.parts[0] == "include"
     lines = path.read_text(errors="replace").splitlines()
     code = code_of(lines)
     for index, line in enumerate(code):
         place = f"{shown}:{index + 1}"
-        if AROUND.search(line):
+        if AROUND.search(line) and not is_public:
             problems.append(f"{place}: an atomic operation that goes around base/atomic.h")
-        for match in ACCESS.finditer(line):
+        for match in (PUBLIC_ACCESS if is_public else ACCESS).finditer(line):
             if line.startswith("void)", match.end()):   # a fence's own definition
                 continue
             order = match.group(1) or match.group(2)
@@ -68,9 +70,9 @@ def scan(path, shown, ends, problems):
 
 
 def problems_in(root):
-    """Everything that is wrong below root/src, as lines to print."""
+    """Everything that is wrong below root/src and root/include, as lines to print."""
     ends, problems = defaultdict(list), []
-    for path in sorted((root / "src").rglob("*")):
+    for path in sorted(p for folder in ("include", "src") for p in (root / folder).rglob("*")):
         shown = path.relative_to(root)
         if path.suffix in (".c", ".h") and shown != SHIM:
             scan(path, shown, ends, problems)

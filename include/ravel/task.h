@@ -56,8 +56,8 @@ RV_API void rv_shield_end(void);
  *
  * @param worker  0 to rv_run_workers() - 1
  * @return 0; the task runs on that worker
- * Errors:  -EPERM the caller is no task; -EINVAL no such worker; -EBUSY the task has a scope open;
- *          -ECANCELED scope cancelled
+ * Errors:  -EPERM the caller is no task; -EINVAL no such worker; -EBUSY the task has a scope or a
+ *          fork open, or is inside a forkable function; -ECANCELED scope cancelled
  * Blocks:  the task, until that worker takes it on
  * Threads: any task
  * Lifetime: nothing is held */

@@ -21,6 +21,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "sched/forks.h"
 #include "sched/sched.h"
 #include "sys/clock.h"
 #include "sys/fence.h"
@@ -45,7 +46,7 @@ static bool is_stopping(const struct rvi_sched *sched)
 
 static bool rescue_lone_tasks(struct rvi_sched *sched)
 {
-    bool found = false;
+    bool found = rvi_forks_have(sched, 1);
 
     for (unsigned i = 0; i < sched->worker_count; i++)
         found |= rvi_worker_has_surplus(&sched->workers[i], &sched->monitor.seen[i]);
@@ -98,8 +99,9 @@ static void sleep_until_called(struct rvi_sched *sched)
 
     rvi_store_seq_cst(&monitor->asleep, 1);      /* pairs: monitor-asleep */
     rvi_fetch_add_seq_cst(&sched->attention, 1); /* pairs: attention */
-    rvi_fence_heavy();                           /* pairs: spawn-look */
-    bool is_quiet = true;
+    rvi_forks_arm(sched);
+    rvi_fence_heavy(); /* pairs: spawn-look, fork-look */
+    bool is_quiet = !rvi_forks_have(sched, 1);
     for (unsigned i = 0; i < sched->worker_count; i++)
         is_quiet &= rvi_deque_looks_empty(&sched->workers[i].fresh);
     while (is_quiet && !is_stopping(sched) &&

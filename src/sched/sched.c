@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "sched/forks.h"
 #include "sched/probe.h"
 #include "sched/spawn.h"
 #include "sys/fault.h"
@@ -252,6 +253,7 @@ void *rvi_sched_close(struct rvi_sched *sched)
     for (unsigned i = 0; i < sched->worker_count; i++)
         rvi_worker_fini(&sched->workers[i]);
     rvi_free(sched->workers);
+    rvi_forks_fini(sched);
     rvi_fault_uninstall(sched->pool);
     rvi_stack_pool_close(sched->pool);
     rvi_free(sched);

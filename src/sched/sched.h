@@ -31,8 +31,10 @@ struct rvi_sched {
     struct rvi_stack_pool *pool;
     struct rvi_helpers helpers;
     struct rvi_monitor monitor;
-    struct rvi_cancel cancel;     /* of the first task, before any scope */
-    int first_result;             /* what it returned */
+    struct rvi_cancel cancel; /* of the first task, before any scope */
+    int first_result;         /* what it returned */
+    /* Take a fork of another worker's task to run here; NULL: none. Set by the room above. */
+    struct rvi_task *(*steal_fork)(struct rvi_worker *w);
     void *runtime;                /* whatever the room above keeps for this scheduler */
     _Atomic(uint32_t) crew_count; /* threads that are ready to run, or have failed to be */
     _Atomic(int) crew_error;
@@ -43,6 +45,7 @@ struct rvi_sched {
     _Atomic(uint32_t) searching; /* workers awake without work, looking for it */
     _Atomic(uint32_t) visitors;  /* threads of others that are sending a message just now */
     _Atomic(bool) stopping;
+    _Atomic(struct rvi_forks *) forks; /* all there are; NULL while nobody has forked */
 };
 
 /** Set up a scheduler. Errors: -ENOMEM, or what stacks and fault handlers say. */

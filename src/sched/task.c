@@ -23,7 +23,7 @@ struct rvi_worker *rvi_task_home(struct rvi_task *task)
 
 void rvi_task_poke(struct rvi_task *task)
 {
-    uint32_t none = RVI_POKE_NONE;
+    uint8_t none = RVI_POKE_NONE;
     struct rvi_worker *home = rvi_task_home(task);
 
     if (home && rvi_cas_acq_rel(&task->poke, &none, RVI_POKE_SENT)) /* pairs: task-poke */

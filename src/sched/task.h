@@ -35,6 +35,7 @@ struct rvi_stack;
 struct rvi_cancel;
 struct rv_scope;
 struct rvi_local;
+struct rvi_forks;
 
 enum rvi_task_state {
     RVI_TASK_FRESH,
@@ -76,16 +77,17 @@ struct rvi_task {
     uint8_t state;                     /* enum rvi_task_state */
     uint8_t why;                       /* enum rvi_why, while PARKED */
     uint8_t shields;
+    _Atomic(uint8_t) poke;   /* enum rvi_poke_state; between the two */
     int result;              /* once DONE */
     struct rv_scope *scopes; /* the innermost open one that it owns */
     rv_time shield_until;
     struct rvi_local *locals;
     char *own_name;
+    struct rvi_forks *forks; /* while forks may be open */
 
     /* between the two */
     struct rvi_msg poke_msg;
-    _Atomic(uint32_t) poke; /* enum rvi_poke_state */
-    uint64_t id;            /* a birth field */
+    uint64_t id; /* a birth field */
 } __attribute__((aligned(RVI_CACHE_LINE)));
 
 _Static_assert(sizeof(struct rvi_task) == 3 * RVI_CACHE_LINE, "a million tasks count every line");

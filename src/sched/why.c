@@ -32,6 +32,8 @@ const char *rvi_why_word(enum rvi_why why)
         return "blocking call";
     case RVI_WHY_MIGRATE:
         return "migration";
+    case RVI_WHY_FORK_JOIN:
+        return "fork join";
     case RVI_WHY_READ_LOCK:
         return "read lock";
     case RVI_WHY_WRITE_LOCK:

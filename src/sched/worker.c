@@ -39,6 +39,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "sched/forks.h"
 #include "sched/probe.h"
 #include "sched/sched.h"
 #include "sys/clock.h"
@@ -348,13 +349,17 @@ static void run_to_end(struct rvi_task *task)
     int result = task->fn(task->arg);
 
     task->result = result;
-    if (rvi_likely(!task->scopes && !task->shields))
+    if (rvi_likely(!task->scopes && !task->shields && !task->forks))
         return;
     if (task->scopes)
         rvi_panic(
             "task '%s' (%s:%u) returned with a scope open: close every scope that a task opens "
             "with rv_scope_close(), or use RV_SCOPE()",
             rvi_task_name(task), task->site->file, task->site->line);
+    if (task->forks)
+        rvi_panic("task '%s' (%s:%u) returned with a fork open: join every fork in the function "
+                  "that made it",
+                  rvi_task_name(task), task->site->file, task->site->line);
     rvi_panic("task '%s' (%s:%u) returned inside a shield: end it with rv_shield_end()",
               rvi_task_name(task), task->site->file, task->site->line);
 }
@@ -472,6 +477,8 @@ static struct rvi_task *look_around(struct rvi_worker *w)
     struct rvi_task *task = pick(w);
     if (!task && w->sched->worker_count > 1)
         task = steal(w, w->seen);
+    if (!task && rvi_forks_first(w->sched))
+        task = w->sched->steal_fork(w);
     if (!task)
         rvi_count(&w->unswitched);
     return task;
@@ -509,13 +516,14 @@ static bool must_stay_awake(struct rvi_worker *w)
         return true;
     if (w->sched->worker_count == 1)
         return false;
-    rvi_fence_heavy(); /* pairs: spawn-look */
+    rvi_forks_arm(w->sched);
+    rvi_fence_heavy(); /* pairs: spawn-look, fork-look */
     for (unsigned i = 0; i < w->sched->worker_count; i++) {
         struct rvi_worker *other = &w->sched->workers[i];
         if (rvi_worker_has_surplus(other, &w->seen[i]))
             return true;
     }
-    return false;
+    return rvi_forks_have(w->sched, 2);
 }
 
 /* Sleep until somebody calls or the next timer is due. Whoever sleeps for long gives back what the
@@ -560,7 +568,8 @@ static void stop_searching(struct rvi_worker *w)
 {
     bool was_last = rvi_fetch_sub_seq_cst(&w->sched->searching, 1) == 1; /* pairs: searching */
 
-    if (was_last && !rvi_deque_looks_empty(&w->fresh) && rvi_load_relaxed(&w->sched->attention))
+    if (was_last && rvi_load_relaxed(&w->sched->attention) &&
+        (!rvi_deque_looks_empty(&w->fresh) || rvi_forks_have(w->sched, 2)))
         rvi_sched_wake_one(w->sched);
 }
 

@@ -22,6 +22,7 @@
 #include "sys/stack.h"
 
 struct rvi_sched;
+struct rvi_forks;
 
 struct rvi_worker {
     /* --- its own thread's alone: first what each switch touches --- */
@@ -51,6 +52,7 @@ struct rvi_worker {
     struct rvi_timers timers;
     struct rvi_slab slab;
     struct rvi_spares scopes; /* of the room above, whose scopes never leave their worker */
+    struct rvi_forks *free_forks;
     struct rvi_rng rng;
     struct rvi_stack base; /* the thread's own stack */
     struct rvi_fault_thread fault;

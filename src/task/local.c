@@ -16,6 +16,7 @@
 
 #include "base/alloc.h"
 #include "base/atomic.h"
+#include "sched/forks.h"
 #include "sched/task.h"
 
 struct rvi_local {
@@ -91,8 +92,11 @@ int rv_local_set(const struct rv_local_key *key, void *value)
         return -ENOMEM;
     if (value && !(list = node_new(key, value, list)))
         return -ENOMEM;
-    rvi_local_unref(self->locals);
+    struct rvi_local *old = self->locals;
+    rvi_forks_lock(self);
     self->locals = list;
+    rvi_forks_unlock(self);
+    rvi_local_unref(old);
     return 0;
 }
 

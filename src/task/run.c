@@ -10,6 +10,7 @@
 #include "base/opts.h"
 #include "sched/sched.h"
 #include "sys/topology.h"
+#include "task/fork.h"
 #include "task/local.h"
 #include "task/runtime.h"
 
@@ -136,6 +137,7 @@ int rv_run(rv_fn *entry, void *arg, const struct rv_run_opts *opts)
     r = rvi_sched_open(&sched, &sched_opts);
     if (r == 0) {
         sched->runtime = &runtime;
+        sched->steal_fork = rvi_fork_steal;
         r = rvi_sched_run(sched, run_first, &first, &site);
         rvi_sched_close(sched);
     }

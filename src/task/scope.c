@@ -43,6 +43,7 @@
 #include "base/check.h"
 #include "base/opts.h"
 #include "sched/cancel.h"
+#include "sched/forks.h"
 #include "sched/sched.h"
 #include "sched/spawn.h"
 #include "sched/wait.h"
@@ -73,6 +74,7 @@ struct rv_scope {
     struct rvi_task *owner;
     struct rv_scope *outer; /* the owner's next one out; NULL: the one it was started in */
     const struct rvi_cancel *outer_cancel; /* the owner's token outside */
+    struct rvi_fork_slot *mark; /* the owner's forks from here on are inside; NULL: all are */
     struct rvi_worker *home;
     struct rvi_timer timer; /* deadline, or the end of the shield that it was opened under */
     rv_time deadline;
@@ -151,15 +153,21 @@ static void shard_add(struct shard *shard, struct rvi_task *task)
     rvi_count(&shard->started);
 }
 
-static void shard_remove(struct shard *shard)
+/* One child less: perhaps there is none any more. */
+static void shard_look(struct shard *shard)
 {
-    rvi_count(&shard->ended);
     if (has_children(shard))
         return;
     if (shard == &shard->scope->here)
         wake_closer_if_empty(shard->scope);
     else
         give_back(shard);
+}
+
+static void shard_remove(struct shard *shard)
+{
+    rvi_count(&shard->ended);
+    shard_look(shard);
 }
 
 /* --- cancellation --- */
@@ -453,6 +461,47 @@ static int start(struct rv_scope *scope, struct rvi_worker *w, rv_fn *fn, void *
     return 0;
 }
 
+/* --- forks that another worker has taken --- */
+
+/* Whether the owner's fork was made inside the scope. A mark in another stack is one that the task
+ * had before. */
+static bool has_fork(const struct rv_scope *scope, struct rvi_fork_slot *slot)
+{
+    return !scope->mark || rvi_forks_of(scope->mark) != rvi_forks_of(slot) || scope->mark <= slot;
+}
+
+struct rv_scope *rvi_scope_of_fork(const struct rvi_task *owner, struct rvi_fork_slot *slot)
+{
+    const struct shard *shard = owner->group;
+
+    for (struct rv_scope *scope = owner->scopes; scope; scope = scope->outer) {
+        if (has_fork(scope, slot))
+            return scope;
+    }
+    return shard ? shard->scope : NULL;
+}
+
+int rvi_scope_adopt(struct rv_scope *scope, struct rvi_task *task)
+{
+    struct shard *shard = shard_of(scope, task->birth);
+
+    if (!shard)
+        return -ENOMEM;
+    task->cancel = &scope->cancel;
+    task->group = shard;
+    shard_add(shard, task);
+    return 0;
+}
+
+void rvi_scope_disown(struct rvi_task *task)
+{
+    struct shard *shard = task->group;
+
+    rvi_link_remove(&task->sibling);
+    rvi_store_relaxed(&shard->started, rvi_load_relaxed(&shard->started) - 1); /* as if never */
+    shard_look(shard);
+}
+
 /* --- starting a task from a plain thread, or a worker of another runtime --- */
 
 static bool is_outsider(const struct rv_scope *scope, const struct rvi_worker *w)
@@ -584,6 +633,32 @@ static struct rv_scope *scope_new(struct rvi_task *owner, struct rvi_worker *hom
     return scope;
 }
 
+static void enter(struct rvi_task *self, struct rv_scope *scope)
+{
+    if (rvi_unlikely(self->forks != NULL))
+        scope->mark = rvi_forks_head(self->forks);
+    rvi_forks_lock(self);
+    self->scopes = scope;
+    rvi_forks_unlock(self);
+}
+
+static void leave(struct rvi_task *self, struct rv_scope *scope)
+{
+    rvi_forks_lock(self);
+    self->scopes = scope->outer;
+    rvi_forks_unlock(self);
+}
+
+static void check_forks_are_joined(const struct rvi_task *self, const struct rv_scope *scope)
+{
+    if (rvi_likely(self->forks == NULL))
+        return;
+    struct rvi_fork_slot *head = rvi_forks_head(self->forks);
+    if (head > self->forks->slots && has_fork(scope, head - 1))
+        rvi_panic("a scope is closed while a fork made inside it is open: join every fork in the "
+                  "scope in which it was made");
+}
+
 int rv_scope_open(rv_scope **ret, const struct rv_scope_opts *opts)
 {
     static const struct rv_scope_opts defaults;
@@ -606,7 +681,7 @@ int rv_scope_open(rv_scope **ret, const struct rv_scope_opts *opts)
             return r;
         }
     }
-    self->scopes = scope;
+    enter(self, scope);
     self->cancel = &scope->cancel;
     if (rvi_cancel_reason(scope->outer_cancel)) {
         rvi_fifo_init(&todo);
@@ -666,10 +741,11 @@ int rv_scope_close(rv_scope *scope)
     struct rvi_task *self = rvi_task_self();
 
     check_may_close(scope, self);
+    check_forks_are_joined(self, scope);
     if (!is_empty(scope))
         wait_until_empty(scope);
     rvi_timers_disarm(&scope->home->timers, &scope->timer);
-    self->scopes = scope->outer;
+    leave(self, scope);
     self->cancel = scope->outer_cancel;
     int result = result_of(scope);
     scope_free(scope);

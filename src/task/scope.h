@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* scope.h - what this room asks of a scope beyond its public face: tasks that answer for others. */
+/* scope.h - what this room asks of a scope beyond its public face: tasks that answer for others,
+ * and forks that another worker has taken. */
 #pragma once
 
+#include <ravel/fork.h>
 #include <ravel/scope.h>
+
+struct rvi_task;
 
 /** What a task does on behalf of others, who have to hear of it when it cannot run. */
 struct rvi_errand {
@@ -25,3 +29,18 @@ int rvi_scope_send(rv_scope *scope, struct rvi_errand *errand, const struct rv_s
 
 /** What a job's result means for its scope, as if a task had ended with it. */
 void rvi_scope_judge(rv_scope *scope, int result);
+
+/* A fork that another worker has taken is counted and cancelled as a child of the scope, but not
+ * judged: its joiner has the result. */
+
+/** The innermost scope in which `owner` made a fork; NULL: the first task, outside of any. With the
+ * lock of the owner's forks held; the scope stays open until the fork is joined. */
+struct rv_scope *rvi_scope_of_fork(const struct rvi_task *owner, struct rvi_fork_slot *slot);
+
+/** Make a new task a child of a scope that somebody else keeps open. On the task's birth worker.
+ * Errors: -ENOMEM */
+int rvi_scope_adopt(struct rv_scope *scope, struct rvi_task *task)
+    __attribute__((warn_unused_result));
+
+/** The task has ended; on its birth worker. The scope may be gone afterwards. */
+void rvi_scope_disown(struct rvi_task *task);

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "sched/cancel.h"
+#include "sched/forks.h"
 #include "sched/sched.h"
 #include "sched/worker.h"
 #include "sys/thread.h"
@@ -50,8 +51,10 @@ int rv_shield_begin(rv_time until)
         return -EINVAL;
     if (self->shields == UINT8_MAX)
         return -EOVERFLOW;
+    rvi_forks_lock(self);
     if (self->shields++ == 0 || until < self->shield_until)
         self->shield_until = until;
+    rvi_forks_unlock(self);
     return 0;
 }
 
@@ -61,7 +64,9 @@ void rv_shield_end(void)
 
     if (!self || self->shields == 0)
         rvi_panic("rv_shield_end() without rv_shield_begin() in this task");
+    rvi_forks_lock(self);
     self->shields--;
+    rvi_forks_unlock(self);
 }
 
 /* --- where it lives --- */
@@ -74,7 +79,7 @@ int rv_migrate(unsigned worker)
         return -EPERM;
     if (worker >= w->sched->worker_count)
         return -EINVAL;
-    if (rvi_task_self()->scopes)
+    if (rvi_task_self()->scopes || rvi_task_self()->forks)
         return -EBUSY;
     if (rvi_wait_allowed() < 0)
         return -ECANCELED;

@@ -51,6 +51,14 @@ class Pairs(unittest.TestCase):
         other = LOAD.replace("x-set", "y-set")
         self.assertEqual(problems(STORE, LOAD, both, other), [])
 
+    def test_a_public_header_spells_its_orders_out(self):
+        store = "atomic_store_explicit(&x, 1, memory_order_release);"
+        with Tree({"include/ravel/x.h": f"void f(void) {{ {store} }} /* pairs: x-set */\n",
+                   "src/queue/g.c": LOAD}) as root:
+            self.assertEqual(problems_in(root), [])
+        with Tree({"include/ravel/x.h": f"void f(void) {{ {store} }}\n"}) as root:
+            self.assertIn("memory_order_release names no partner", problems_in(root)[0])
+
     def test_fences_are_accesses(self):
         self.assertIn("rvi_fence_seq_cst", problems("void f(void) { rvi_fence_seq_cst(); }\n")[0])
 
