@@ -45,19 +45,25 @@ struct rvi_bias {
 /** The slow way in; returns what rvi_bias_lock returns. */
 bool rvi_bias_lock_slow(struct rvi_bias *b, struct rvi_worker *self);
 
-/** Enter. Returns how, for rvi_bias_unlock. */
-static inline bool rvi_bias_lock(struct rvi_bias *b)
+/** Enter if that is the cheap way in: if the caller's worker owns the bias. */
+static inline bool rvi_bias_try_lock(struct rvi_bias *b)
 {
     struct rvi_worker *self = rvi_worker_self();
 
-    if (rvi_likely(self && rvi_load_relaxed(&b->owner) == self)) {
-        rvi_store_relaxed(&b->held, 1);
-        rvi_fence_light(); /* pairs: bias-fence */
-        if (rvi_likely(rvi_load_relaxed(&b->owner) == self))
-            return true;
-        rvi_store_release(&b->held, 0); /* pairs: bias-held */
-    }
-    return rvi_bias_lock_slow(b, self);
+    if (rvi_unlikely(!self || rvi_load_relaxed(&b->owner) != self))
+        return false;
+    rvi_store_relaxed(&b->held, 1);
+    rvi_fence_light(); /* pairs: bias-fence */
+    if (rvi_likely(rvi_load_relaxed(&b->owner) == self))
+        return true;
+    rvi_store_release(&b->held, 0); /* pairs: bias-held */
+    return false;
+}
+
+/** Enter. Returns how, for rvi_bias_unlock. */
+static inline bool rvi_bias_lock(struct rvi_bias *b)
+{
+    return rvi_likely(rvi_bias_try_lock(b)) || rvi_bias_lock_slow(b, rvi_worker_self());
 }
 
 /** Leave, the way that rvi_bias_lock said. */

@@ -72,13 +72,19 @@ typedef bool rvi_withdraw_fn(struct rvi_waiter *w, void *object);
 /* The slow half of rvi_wait_allowed(). */
 int rvi_wait_allowed_slow(void);
 
+/** Whether rvi_wait_allowed() would say 0, as far as can be said without a call: for paths that
+ * want no frame. */
+static inline bool rvi_wait_is_clearly_allowed(void)
+{
+    const struct rvi_task *task = rvi_task_self();
+
+    return task && rvi_cancel_reason(task->cancel) == 0 && RVI_DEBUG_CHECKS == 0;
+}
+
 /** 0, or -ECANCELED when the calling task is cancelled and not shielded. Plain threads: 0. */
 static inline int rvi_wait_allowed(void)
 {
-    const struct rvi_task *task = rvi_task_self();
-    bool may_skip = task && rvi_cancel_reason(task->cancel) == 0 && RVI_DEBUG_CHECKS == 0;
-
-    return rvi_likely(may_skip) ? 0 : rvi_wait_allowed_slow();
+    return rvi_likely(rvi_wait_is_clearly_allowed()) ? 0 : rvi_wait_allowed_slow();
 }
 
 /* What carries a wake to the waiting task's worker. */

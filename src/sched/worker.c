@@ -54,7 +54,8 @@ enum {
     NEXT_STREAK = 16,  /* picks of `next` in a row */
     OLDEST_EVERY = 64, /* fresh tasks taken between two from the old end */
     STEAL_MOST = 32,   /* fresh tasks taken from a victim at one time */
-    SPIN_PAUSES = 32,  /* between two looks around while searching */
+    SEARCH_LEAST = 16, /* looks around before sleep, at least */
+    SPIN_PAUSES = 32,  /* between two of them */
     STACKS_KEPT = 16,  /* cached stacks that keep their memory while the worker sleeps */
 };
 
@@ -335,6 +336,12 @@ void rvi_worker_migrate(struct rvi_worker *w, struct rvi_worker *target)
     leave(w, departure.task, &departure);
 }
 
+bool rvi_worker_may_spin(const struct rvi_worker *w)
+{
+    return w->sched->spins && !w->next && rvi_fifo_is_empty(&w->ready) &&
+           rvi_deque_looks_empty(&w->fresh) && rvi_inbox_looks_empty(&w->inbox);
+}
+
 void rvi_worker_yield(struct rvi_worker *w)
 {
     struct rvi_task *task = rvi_here.task;
@@ -489,23 +496,30 @@ static bool is_stopping(const struct rvi_worker *w)
     return rvi_load_seq_cst(&w->sched->stopping); /* pairs: sched-stopping */
 }
 
-/* Counted as searching. Returns a task, or NULL after SEARCH_NS without one; half of the workers
- * may spin. */
+/* Counted as searching. Returns a task, or NULL after SEARCH_NS without one, but if half of the
+ * workers search already after SEARCH_LEAST looks.
+ *
+ * Between two looks it offers its core to others: where cores are scarce, the worker that it waits
+ * for may be in line for this very one, and would otherwise get it only when the search is over and
+ * sleep, wake and their 100 us are paid for. A turn of others can use up all of SEARCH_NS, so there
+ * are some looks in any case. */
 static struct rvi_task *search(struct rvi_worker *w)
 {
     struct rvi_sched *sched = w->sched;
-    bool spins = sched->spins && rvi_load_relaxed(&sched->searching) * 2 <= sched->worker_count;
-    rv_time until = rvi_clock_now() + SEARCH_NS;
+    bool lingers = rvi_load_relaxed(&sched->searching) * 2 <= sched->worker_count;
+    rv_time until = lingers ? rvi_clock_now() + SEARCH_NS : 0;
+    int looks = 0;
 
     do {
         struct rvi_task *task = look_around(w);
         if (task)
             return task;
-        if (!spins || is_stopping(w))
+        if (!sched->spins || is_stopping(w))
             return NULL;
-        for (int i = 0; i < SPIN_PAUSES; i++)
+        for (int i = 0; i < SPIN_PAUSES && rvi_inbox_looks_empty(&w->inbox); i++)
             rvi_cpu_relax();
-    } while (rvi_clock_now() < until);
+        rvi_thread_yield();
+    } while (++looks < SEARCH_LEAST || rvi_clock_now() < until);
     return NULL;
 }
 

@@ -121,6 +121,10 @@ void rvi_worker_migrate(struct rvi_worker *w, struct rvi_worker *target);
  * become ready, none runs. From the current task, with nothing of it half done. */
 void rvi_worker_catch_up(struct rvi_worker *w);
 
+/** Whether the current task may keep its worker for a moment (microseconds) to see whether another
+ * worker does what it waits for: there is nobody else to run here, and cores for both. */
+bool rvi_worker_may_spin(const struct rvi_worker *w);
+
 /** Let the others run first. */
 void rvi_worker_yield(struct rvi_worker *w);
 

@@ -13,15 +13,13 @@ enum { FREE, HELD, CONTENDED };
 
 enum { SPIN_TURNS = 100 };
 
-/* Spin only while nobody sleeps: behind sleepers the wait is long already. */
+/* Also while others sleep: the word stays CONTENDED for one more owner than there were sleepers, so
+ * whoever gave up on sight of it would send the next one to sleep, and that one the next. */
 static bool spin_acquire(struct rvi_lock *lock)
 {
     for (int turn = 0; turn < SPIN_TURNS; turn++) {
-        uint32_t word = rvi_load_relaxed(&lock->word);
-        if (word == FREE && rvi_lock_try_acquire(lock))
+        if (rvi_load_relaxed(&lock->word) == FREE && rvi_lock_try_acquire(lock))
             return true;
-        if (word == CONTENDED)
-            return false;
         rvi_cpu_relax();
     }
     return false;

@@ -1,35 +1,68 @@
 /* SPDX-License-Identifier: MIT */
 /* chan.c - bounded channel between tasks, and between tasks and threads.
  *
- * A ring of copied items under one biased lock, and two lines of those who wait.
+ * A ring of slots, two lines of those who wait, and a biased lock that mostly nobody takes.
  *
- * Invariants (ch->lock held):
+ * The ring. A place counts slots since the beginning: the low bits are the byte offset of the slot,
+ * the high ones the lap; `tail` is the place where the next item goes, `head` that of the oldest.
+ * Each slot has a turn: the lap in which it is free, or that plus one while it holds the item of
+ * that lap. Who has moved tail past a place owns its slot until it has set the turn to full; who
+ * has moved head past it, until it has set the turn to free in the next lap (Vyukov's bounded queue
+ * of 2011, with laps as in crossbeam's ArrayQueue so that a capacity need not be a power of two).
+ *
+ * Three ways to move them:
+ *   biased    the worker that owns the lock's bias, by plain stores inside the lock
+ *   shared    everybody once the bias is gone, by compare-and-swap, without the lock
+ *   shut      whoever holds the lock, while a bit in both words makes the others come to the lock
+ *
+ * Invariants (ch->lock held)
  *   I1  senders wait    => the ring is full and the channel is open
  *   I2  receivers wait  => the ring is empty and the channel is open
- *   I3  `count` items lie in the ring from read_at on; write_at is the slot behind the last
- *   I4  `sent` counts every item accepted since the beginning, by the ring or directly by a
- *       receiver
- * A capacity of 0 is a ring that is always full and always empty: I1 and I2 hold unchanged, and
- * each item goes from hand to hand. Senders and receivers never wait both: two that could meet have
- * met.
+ *   I3  somebody waits, or the channel is closed or has no ring  =>  it is shut
+ *   I4  tail - head is the number of items accepted by the ring and not yet promised to a receiver
+ * Without room for items (capacity 0, or items of no bytes) there is no ring; the count of the
+ * latter is kept under the lock. A capacity of 0 is always full and always empty, so each item goes
+ * from hand to hand. Senders and receivers never wait both, but those of one and the same call of
+ * rv_select: two that could meet have met. A line may hold entries of calls that have been served
+ * elsewhere; they do not count as waiting (entry.h).
  *
- * Order. Items leave in the order in which they were accepted. By I1 nobody who arrives can
- * overtake a waiting sender: whoever makes room fills it at once with the first sender's item. By
- * I2 the same holds for receivers.
+ * Nobody waits while there is room. Who is about to wait takes the lock and adds SHUT to both
+ * words. Each word changes by read-modify-writes alone while the ring is shared, so a concurrent
+ * reservation comes before the bit or after it. Before: the one about to wait sees the place move,
+ * because it reads the word by the very operation that sets the bit; then there is an item (or
+ * room) and it does not wait. After: the other's compare-and-swap fails, it sees the bit, comes to
+ * the lock and finds the line. So the handshake needs no fence, on either side.
  *
- * Handing over. A waiting party leaves the address of its item in its frame. The other side copies
- * under the lock, directly from or to that frame, sets the result and takes the waiter out; so an
- * item is in exactly one place whenever the lock is free, and a timeout that comes too late to
- * withdraw has lost nothing: the item has been handed over and the call says 0. A frame lives until
- * its wake (waitlist.h, W3), and the wake is the last thing done: the woken party may free the
- * channel.
+ * Order. Items leave in the order in which they were accepted, which is that of their places. By I1
+ * and I3 nobody who arrives can overtake a waiting sender: whoever makes room fills it at once with
+ * the first sender's item. By I2 the same holds for receivers.
  *
- * Closing takes everybody out with the result they were born with, -EPIPE.
+ * Two steps. What is decided (a place reserved, a waiting peer taken out) is decided under the lock
+ * or by one compare-and-swap; copying comes after it. Who finds the slot of its place still in
+ * another's hands waits for that one's few instructions. The last thing that touches the channel is
+ * to set the turn, and then the wake of a peer: whoever has received the last item may free the
+ * channel, though its sender is still on its way out.
  *
- * Rejected: a lock-free ring. Withdrawing a waiter needs a lock anyway, and the biased one costs
- * the channel that stays on one worker less than two atomic read-modify-writes would. Slots counted
- * by powers of two: up to twice the memory to save a comparison. A switch to the receiver inside
- * send: fewer steps for one pair, but a busy pair would then starve its neighbours.
+ * Handing over. A waiting party leaves the address of its item in its frame. The other side takes
+ * it out of the line, copies directly from or to that frame, sets the result and wakes it; so a
+ * timeout that comes too late to withdraw has lost nothing: it waits for the wake and says 0.
+ *
+ * Closing shuts the channel for good and takes everybody out with the result they were born with,
+ * -EPIPE. An item whose place was reserved before is still received.
+ *
+ * A task that finds a shared channel full or empty looks again for a moment before it waits, if its
+ * worker has nothing else to do: its peer is running on another worker, and parking and waking cost
+ * as much as dozens of items. It looks rarely, because each look takes a cache line away from the
+ * peer; so the peer gets on by a batch of items in between. It does not stand in line meanwhile and
+ * has no claim to be first.
+ *
+ * Rejected: the lock alone, 720 to 790 ns a message between two workers, because each message moved
+ * its cache line to and fro and each moment of fullness parked somebody. Turns in an array of their
+ * own: a slot would be two cache lines. Waking a sender only when the ring has drained to half:
+ * fewer wakes, but a receiver that takes one item and then waits for its sender would wait for
+ * ever. A fence between publishing an item and looking for receivers: 5 ns a message; see above. A
+ * switch to the receiver inside send: fewer steps for one pair, but a busy pair would then starve
+ * its neighbours.
  * Checked by: tests/unit/task/test_chan.c, tests/stress/stress_chan.c */
 #include "task/chan.h"
 
@@ -38,34 +71,40 @@
 
 #include "base/alloc.h"
 #include "sched/wait.h"
+#include "sched/worker.h"
+#include "sys/cpu.h"
+#include "sys/thread.h"
 
-/* A sender or receiver that waits. */
-struct party {
-    struct rvi_waiter waiter;
-    union {
-        const void *from;
-        void *to;
-    } item;
-    int result; /* -EPIPE until an item has been handed over */
+#define SHUT ((uint64_t)1 << 63)
+
+enum {
+    BRIEF_LOOKS = 4,          /* at a full or empty channel, with pauses in between */
+    LOOKS = 16,               /* in all, before waiting in line */
+    PAUSES_BETWEEN = 8,       /* two brief looks */
+    SPINS_BEFORE_YIELD = 200, /* for a peer that is in the middle of copying */
 };
 
-static struct party *party_of(struct rvi_waiter *w)
-{
-    return rvi_container_of(w, struct party, waiter);
-}
+struct slot {
+    _Atomic(uint64_t) turn;
+    unsigned char item[];
+};
+
+/* What the places of a channel without a ring point to. They are shut, so no turn equals theirs. */
+static struct slot no_slot;
 
 /* The sizes of numbers and pointers are copied by a move or two instead of a call. No bytes: the
  * addresses may be NULL. */
 static inline void copy_item(void *to, const void *from, size_t bytes)
 {
+    if (rvi_likely(bytes == 8)) {
+        memcpy(to, from, 8);
+        return;
+    }
     switch (bytes) {
     case 0:
         break;
     case 4:
         memcpy(to, from, 4);
-        break;
-    case 8:
-        memcpy(to, from, 8);
         break;
     case 16:
         memcpy(to, from, 16);
@@ -75,169 +114,612 @@ static inline void copy_item(void *to, const void *from, size_t bytes)
     }
 }
 
-static inline size_t next_slot(const struct rv_chan *ch, size_t at)
+/* --- places --- */
+
+static inline uint64_t offset_of(const struct rv_chan *ch, uint64_t place)
 {
-    at += ch->item_bytes;
-    return at == ch->ring_bytes ? 0 : at;
+    return place & ch->offset_mask;
 }
 
-static inline bool is_valid(const struct rv_chan *ch)
+static inline struct slot *slot_at(const struct rv_chan *ch, uint64_t place)
 {
-    bool senders = !rvi_waitlist_is_empty(&ch->senders);
-    bool receivers = !rvi_waitlist_is_empty(&ch->receivers);
-    size_t to_end = ch->ring_bytes - ch->read_at;
-    size_t filled = ch->count * ch->item_bytes;
-    size_t write_at = filled < to_end ? ch->read_at + filled : filled - to_end;
+    return (struct slot *)(void *)(ch->ring + offset_of(ch, place));
+}
+
+static inline uint64_t lap_of(const struct rv_chan *ch)
+{
+    return ch->offset_mask + 1;
+}
+
+static inline uint64_t next_place(const struct rv_chan *ch, uint64_t place)
+{
+    uint64_t offset = offset_of(ch, place);
+
+    return offset == ch->last_offset ? place - offset + lap_of(ch) : place + ch->slot_bytes;
+}
+
+/* The turn of a slot that is free for `place`; for a place that is shut, the turn of none. */
+static inline uint64_t free_turn(const struct rv_chan *ch, uint64_t place)
+{
+    return place - offset_of(ch, place);
+}
+
+static inline uint64_t full_turn(const struct rv_chan *ch, uint64_t place)
+{
+    return free_turn(ch, place) + 1;
+}
+
+static inline uint64_t free_turn_after(const struct rv_chan *ch, uint64_t place)
+{
+    return free_turn(ch, place) + lap_of(ch);
+}
+
+static inline bool has_ring(const struct rv_chan *ch)
+{
+    return ch->slot_bytes > 0;
+}
+
+/* With neither of them shut. */
+static inline bool is_full_at(const struct rv_chan *ch, uint64_t head, uint64_t tail)
+{
+    return head + lap_of(ch) == tail;
+}
+
+static uint64_t items_before(const struct rv_chan *ch, uint64_t place)
+{
+    if (!has_ring(ch))
+        return 0;
+    place &= ~SHUT;
+    return place / lap_of(ch) * ch->capacity + offset_of(ch, place) / ch->slot_bytes;
+}
+
+/* Somebody else is in the middle of copying, a matter of instructions; but he may have lost his
+ * core there. */
+static void let_him_finish(int turn)
+{
+    if (turn < SPINS_BEFORE_YIELD)
+        rvi_cpu_relax();
+    else
+        rvi_thread_yield();
+}
+
+/* The slot is the caller's as soon as it has this turn. */
+static inline void await_turn(const struct slot *slot, uint64_t turn)
+{
+    for (int spins = 0; rvi_load_acquire(&slot->turn) != turn; spins++) /* pairs: chan-turn */
+        let_him_finish(spins);
+}
+
+/* --- the lock --- */
+
+static inline uint64_t tail_place(const struct rv_chan *ch)
+{
+    return rvi_load_relaxed(&ch->tail) & ~SHUT;
+}
+
+static inline uint64_t head_place(const struct rv_chan *ch)
+{
+    return rvi_load_relaxed(&ch->head) & ~SHUT;
+}
+
+static inline void set_places(struct rv_chan *ch, uint64_t head, uint64_t tail)
+{
+    rvi_store_relaxed(&ch->head, head);
+    rvi_store_relaxed(&ch->tail, tail);
+}
+
+static bool somebody_waits(const struct rv_chan *ch)
+{
+    return !rvi_waitlist_is_empty(&ch->senders) || !rvi_waitlist_is_empty(&ch->receivers);
+}
+
+static bool is_valid(const struct rv_chan *ch)
+{
+    uint64_t count = items_before(ch, tail_place(ch)) - items_before(ch, head_place(ch));
+    bool must_be_shut = somebody_waits(ch) || ch->closed || !has_ring(ch);
 
     return rvi_waitlist_is_valid(&ch->senders) && rvi_waitlist_is_valid(&ch->receivers) &&
-           !(senders && (ch->count < ch->capacity || ch->closed)) &&
-           !(receivers && (ch->count > 0 || ch->closed)) && !(senders && receivers) &&
-           ch->count <= ch->capacity && ch->count <= ch->sent && ch->write_at == write_at;
+           !(somebody_waits(ch) && ch->closed) && count <= ch->capacity &&
+           !(must_be_shut && !(rvi_load_relaxed(&ch->head) & rvi_load_relaxed(&ch->tail) & SHUT)) &&
+           ch->bare_count <= ch->capacity;
 }
 
-/* Give up the lock; `result` is the caller's, passed through. */
-static inline int leave(struct rv_chan *ch, bool biased, int result)
+/* Once the lock is held and its bias gone: let nobody else in. The first time this also says that
+ * the words are everybody's. */
+static __attribute__((noinline)) void shut(struct rv_chan *ch)
 {
+    if (!(rvi_load_relaxed(&ch->tail) & SHUT)) {
+        rvi_fetch_add_relaxed(&ch->tail, SHUT);
+        rvi_fetch_add_relaxed(&ch->head, SHUT);
+    }
+    if (rvi_unlikely(!rvi_load_relaxed(&ch->is_shared)))
+        rvi_store_release(&ch->is_shared, true); /* pairs: chan-shared */
+}
+
+bool rvi_chan_lock(struct rv_chan *ch)
+{
+    bool biased = rvi_bias_lock(&ch->lock);
+
+    if (!biased)
+        shut(ch);
+    return biased;
+}
+
+/* I3, and no more than that. Until here both words stay shut: what has been reserved meanwhile was
+ * written by plain stores. */
+static inline void settle(struct rv_chan *ch, bool waits)
+{
+    uint64_t bit = waits || ch->closed || !has_ring(ch) ? SHUT : 0;
+
+    set_places(ch, head_place(ch) | bit, tail_place(ch) | bit);
     RV_DCHECK_SLOW(is_valid(ch));
+}
+
+void rvi_chan_unlock(struct rv_chan *ch, bool biased)
+{
+    settle(ch, somebody_waits(ch));
     rvi_bias_unlock(&ch->lock, biased);
-    return result;
 }
 
-/* --- sending: each of these has the lock and gives it up; those that deal with a waiter are out of
- * line, so that the ring's path needs no frame --- */
-
-/* The item goes to the first receiver in line. Nothing touches ch once that has been woken. */
-static __attribute__((noinline)) int hand_over(struct rv_chan *ch, bool biased, const void *item)
+/* Wait in line; the lock is held, and given up. */
+static inline int wait_in_line(struct rv_chan *ch, struct rvi_waitlist *line, bool biased,
+                               struct rvi_entry *self, rv_time deadline, enum rvi_why why)
 {
-    struct rvi_waiter *receiver = rvi_waitlist_pop(&ch->receivers);
-
-    copy_item(party_of(receiver)->item.to, item, ch->item_bytes);
-    party_of(receiver)->result = 0;
-    ch->sent++;
-    leave(ch, biased, 0);
-    rvi_wake(receiver);
-    return 0;
+    self->choice = NULL;
+    self->result = -EPIPE;
+    settle(ch, true);
+    int err = rvi_waitlist_wait(line, &ch->lock, biased, &self->waiter, deadline, why);
+    return err < 0 ? err : self->result;
 }
 
-/* The item goes into the ring, which has room. */
-static inline int put(struct rv_chan *ch, bool biased, const void *item)
+/* --- sending, with the lock --- */
+
+/* The caller's item may follow. */
+static inline bool reserve_tail(struct rv_chan *ch, struct rvi_deal *deal)
 {
-    copy_item(ch->ring + ch->write_at, item, ch->item_bytes);
-    ch->write_at = next_slot(ch, ch->write_at);
-    ch->count++;
-    ch->sent++;
-    return leave(ch, biased, 0);
+    uint64_t tail = tail_place(ch);
+
+    if (!has_ring(ch)) {
+        if (ch->bare_count == ch->capacity)
+            return false;
+        ch->bare_count++;
+        ch->passed_by++;
+        return true;
+    }
+    if (is_full_at(ch, head_place(ch), tail))
+        return false;
+    deal->place = tail;
+    rvi_store_relaxed(&ch->tail, next_place(ch, tail) | SHUT);
+    return true;
 }
 
-/* The item stays where it is until a receiver fetches it, or makes room for it. */
-static __attribute__((noinline)) int put_later(struct rv_chan *ch, bool biased, const void *item,
-                                               rv_time deadline)
+static inline bool send_begin(struct rv_chan *ch, struct rvi_deal *deal)
 {
-    struct party self;
+    *deal = (struct rvi_deal){rvi_entry_pop(&ch->receivers), RVI_NO_PLACE, 0};
+    if (deal->peer != NULL) {
+        ch->passed_by++;
+        return true;
+    }
+    if (rvi_unlikely(ch->closed)) {
+        deal->result = -EPIPE;
+        return true;
+    }
+    return reserve_tail(ch, deal);
+}
 
-    self.item.from = item;
-    self.result = -EPIPE;
-    int err = rvi_waitlist_wait(&ch->senders, &ch->lock, biased, &self.waiter, deadline,
-                                RVI_WHY_CHAN_SEND);
-    return err < 0 ? err : self.result;
+static inline int send_finish(struct rv_chan *ch, const struct rvi_deal *deal, const void *item)
+{
+    if (deal->peer != NULL) {
+        copy_item(deal->peer->item.to, item, ch->item_bytes);
+        deal->peer->result = 0;
+        rvi_entry_wake(deal->peer);
+    } else if (deal->place != RVI_NO_PLACE) {
+        struct slot *slot = slot_at(ch, deal->place);
+        await_turn(slot, free_turn(ch, deal->place));
+        copy_item(slot->item, item, ch->item_bytes);
+        rvi_store_release(&slot->turn, full_turn(ch, deal->place)); /* pairs: chan-turn */
+    }
+    return deal->result;
+}
+
+/* The lock is held, and given up. */
+static __attribute__((noinline)) int send_locked(struct rv_chan *ch, bool biased, const void *item,
+                                                 bool may_wait, rv_time deadline)
+{
+    struct rvi_deal deal;
+    struct rvi_entry self;
+
+    if (!biased)
+        shut(ch);
+    if (rvi_unlikely(!send_begin(ch, &deal))) {
+        if (may_wait) {
+            self.item.from = item;
+            return wait_in_line(ch, &ch->senders, biased, &self, deadline, RVI_WHY_CHAN_SEND);
+        }
+        deal.result = -EAGAIN;
+    }
+    rvi_chan_unlock(ch, biased);
+    return send_finish(ch, &deal, item);
+}
+
+/* --- receiving, with the lock --- */
+
+/* Without a ring: from hand to hand, or one of the items that need no memory. */
+static bool take_bare(struct rv_chan *ch, const struct rvi_deal *deal)
+{
+    if (deal->peer != NULL)
+        ch->passed_by++;
+    else if (ch->bare_count > 0)
+        ch->bare_count--;
+    else
+        return false;
+    return true;
+}
+
+/* The caller may have the oldest item. If there is a sender in line, by I1 the ring was full, so
+ * that one's item takes its place. */
+static inline bool reserve_head(struct rv_chan *ch, struct rvi_deal *deal)
+{
+    uint64_t head = head_place(ch);
+    uint64_t tail = tail_place(ch);
+
+    if (!has_ring(ch))
+        return take_bare(ch, deal);
+    if (head == tail)
+        return false;
+    deal->place = head;
+    rvi_store_relaxed(&ch->head, next_place(ch, head) | SHUT);
+    if (deal->peer != NULL)
+        rvi_store_relaxed(&ch->tail, next_place(ch, tail) | SHUT);
+    return true;
+}
+
+static inline bool recv_begin(struct rv_chan *ch, struct rvi_deal *deal)
+{
+    *deal = (struct rvi_deal){rvi_entry_pop(&ch->senders), RVI_NO_PLACE, 0};
+    if (reserve_head(ch, deal))
+        return true;
+    RV_DCHECK(deal->peer == NULL);
+    deal->result = -EPIPE;
+    return ch->closed;
+}
+
+/* Out of the slot and, if a sender has been taken out of the line, its item in. */
+static inline void use_slot(struct rv_chan *ch, const struct rvi_deal *deal, void *ret_item)
+{
+    struct slot *slot = slot_at(ch, deal->place);
+    uint64_t turn = free_turn_after(ch, deal->place);
+
+    await_turn(slot, full_turn(ch, deal->place));
+    copy_item(ret_item, slot->item, ch->item_bytes);
+    if (deal->peer != NULL) {
+        copy_item(slot->item, deal->peer->item.from, ch->item_bytes);
+        turn++;
+    }
+    rvi_store_release(&slot->turn, turn); /* pairs: chan-turn */
+}
+
+static inline int recv_finish(struct rv_chan *ch, const struct rvi_deal *deal, void *ret_item)
+{
+    if (deal->place != RVI_NO_PLACE)
+        use_slot(ch, deal, ret_item);
+    else if (deal->peer != NULL)
+        copy_item(ret_item, deal->peer->item.from, ch->item_bytes);
+    if (deal->peer != NULL) {
+        deal->peer->result = 0;
+        rvi_entry_wake(deal->peer);
+    }
+    return deal->result;
+}
+
+/* The lock is held, and given up. */
+static __attribute__((noinline)) int recv_locked(struct rv_chan *ch, bool biased, void *ret_item,
+                                                 bool may_wait, rv_time deadline)
+{
+    struct rvi_deal deal;
+    struct rvi_entry self;
+
+    if (!biased)
+        shut(ch);
+    if (rvi_unlikely(!recv_begin(ch, &deal))) {
+        if (may_wait) {
+            self.item.to = ret_item;
+            return wait_in_line(ch, &ch->receivers, biased, &self, deadline, RVI_WHY_CHAN_RECV);
+        }
+        deal.result = -EAGAIN;
+    }
+    rvi_chan_unlock(ch, biased);
+    return recv_finish(ch, &deal, ret_item);
+}
+
+/* --- shared: 0; -EAGAIN full or empty at some moment of the call; -EBUSY shut --- */
+
+static int send_shared(struct rv_chan *ch, const void *item)
+{
+    uint64_t tail = rvi_load_relaxed(&ch->tail);
+
+    for (int spins = 0;; spins++) {
+        struct slot *slot = slot_at(ch, tail);
+        if (rvi_load_acquire(&slot->turn) == free_turn(ch, tail)) { /* pairs: chan-turn */
+            if (!rvi_cas_relaxed(&ch->tail, &tail, next_place(ch, tail)))
+                continue;
+            copy_item(slot->item, item, ch->item_bytes);
+            rvi_store_release(&slot->turn, full_turn(ch, tail)); /* pairs: chan-turn */
+            return 0;
+        }
+        if (tail & SHUT)
+            return -EBUSY;
+        uint64_t head = rvi_load_relaxed(&ch->head);
+        uint64_t before = tail;
+        tail = rvi_load_relaxed(&ch->tail);
+        if (tail == before && is_full_at(ch, head & ~SHUT, tail))
+            return -EAGAIN;
+        let_him_finish(spins); /* a receiver with the slot, or whoever came first */
+    }
+}
+
+static int recv_shared(struct rv_chan *ch, void *ret_item)
+{
+    uint64_t head = rvi_load_relaxed(&ch->head);
+
+    for (int spins = 0;; spins++) {
+        struct slot *slot = slot_at(ch, head);
+        if (rvi_load_acquire(&slot->turn) == full_turn(ch, head)) { /* pairs: chan-turn */
+            if (!rvi_cas_relaxed(&ch->head, &head, next_place(ch, head)))
+                continue;
+            copy_item(ret_item, slot->item, ch->item_bytes);
+            rvi_store_release(&slot->turn, free_turn_after(ch, head)); /* pairs: chan-turn */
+            return 0;
+        }
+        if (head & SHUT)
+            return -EBUSY;
+        uint64_t tail = rvi_load_relaxed(&ch->tail);
+        uint64_t before = head;
+        head = rvi_load_relaxed(&ch->head);
+        if (head == before && (tail & ~SHUT) == head)
+            return -EAGAIN;
+        let_him_finish(spins); /* a sender with the slot, or whoever came first */
+    }
+}
+
+/* Whether to look again rather than wait: a peer on another core may be at it this moment, or in
+ * line for this core. */
+static bool pause_between_looks(int look)
+{
+    struct rvi_worker *w = rvi_worker_self();
+
+    if (look == LOOKS || w == NULL || !rvi_worker_may_spin(w))
+        return false;
+    if (look >= BRIEF_LOOKS)
+        rvi_thread_yield();
+    for (int i = 0; look < BRIEF_LOOKS && i < PAUSES_BETWEEN; i++)
+        rvi_cpu_relax();
+    return true;
+}
+
+/* --- the public face --- */
+
+static __attribute__((noinline)) int send_otherwise(struct rv_chan *ch, const void *item,
+                                                    bool may_wait, rv_time deadline)
+{
+    int look = 0;
+
+    while (rvi_load_acquire(&ch->is_shared)) { /* pairs: chan-shared */
+        int err = send_shared(ch, item);
+        if (err == 0 || (err == -EAGAIN && !may_wait))
+            return err;
+        if (err == -EBUSY || !pause_between_looks(look++))
+            break;
+    }
+    return send_locked(ch, rvi_bias_lock(&ch->lock), item, may_wait, deadline);
 }
 
 static inline int send_item(struct rv_chan *ch, const void *item, bool may_wait, rv_time deadline)
 {
-    bool biased = rvi_bias_lock(&ch->lock);
+    if (rvi_unlikely(!rvi_bias_try_lock(&ch->lock)))
+        return send_otherwise(ch, item, may_wait, deadline);
 
-    if (!rvi_waitlist_is_empty(&ch->receivers))
-        return hand_over(ch, biased, item);
-    if (rvi_unlikely(ch->closed))
-        return leave(ch, biased, -EPIPE);
-    if (ch->count < ch->capacity)
-        return put(ch, biased, item);
-    return may_wait ? put_later(ch, biased, item, deadline) : leave(ch, biased, -EAGAIN);
-}
-
-/* --- receiving: the same --- */
-
-/* The oldest item comes out of the ring. */
-static inline void take(struct rv_chan *ch, void *ret_item)
-{
-    copy_item(ret_item, ch->ring + ch->read_at, ch->item_bytes);
-    ch->read_at = next_slot(ch, ch->read_at);
-    ch->count--;
-}
-
-/* There is a sender in line. With a ring, which is full, its item takes the place of the oldest;
- * without one it comes directly. Nothing touches ch once the sender has been woken. */
-static __attribute__((noinline)) int fetch(struct rv_chan *ch, bool biased, void *ret_item)
-{
-    struct rvi_waiter *sender = rvi_waitlist_pop(&ch->senders);
-    void *to = ret_item;
-
-    if (ch->capacity > 0) {
-        to = ch->ring + ch->write_at; /* the slot that take() leaves: read_at meets write_at */
-        take(ch, ret_item);
-        ch->write_at = ch->read_at;
-        ch->count++;
-    }
-    copy_item(to, party_of(sender)->item.from, ch->item_bytes);
-    party_of(sender)->result = 0;
-    ch->sent++;
-    leave(ch, biased, 0);
-    rvi_wake(sender);
+    uint64_t tail = rvi_load_relaxed(&ch->tail);
+    struct slot *slot = slot_at(ch, tail);
+    if (rvi_unlikely(rvi_load_relaxed(&slot->turn) != free_turn(ch, tail)))
+        return send_locked(ch, true, item, may_wait, deadline);
+    copy_item(slot->item, item, ch->item_bytes);
+    rvi_store_relaxed(&slot->turn, full_turn(ch, tail));
+    rvi_store_relaxed(&ch->tail, next_place(ch, tail));
+    rvi_bias_unlock(&ch->lock, true);
     return 0;
 }
 
-static __attribute__((noinline)) int take_later(struct rv_chan *ch, bool biased, void *ret_item,
-                                                rv_time deadline)
+static __attribute__((noinline)) int recv_otherwise(struct rv_chan *ch, void *ret_item,
+                                                    bool may_wait, rv_time deadline)
 {
-    struct party self;
+    int look = 0;
 
-    self.item.to = ret_item;
-    self.result = -EPIPE;
-    int err = rvi_waitlist_wait(&ch->receivers, &ch->lock, biased, &self.waiter, deadline,
-                                RVI_WHY_CHAN_RECV);
-    return err < 0 ? err : self.result;
+    while (rvi_load_acquire(&ch->is_shared)) { /* pairs: chan-shared */
+        int err = recv_shared(ch, ret_item);
+        if (err == 0 || (err == -EAGAIN && !may_wait))
+            return err;
+        if (err == -EBUSY || !pause_between_looks(look++))
+            break;
+    }
+    return recv_locked(ch, rvi_bias_lock(&ch->lock), ret_item, may_wait, deadline);
 }
 
-static inline int receive_item(struct rv_chan *ch, void *ret_item, bool may_wait, rv_time deadline)
+static inline int recv_item(struct rv_chan *ch, void *ret_item, bool may_wait, rv_time deadline)
+{
+    if (rvi_unlikely(!rvi_bias_try_lock(&ch->lock)))
+        return recv_otherwise(ch, ret_item, may_wait, deadline);
+
+    uint64_t head = rvi_load_relaxed(&ch->head);
+    struct slot *slot = slot_at(ch, head);
+    if (rvi_unlikely(rvi_load_relaxed(&slot->turn) != full_turn(ch, head)))
+        return recv_locked(ch, true, ret_item, may_wait, deadline);
+    copy_item(ret_item, slot->item, ch->item_bytes);
+    rvi_store_relaxed(&slot->turn, free_turn_after(ch, head));
+    rvi_store_relaxed(&ch->head, next_place(ch, head));
+    rvi_bias_unlock(&ch->lock, true);
+    return 0;
+}
+
+int rv_chan_try_send(rv_chan *ch, const void *item)
+{
+    return send_item(ch, item, false, RV_NEVER);
+}
+
+static __attribute__((noinline)) int send_if_allowed(rv_chan *ch, const void *item,
+                                                     rv_time deadline)
+{
+    int err = rvi_wait_allowed();
+
+    return err < 0 ? err : send_item(ch, item, true, deadline);
+}
+
+int rv_chan_send(rv_chan *ch, const void *item, rv_time deadline)
+{
+    if (rvi_unlikely(!rvi_wait_is_clearly_allowed()))
+        return send_if_allowed(ch, item, deadline);
+    return send_item(ch, item, true, deadline);
+}
+
+int rv_chan_try_recv(rv_chan *ch, void *ret_item)
+{
+    return recv_item(ch, ret_item, false, RV_NEVER);
+}
+
+static __attribute__((noinline)) int recv_if_allowed(rv_chan *ch, void *ret_item, rv_time deadline)
+{
+    int err = rvi_wait_allowed();
+
+    return err < 0 ? err : recv_item(ch, ret_item, true, deadline);
+}
+
+int rv_chan_recv(rv_chan *ch, void *ret_item, rv_time deadline)
+{
+    if (rvi_unlikely(!rvi_wait_is_clearly_allowed()))
+        return recv_if_allowed(ch, ret_item, deadline);
+    return recv_item(ch, ret_item, true, deadline);
+}
+
+void rv_chan_close(rv_chan *ch)
+{
+    bool biased = rvi_chan_lock(ch);
+
+    ch->closed = true;
+    struct rvi_link *senders = rvi_entries_pop_all(&ch->senders);
+    struct rvi_link *receivers = rvi_entries_pop_all(&ch->receivers);
+    rvi_chan_unlock(ch, biased);
+    rvi_entries_wake(senders);
+    rvi_entries_wake(receivers);
+}
+
+size_t rv_chan_item_bytes(const rv_chan *ch)
+{
+    return ch->item_bytes;
+}
+
+/* The two places need not be of one moment while the ring is shared. */
+size_t rv_chan_count(rv_chan *ch)
 {
     bool biased = rvi_bias_lock(&ch->lock);
+    uint64_t out = items_before(ch, rvi_load_relaxed(&ch->head));
+    uint64_t in = items_before(ch, rvi_load_relaxed(&ch->tail)) + ch->bare_count;
 
-    if (!rvi_waitlist_is_empty(&ch->senders))
-        return fetch(ch, biased, ret_item);
-    if (ch->count > 0) {
-        take(ch, ret_item);
-        return leave(ch, biased, 0);
-    }
-    if (rvi_unlikely(ch->closed))
-        return leave(ch, biased, -EPIPE);
-    return may_wait ? take_later(ch, biased, ret_item, deadline) : leave(ch, biased, -EAGAIN);
+    rvi_bias_unlock(&ch->lock, biased);
+    if (in <= out)
+        return 0;
+    return in - out < ch->capacity ? in - out : ch->capacity;
+}
+
+/* --- for the others in this room --- */
+
+bool rvi_chan_send_begin(struct rv_chan *ch, struct rvi_deal *deal)
+{
+    return send_begin(ch, deal);
+}
+
+int rvi_chan_send_finish(struct rv_chan *ch, const struct rvi_deal *deal, const void *item)
+{
+    return send_finish(ch, deal, item);
+}
+
+bool rvi_chan_recv_begin(struct rv_chan *ch, struct rvi_deal *deal)
+{
+    return recv_begin(ch, deal);
+}
+
+int rvi_chan_recv_finish(struct rv_chan *ch, const struct rvi_deal *deal, void *ret_item)
+{
+    return recv_finish(ch, deal, ret_item);
+}
+
+uint64_t rvi_chan_sent(const struct rv_chan *ch)
+{
+    return items_before(ch, rvi_load_relaxed(&ch->tail)) + ch->passed_by;
+}
+
+/* --- life --- */
+
+/* Errors: -EOVERFLOW */
+static int measure_slot(size_t item_bytes, size_t capacity, uint64_t *ret_bytes)
+{
+    size_t bytes;
+
+    *ret_bytes = 0;
+    if (item_bytes == 0 || capacity == 0)
+        return 0;
+    if (__builtin_add_overflow(item_bytes, 2 * sizeof(struct slot) - 1, &bytes))
+        return -EOVERFLOW;
+    *ret_bytes = bytes - bytes % sizeof(struct slot);
+    return 0;
 }
 
 int rvi_chan_measure(size_t header_bytes, size_t item_bytes, size_t capacity, size_t *ret_bytes)
 {
+    uint64_t slot_bytes;
     size_t bytes;
+    int err = measure_slot(item_bytes, capacity, &slot_bytes);
 
-    if (__builtin_mul_overflow(item_bytes, capacity, &bytes) ||
-        __builtin_add_overflow(bytes, header_bytes, &bytes))
+    if (err < 0 || __builtin_mul_overflow(slot_bytes, capacity, &bytes) ||
+        __builtin_add_overflow(bytes, header_bytes, &bytes) || bytes > SIZE_MAX / 4)
         return -EOVERFLOW;
     *ret_bytes = bytes;
     return 0;
 }
 
+/* A lap is the first power of two that is no less than the ring. */
+static void init_ring(struct rv_chan *ch, unsigned char *ring)
+{
+    uint64_t ring_bytes = ch->capacity * ch->slot_bytes;
+    uint64_t lap = ch->slot_bytes;
+
+    while (lap < ring_bytes || (lap & (lap - 1)) != 0)
+        lap = (lap | (lap - 1)) + 1;
+    ch->ring = ring;
+    ch->last_offset = ring_bytes - ch->slot_bytes;
+    ch->offset_mask = lap - 1;
+    for (uint64_t at = 0; at < ring_bytes; at += ch->slot_bytes)
+        rvi_store_relaxed(&slot_at(ch, at)->turn, 0);
+}
+
 void rvi_chan_init(struct rv_chan *ch, void *ring, size_t item_bytes, size_t capacity)
 {
     memset(ch, 0, sizeof(*ch));
-    ch->ring = ring;
     ch->item_bytes = item_bytes;
     ch->capacity = capacity;
-    ch->ring_bytes = capacity * item_bytes;
+    (void)measure_slot(item_bytes, capacity, &ch->slot_bytes);
+    if (has_ring(ch)) {
+        init_ring(ch, ring);
+        return;
+    }
+    ch->ring = (unsigned char *)&no_slot;
+    set_places(ch, SHUT, SHUT);
 }
 
 /* Without the lock: whoever frees has made sure that nobody else is here, and taking it on another
  * worker than the channel's own would cost a revocation for nothing. */
 void rvi_chan_check_unused(const struct rv_chan *ch, const char *caller)
 {
-    if (!rvi_waitlist_is_empty(&ch->senders) || !rvi_waitlist_is_empty(&ch->receivers))
+    if (somebody_waits(ch))
         rvi_panic("%s: somebody still waits on it; close it and let them return before you free it",
                   caller);
 }
@@ -263,54 +745,4 @@ rv_chan *rv_chan_free(rv_chan *ch)
         rvi_chan_check_unused(ch, "rv_chan_free");
     rvi_free(ch);
     return NULL;
-}
-
-int rv_chan_try_send(rv_chan *ch, const void *item)
-{
-    return send_item(ch, item, false, RV_NEVER);
-}
-
-int rv_chan_send(rv_chan *ch, const void *item, rv_time deadline)
-{
-    int err = rvi_wait_allowed();
-
-    return err < 0 ? err : send_item(ch, item, true, deadline);
-}
-
-int rv_chan_try_recv(rv_chan *ch, void *ret_item)
-{
-    return receive_item(ch, ret_item, false, RV_NEVER);
-}
-
-int rv_chan_recv(rv_chan *ch, void *ret_item, rv_time deadline)
-{
-    int err = rvi_wait_allowed();
-
-    return err < 0 ? err : receive_item(ch, ret_item, true, deadline);
-}
-
-void rv_chan_close(rv_chan *ch)
-{
-    bool biased = rvi_bias_lock(&ch->lock);
-
-    ch->closed = true;
-    struct rvi_link *senders = rvi_waitlist_take_all(&ch->senders);
-    struct rvi_link *receivers = rvi_waitlist_take_all(&ch->receivers);
-    leave(ch, biased, 0);
-    rvi_chain_wake(senders);
-    rvi_chain_wake(receivers);
-}
-
-size_t rv_chan_item_bytes(const rv_chan *ch)
-{
-    return ch->item_bytes;
-}
-
-size_t rv_chan_count(rv_chan *ch)
-{
-    bool biased = rvi_bias_lock(&ch->lock);
-    size_t count = ch->count;
-
-    rvi_bias_unlock(&ch->lock, biased);
-    return count;
 }

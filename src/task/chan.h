@@ -1,37 +1,68 @@
 /* SPDX-License-Identifier: MIT */
-/* chan.h - the inside of a channel, for those who build on one (queue.c). chan.c has the essay. */
+/* chan.h - the inside of a channel, for those who build on one (queue.c, select.c). chan.c has the
+ * essay. */
 #pragma once
 
 #include <ravel/chan.h>
 
+#include "base/atomic.h"
 #include "base/check.h"
 #include "sched/bias.h"
+#include "task/entry.h"
 #include "task/waitlist.h"
 
-/* What changes with each item shares one cache line; what readers on both sides only read is in the
- * next, so that a channel between two workers moves one line to and fro. */
+/* What all only read, what senders write, and what receivers write, a cache line each; the lock and
+ * the lines are with the senders' because who uses them has to write both places anyway. */
 struct rv_chan {
-    _Alignas(RVI_CACHE_LINE) struct rvi_bias lock;
+    _Alignas(RVI_CACHE_LINE) _Atomic(bool) is_shared; /* set once, under the lock */
+    unsigned char *ring;
+    size_t item_bytes;
+    size_t capacity;
+    uint64_t slot_bytes;
+    uint64_t last_offset; /* of the last slot in the ring */
+    uint64_t offset_mask; /* the bits of a place that do not count laps */
+
+    _Alignas(RVI_CACHE_LINE) _Atomic(uint64_t) tail; /* the place of the next item to come */
+    struct rvi_bias lock;
     struct rvi_waitlist senders;
     struct rvi_waitlist receivers;
-    size_t count;    /* items in the ring */
-    size_t read_at;  /* byte offset of the oldest item's slot */
-    size_t write_at; /* byte offset of the slot for the next */
-    uint64_t sent;   /* items accepted since the beginning */
-
-    _Alignas(RVI_CACHE_LINE) size_t capacity;
-    size_t item_bytes;
-    size_t ring_bytes; /* capacity * item_bytes */
-    unsigned char *ring;
+    uint64_t bare_count; /* items inside, if they need no ring */
+    uint64_t passed_by;  /* items accepted that did not go through the ring */
     bool closed;
+
+    _Alignas(RVI_CACHE_LINE) _Atomic(uint64_t) head; /* the place of the oldest item */
 };
 
 /** The bytes of a ring that holds `capacity` items, `header_bytes` before it included.
  * Errors: -EOVERFLOW */
 int rvi_chan_measure(size_t header_bytes, size_t item_bytes, size_t capacity, size_t *ret_bytes);
 
-/** Make a channel in zeroed memory, with a ring of capacity * item_bytes bytes. */
+/** Make a channel, with a ring in the bytes measured beyond the header. */
 void rvi_chan_init(struct rv_chan *ch, void *ring, size_t item_bytes, size_t capacity);
 
 /** Panic on behalf of `caller` when somebody waits on a channel whose memory is about to go. */
 void rvi_chan_check_unused(const struct rv_chan *ch, const char *caller);
+
+/** How many items it has accepted since the beginning; ch->lock is held. What the caller has
+ * received, or knows to be sent, is among them. */
+uint64_t rvi_chan_sent(const struct rv_chan *ch);
+
+/* --- in two steps, for those who hold several locks: see "Two steps" in chan.c --- */
+
+/** What has been agreed under the lock and remains to be done without it. */
+struct rvi_deal {
+    struct rvi_entry *peer; /* NULL, or to be served and woken */
+    uint64_t place;         /* in the ring: reserved for the caller; RVI_NO_PLACE */
+    int result;
+};
+#define RVI_NO_PLACE UINT64_MAX
+
+/** Lock; nobody else can do anything with the channel. Returns how, for rvi_chan_unlock. */
+bool rvi_chan_lock(struct rv_chan *ch);
+void rvi_chan_unlock(struct rv_chan *ch, bool biased);
+
+/** With the lock held: whether it can be done now; then finish it once the lock is free. */
+bool rvi_chan_send_begin(struct rv_chan *ch, struct rvi_deal *deal);
+bool rvi_chan_recv_begin(struct rv_chan *ch, struct rvi_deal *deal);
+int rvi_chan_send_finish(struct rv_chan *ch, const struct rvi_deal *deal, const void *item);
+int rvi_chan_recv_finish(struct rv_chan *ch, const struct rvi_deal *deal, void *ret_item);

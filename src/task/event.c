@@ -14,6 +14,7 @@
 
 #include <string.h>
 
+#include "task/entry.h"
 #include "task/waitlist.h"
 
 struct event {
@@ -39,9 +40,9 @@ void rv_event_set(struct rv_event *e)
     bool biased = rvi_bias_lock(&event->lock);
 
     event->happened = true;
-    struct rvi_link *chain = rvi_waitlist_take_all(&event->line);
+    struct rvi_link *chain = rvi_entries_pop_all(&event->line);
     rvi_bias_unlock(&event->lock, biased);
-    rvi_chain_wake(chain);
+    rvi_entries_wake(chain);
 }
 
 void rv_event_reset(struct rv_event *e)
@@ -66,14 +67,16 @@ int rv_event_is_set(struct rv_event *e)
 int rv_event_wait(struct rv_event *e, rv_time deadline)
 {
     struct event *event = inside(e);
-    struct rvi_waiter w;
+    struct rvi_entry self;
     int err = rvi_wait_allowed();
 
     if (err < 0)
         return err;
     bool biased = rvi_bias_lock(&event->lock);
+    self.choice = NULL;
     if (!event->happened)
-        return rvi_waitlist_wait(&event->line, &event->lock, biased, &w, deadline, RVI_WHY_EVENT);
+        return rvi_waitlist_wait(&event->line, &event->lock, biased, &self.waiter, deadline,
+                                 RVI_WHY_EVENT);
     rvi_bias_unlock(&event->lock, biased);
     return 0;
 }

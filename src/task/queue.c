@@ -30,7 +30,7 @@ struct rv_queue {
 
 static uint64_t unfinished(const struct rv_queue *q)
 {
-    return q->chan.sent - q->done;
+    return rvi_chan_sent(&q->chan) - q->done;
 }
 
 int rv_queue_new(rv_queue **ret, size_t item_bytes, size_t capacity)
@@ -122,9 +122,10 @@ void rv_queue_close(rv_queue *q)
 
 int rv_queue_stats_read(rv_queue *q, struct rv_queue_stats *stats)
 {
+    struct rv_queue_stats known = {.waiting = rv_chan_count(&q->chan)};
     bool biased = rvi_bias_lock(&q->chan.lock);
-    struct rv_queue_stats known = {.waiting = q->chan.count, .unfinished = unfinished(q)};
 
+    known.unfinished = unfinished(q);
     rvi_bias_unlock(&q->chan.lock, biased);
     return rvi_opts_give(stats, &known, sizeof known, sizeof known);
 }
