@@ -259,7 +259,7 @@ static int perform(const struct job *job, rv_scope *scope)
 static int run_jobs(struct rvi_errand *errand)
 {
     struct rv_strand *s = rvi_container_of(errand, struct rv_strand, errand);
-    struct job job;
+    struct job job = {.caller = NULL};
     int result = 0;
 
     while (rvi_cancel_of_caller() == 0) {
