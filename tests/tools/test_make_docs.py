@@ -62,6 +62,11 @@ RV_API int rv_send(int fd, const struct rv_send_opts *opts);
  * Lifetime: none */
 RV_API void rv_wait(void);
 
+/** A wait. */
+struct rv_wait {
+    int left; /* so much */
+};
+
 /** Send, typed. */
 #define rv_send_to(fd) rv_send((fd), 0)
 
@@ -130,7 +135,8 @@ class ManualPages(unittest.TestCase):
         self.assertEqual(set(self.pages), {
             "man7/ravel.7", "man7/ravel-chan.7", "man3/rv_send.3", "man3/rv_wait.3",
             "man3/rv_send_to.3", "man3/rv_how.3", "man3/RV_NOW.3", "man3/RV_LATER.3",
-            "man3/rv_send_opts.3", "man3/RV_A.3", "man3/RV_B.3", "man3/RV_ROOM.3", "man3/RV_SEATS.3"})
+            "man3/rv_send_opts.3", "man3/RV_A.3", "man3/RV_B.3", "man3/RV_ROOM.3",
+            "man3/RV_SEATS.3"})
         self.assertEqual(self.pages["man3/RV_B.3"], ".so man7/ravel-chan.7\n")
 
     def test_sections_come_in_the_usual_order(self):
@@ -173,6 +179,14 @@ class Site(unittest.TestCase):
         self.assertIn('id="rv_send_opts.how"', self.reference)
         self.assertEqual(self.reference.count('id="RV_ROOM"'), 1)
         self.assertEqual(self.reference.count('id="RV_SEATS"'), 1)
+
+    def test_a_struct_may_have_the_name_of_a_call(self):
+        self.assertIn('id="struct-rv_wait"', self.reference)
+        links = site.Links(model(), "index.html")
+        self.assertEqual(links.prose("struct rv_wait"),
+                         'struct <code><a href="#struct-rv_wait">rv_wait</a></code>')
+        self.assertIn('<a href="#rv_wait">', links.code("rv_wait();"))
+        self.assertIn('<a href="#struct-rv_wait">', links.code("struct rv_wait w;"))
         links = site.Links(model(), "index.html")
         self.assertEqual(links.prose("a < b && rv_none"),
                          "a &lt; b &amp;&amp; <code>rv_none</code>")

@@ -193,7 +193,7 @@ def type_entry(page, entry):
 
 def mentioned_types(entry, model):
     """Structs and enums of visible members that a function takes or fills in."""
-    known = model.by_name()
+    known = model.by_tag()
     names = re.findall(r"\b(?:struct|enum) (rv_\w+)", entry.symbol.text)
     if entry.contract_of:
         names += re.findall(r"\b(?:struct|enum) (rv_\w+)", entry.contract_of.symbol.text)

@@ -20,6 +20,8 @@ TITLES = {"run": "The runtime", "scope": "Scopes", "task": "The running task", "
           "executor": "Executors", "future": "Futures", "sim": "Simulated mode",
           "trace": "Tracing", "inspect": "Looking inside", "def": "Definitions"}
 
+TAGGED = ("struct", "union", "enum")
+
 # Spelled out for errors that a docstring names without a word: what they mean in every call.
 USUAL = {"-ENOMEM": "no memory", "-ETIME": "the deadline has passed",
          "-ECANCELED": "the caller's scope is cancelled"}
@@ -33,6 +35,7 @@ class Entry(NamedTuple):
     also: list              # more macros of the same docstring
     doc: Docstring
     contract_of: object     # the function whose contract a macro has, when it says none itself
+    anchor: str             # its name; "struct-rv_x" where rv_x is a call besides
 
     @property
     def name(self):
@@ -84,15 +87,20 @@ class Model(NamedTuple):
         return [e for c in self.concepts for e in c.entries]
 
     def by_name(self):
-        """Every name of the API, members of enums included, and the entry that describes it."""
+        """Every name of the API, constants of enums included, and the entry that describes it. A
+        tag that is a call besides is the call."""
         found = {}
-        for entry in self.entries():
+        for entry in sorted(self.entries(), key=lambda e: not e.is_callable):
             for name in entry.names:
                 found.setdefault(name, entry)
             if entry.symbol.kind == "enum":
                 for member in entry.symbol.members:
                     found.setdefault(member.name, entry)
         return found
+
+    def by_tag(self):
+        """Each struct, union and enum."""
+        return {e.name: e for e in self.entries() if e.symbol.kind in TAGGED}
 
 
 def is_called(symbol):
@@ -108,6 +116,7 @@ def callee(symbol, functions):
 
 
 def entries_of(header, functions):
+    calls = {s.name for s in header.symbols if is_called(s)}
     found = []
     for symbol in header.symbols:
         if symbol.leader and found and found[-1].name == symbol.leader:
@@ -116,8 +125,10 @@ def entries_of(header, functions):
         doc = parse(symbol.doc)
         called = is_called(symbol) and symbol.kind == "macro"
         silent = not any(label in doc.fields for label in LABELS)
+        is_second = symbol.kind in TAGGED and symbol.name in calls
         found.append(Entry(symbol, [], doc,
-                           callee(symbol, functions) if called and silent else None))
+                           callee(symbol, functions) if called and silent else None,
+                           f"{symbol.kind}-{symbol.name}" if is_second else symbol.name))
     return found
 
 
@@ -129,7 +140,7 @@ def reading_order(concept):
 def load(root, version):
     """The model of root/include."""
     headers = [h for h in read_headers(root) if h.symbols]
-    functions = {s.name: Entry(s, [], parse(s.doc), None)
+    functions = {s.name: Entry(s, [], parse(s.doc), None, s.name)
                  for h in headers for s in h.symbols if s.kind == "function"}
     concepts = []
     for header in sorted(headers, key=lambda h: reading_order(h.concept)):

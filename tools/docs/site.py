@@ -34,18 +34,25 @@ def text(words):
     return html.escape(words, quote=False)
 
 
+def follows_tag(words, pos):
+    return re.search(r"\b(struct|union|enum)\s$", words[max(pos - 8, 0):pos]) is not None
+
+
 class Links:
     """Where a name is described, seen from one page."""
 
     def __init__(self, model, page):
-        self.known, self.prefix = model.by_name(), "" if page == "index.html" else "index.html"
+        self.known, self.tags = model.by_name(), model.by_tag()
+        self.prefix = "" if page == "index.html" else "index.html"
 
-    def url(self, name):
+    def url(self, name, is_tag=False):
+        if is_tag and name in self.tags:
+            return f"{self.prefix}#{self.tags[name].anchor}"
         return f"{self.prefix}#{name}" if name in self.known else None
 
-    def name(self, name, shown=None):
+    def name(self, name, shown=None, is_tag=False):
         """A name as HTML, a link where it leads somewhere."""
-        shown, url = text(shown or name), self.url(name)
+        shown, url = text(shown or name), self.url(name, is_tag)
         return f'<a href="{url}">{shown}</a>' if url else shown
 
     def prose(self, words):
@@ -55,7 +62,8 @@ class Links:
             if name and name not in self.known:
                 return f"<code>{text(match.group())}</code>"
             if name:
-                return f"<code>{self.name(name, name + (call or ''))}</code>"
+                shown = name + (call or "")
+                return f"<code>{self.name(name, shown, follows_tag(words, match.start()))}</code>"
             if variable:
                 return f'<code><a href="{self.prefix}#environment">{variable}</a></code>'
             return f"<code>{text(quote or error)}</code>"
@@ -72,16 +80,16 @@ class Links:
             out.append(text(code[last:match.start()]))
             last, kind, piece = match.end(), match.lastgroup, match.group()
             if kind == "word":
-                out.append(self.word(piece))
+                out.append(self.word(piece, follows_tag(code, match.start())))
             else:
                 out.append(f'<span class="{kind}">{text(piece)}</span>')
         return "".join(out) + text(code[last:])
 
-    def word(self, word):
+    def word(self, word, is_tag):
         if word in KEYWORDS:
             return f'<span class="kw">{word}</span>'
         kind = "ty" if word in TYPES else ""
-        linked = self.name(word)
+        linked = self.name(word, is_tag=is_tag)
         return f'<span class="{kind}">{linked}</span>' if kind else linked
 
     def inline(self, words):
@@ -201,8 +209,13 @@ def described(pairs, kind=""):
 def members(links, entry):
     symbol = entry.symbol
     shown = [m for m in symbol.members if m.name != "opaque"]
-    return described([("" if m.name == symbol.name else m.name if symbol.kind == "enum" else f"{symbol.name}.{m.name}",
-                       text(m.name), links.prose(m.doc)) for m in shown])
+
+    def anchor(member):
+        if symbol.kind != "enum":
+            return f"{symbol.name}.{member.name}"
+        return "" if member.name == symbol.name else member.name
+
+    return described([(anchor(m), text(m.name), links.prose(m.doc)) for m in shown])
 
 
 def errors(links, said):
@@ -221,7 +234,7 @@ def article(links, entry):
     shown = "\n".join(definition(s) for s in [symbol] + entry.also)
     if entry.contract_of and contract.params:
         shown += "\n" + signature(entry.contract_of.symbol)
-    out = [f'<article id="{entry.name}">{anchors}<h3><a href="#{entry.name}">{text(title)}</a>'
+    out = [f'<article id="{entry.anchor}">{anchors}<h3><a href="#{entry.anchor}">{text(title)}</a>'
            f"{tags(entry)}</h3>", f"<pre><code>{links.code(shown)}</code></pre>",
            blocks(links, entry.doc.description, links.prose)]
     if symbol.members:
@@ -279,7 +292,7 @@ def reference_nav(model):
     out = []
     for concept in model.concepts:
         items = "".join(
-            f'<li{"" if e.is_callable else " class=type"}><a href="#{e.name}">{e.name}</a></li>'
+            f'<li{"" if e.is_callable else " class=type"}><a href="#{e.anchor}">{e.name}</a></li>'
             for e in concept.entries)
         out.append(f'<details><summary><a href="#{concept.name}">{concept.title}</a>'
                    f"</summary><ul>{items}</ul></details>")
@@ -294,7 +307,7 @@ def index_of(model, guide, page):
     def plain(words):
         return re.sub(r"[`*]", "", words)
 
-    found = [{"n": n, "s": plain(e.doc.summary), "u": f"{here['index.html']}#{e.name}"}
+    found = [{"n": n, "s": plain(e.doc.summary), "u": f"{here['index.html']}#{e.anchor}"}
              for e in model.entries() for n in e.names]
     for entry in model.entries():
         if entry.symbol.kind == "enum":

@@ -22,7 +22,8 @@ from docs.docstring import blocks_of, comment_lines
 from docs.markdown import parse_markdown
 from public_api import COMMENT, public_headers
 
-FILE_SCOPE = re.compile(r"#|static [^\n]*\)$|struct \w+ \{|typedef\b|RV_JOB\(|int main\(", re.M)
+FILE_SCOPE = re.compile(r"#|static [^\n]*\)$|struct \w+ \{|typedef\b|RV_\w+\([^\n]*\)$|int main\(",
+                        re.M)
 
 
 class Snippet(NamedTuple):
