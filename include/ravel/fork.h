@@ -10,10 +10,8 @@
  *         long right = RV_CALL(fib, n - 2);
  *         return RV_JOIN(left, fib) + right;     // nobody has: it is called here
  *     }
- *     ...
- *     long x = fib(35);                          // from a task, or anywhere
  *
- * A fork writes its arguments into a slot; the join calls the function unless an idle worker has
+ * fib(35) is an ordinary call, from a task or from anywhere. A fork writes its arguments into a slot; the join calls the function unless an idle worker has
  * taken the slot meanwhile. A child that is taken runs in a task of its own, under the innermost
  * scope that was open where it was forked, with the joiner's task-local values; it may block, and
  * is cancelled with that scope. One that is not taken runs in the joining task. So a child must
