@@ -9,6 +9,7 @@
 #include <ravel/executor.h>
 #include <ravel/fork.h>
 #include <ravel/future.h>
+#include <ravel/inspect.h>
 #include <ravel/job.h>
 #include <ravel/latch.h>
 #include <ravel/local.h>

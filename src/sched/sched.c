@@ -129,6 +129,7 @@ static void first_task_ended(struct rvi_task *task)
 {
     struct rvi_sched *sched = task->birth->sched;
 
+    sched->first_task = NULL;
     sched->first_result = task->result;
     rvi_task_free(task);
     stop(sched);
@@ -147,6 +148,7 @@ static int queue_first_task(struct rvi_sched *sched, rv_fn *fn, void *arg,
     task->site = site;
     task->cancel = &sched->cancel;
     task->ended = first_task_ended;
+    sched->first_task = task;
     rvi_task_count_spawned(task->birth, task);
     rvi_fifo_push(&sched->workers[0].ready, &task->run);
     return 0;
@@ -166,7 +168,9 @@ int rvi_sched_run(struct rvi_sched *sched, rv_fn *fn, void *arg, const struct rv
     if (r == 0)
         r = queue_first_task(sched, fn, arg, site);
     if (r == 0) {
+        rvi_sched_enlist(sched);
         rvi_worker_loop(first);
+        rvi_sched_delist(sched);
         r = sched->first_result;
     }
     dismiss_crew(&crew);

@@ -14,6 +14,7 @@
 #include "sched/cancel.h"
 #include "sched/helpers.h"
 #include "sched/monitor.h"
+#include "sched/pause.h"
 #include "sched/worker.h"
 
 struct rvi_sched_opts {
@@ -31,13 +32,15 @@ struct rvi_sched {
     struct rvi_stack_pool *pool;
     struct rvi_helpers helpers;
     struct rvi_monitor monitor;
-    struct rvi_cancel cancel; /* of the first task, before any scope */
-    int first_result;         /* what it returned */
+    struct rvi_cancel cancel;    /* of the first task, before any scope */
+    struct rvi_task *first_task; /* worker 0's to write; NULL once it has ended */
+    int first_result;            /* what it returned */
     /* Take a fork of another worker's task to run here; NULL: none. Set by the room above. */
     struct rvi_task *(*steal_fork)(struct rvi_worker *w);
     void *runtime;                /* whatever the room above keeps for this scheduler */
     _Atomic(uint32_t) crew_count; /* threads that are ready to run, or have failed to be */
     _Atomic(int) crew_error;
+    struct rvi_sched *next_sched; /* in the list of those that may be paused */
 
     /* Written when workers change their mind about sleeping, read at every spawn. */
     _Alignas(RVI_CACHE_LINE) _Atomic(uint32_t)

@@ -12,6 +12,7 @@ enum {
 
 struct rvi_slab_chunk {
     struct rvi_slab_chunk *next;
+    struct rvi_task *end;
     struct rvi_task tasks[];
 };
 
@@ -26,7 +27,7 @@ static struct rvi_task *grow(struct rvi_slab *slab)
     chunk->next = slab->chunks;
     slab->chunks = chunk;
     slab->fresh = chunk->tasks + 1;
-    slab->end = chunk->tasks + count;
+    slab->end = chunk->end = chunk->tasks + count;
     slab->next_count = count * 2 < MOST_COUNT ? count * 2 : MOST_COUNT;
     return chunk->tasks;
 }
@@ -34,6 +35,17 @@ static struct rvi_task *grow(struct rvi_slab *slab)
 struct rvi_task *rvi_slab_take_slow(struct rvi_slab *slab)
 {
     return slab->fresh < slab->end ? slab->fresh++ : grow(slab);
+}
+
+/* All chunks but the newest are in use as a whole. */
+void rvi_slab_walk(const struct rvi_slab *slab, void (*fn)(const struct rvi_task *task, void *arg),
+                   void *arg)
+{
+    for (const struct rvi_slab_chunk *chunk = slab->chunks; chunk; chunk = chunk->next) {
+        const struct rvi_task *end = chunk == slab->chunks ? slab->fresh : chunk->end;
+        for (const struct rvi_task *task = chunk->tasks; task < end; task++)
+            fn(task, arg);
+    }
 }
 
 void rvi_slab_fini(struct rvi_slab *slab)

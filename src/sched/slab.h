@@ -36,5 +36,9 @@ static inline void rvi_slab_give(struct rvi_slab *slab, struct rvi_task *task)
     slab->free = &task->run;
 }
 
+/** Call fn for every descriptor that was ever taken, given back or not; its contents must tell. */
+void rvi_slab_walk(const struct rvi_slab *slab, void (*fn)(const struct rvi_task *task, void *arg),
+                   void *arg);
+
 /** Free the chunks; descriptors still out die with them. */
 void rvi_slab_fini(struct rvi_slab *slab);

@@ -77,8 +77,11 @@ struct rvi_task {
     uint8_t state;                     /* enum rvi_task_state */
     uint8_t why;                       /* enum rvi_why, while PARKED */
     uint8_t shields;
-    _Atomic(uint8_t) poke;   /* enum rvi_poke_state; between the two */
-    int result;              /* once DONE */
+    _Atomic(uint8_t) poke; /* enum rvi_poke_state; between the two */
+    union {
+        int result;         /* once DONE */
+        uint32_t parked_ms; /* while PARKED: since when, by its worker's now_ms */
+    };
     struct rv_scope *scopes; /* the innermost open one that it owns */
     rv_time shield_until;
     struct rvi_local *locals;

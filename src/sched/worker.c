@@ -112,10 +112,18 @@ void rvi_worker_catch_up(struct rvi_worker *w)
     expire_timers(w);
 }
 
+static rv_time look_at_clock(struct rvi_worker *w)
+{
+    rv_time now = rvi_clock_now();
+
+    rvi_store_relaxed(&w->now_ms, (uint32_t)(now / RV_MILLISECOND));
+    return now;
+}
+
 /* Every so many picks. Long tasks make looks at the clock more frequent, short ones rarer. */
 static __attribute__((noinline)) void do_chores(struct rvi_worker *w)
 {
-    rv_time now = rvi_clock_now();
+    rv_time now = look_at_clock(w);
 
     rvi_timers_expire(&w->timers, now);
     if (now - w->chores_time > CHORES_NS)
@@ -322,6 +330,7 @@ void rvi_worker_park(struct rvi_worker *w, enum rvi_why why)
 
     task->state = RVI_TASK_PARKED;
     task->why = (uint8_t)why;
+    task->parked_ms = rvi_load_relaxed(&w->now_ms);
     leave(w, task, NULL);
 }
 
@@ -507,7 +516,8 @@ static struct rvi_task *search(struct rvi_worker *w)
 {
     struct rvi_sched *sched = w->sched;
     bool lingers = rvi_load_relaxed(&sched->searching) * 2 <= sched->worker_count;
-    rv_time until = lingers ? rvi_clock_now() + SEARCH_NS : 0;
+    rv_time now = look_at_clock(w);
+    rv_time until = lingers ? now + SEARCH_NS : 0;
     int looks = 0;
 
     do {
@@ -640,6 +650,9 @@ int rvi_worker_enter(struct rvi_worker *w)
         return r;
     }
     w->old_slack = rvi_timer_slack_set(TIMER_SLACK_NS);
+    w->here = &rvi_here;
+    w->thread_id = rvi_thread_id();
+    look_at_clock(w);
     rvi_here.worker = w;
     return 0;
 }
@@ -685,8 +698,17 @@ int rvi_worker_init(struct rvi_worker *w, struct rvi_sched *sched, unsigned inde
     return r;
 }
 
+/* A pause that was asked for in vain may have left its message behind. */
+static void drop_pause(struct rvi_worker *w)
+{
+    struct rvi_msg *msg = rvi_inbox_take_all(&w->inbox);
+
+    RV_CHECK(!msg || (msg == &w->pause.msg && !msg->next));
+}
+
 void rvi_worker_fini(struct rvi_worker *w)
 {
+    drop_pause(w);
     RV_CHECK(rvi_fifo_is_empty(&w->ready) && !w->next && rvi_inbox_looks_empty(&w->inbox));
     rvi_stack_cache_fini(&w->stacks);
     rvi_timers_fini(&w->timers);

@@ -15,6 +15,7 @@
 #include "queue/deque.h"
 #include "queue/inbox.h"
 #include "sched/here.h"
+#include "sched/pause.h"
 #include "sched/slab.h"
 #include "sched/task.h"
 #include "sched/why.h"
@@ -32,10 +33,12 @@ struct rvi_worker {
     struct rvi_qlink *round_end; /* in `ready`: when it has been picked, a fresh task has its turn;
                                     NULL: now */
     uint32_t next_streak;
-    uint32_t chores_every; /* ticks between looks at the clock: fewer when tasks are long */
-    uint64_t chores_tick;  /* the tick at which to look at the clock again */
-    uint8_t probes;        /* enum rvi_probe: who sees its switches */
-    bool reuses_stacks;    /* a finished task's stack serves the next one without a switch */
+    uint32_t chores_every;    /* ticks between looks at the clock: fewer when tasks are long */
+    uint64_t chores_tick;     /* the tick at which to look at the clock again */
+    uint8_t probes;           /* enum rvi_probe: who sees its switches */
+    bool reuses_stacks;       /* a finished task's stack serves the next one without a switch */
+    _Atomic(uint32_t) now_ms; /* the clock when it was last looked at, at most 64 picks ago; others
+                                 read it too */
 
     /* --- written by its own thread, read by others at any time --- */
     _Atomic(uint64_t) tick;       /* picks: changes as long as the worker gets on */
@@ -58,13 +61,16 @@ struct rvi_worker {
     struct rvi_fault_thread fault;
     struct rvi_sched *sched;
     unsigned index;
-    long old_slack; /* of the thread's timers, before */
-    uint32_t *seen; /* the tick of each worker when it was last looked at for surplus */
+    long old_slack;        /* of the thread's timers, before */
+    uint32_t *seen;        /* the tick of each worker when it was last looked at for surplus */
+    struct rvi_here *here; /* its thread's, for debuggers */
+    int thread_id;         /* the kernel's */
 
     /* --- shared; they are cache-line aligned themselves --- */
     struct rvi_deque fresh; /* tasks that have not begun */
     struct rvi_inbox inbox;
     struct rvi_sleeper sleeper;
+    struct rvi_pause pause;
 };
 
 /** Set up everything but the thread. Errors: -ENOMEM. */

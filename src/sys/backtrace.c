@@ -39,13 +39,17 @@
 #include "base/check.h"
 #include "sys/fiber_hooks.h"
 
-enum { SCAN_BYTES = 8192, PATH_PARTS = 2 };
+enum { SCAN_BYTES = 8192, PATH_PARTS = 2, CODE_MOST = 128, LONGEST_CALL = 8 };
 
 #if defined(__x86_64__)
 enum { CALL_BYTES = 1 };
 #elif defined(__aarch64__)
 enum { CALL_BYTES = 4 };
 #endif
+
+struct code {
+    uintptr_t start, end;
+};
 
 struct rvi_backtracer {
     void *session;                     /* libdw's; NULL: guess */
@@ -54,6 +58,8 @@ struct rvi_backtracer {
     size_t count, most;
     const char *own_folder; /* of the library's sources, as its debug information has it */
     size_t own_folder_length;
+    struct code code[CODE_MOST]; /* of all modules */
+    size_t code_count;
 };
 
 static bool is_in_view(const struct rvi_stack_view *view, uintptr_t address)
@@ -409,33 +415,37 @@ static void ask_libdw(struct rvi_backtracer *backtracer, struct rvi_frame *frame
 
 /* --- the guess --- */
 
-struct code_search {
-    uintptr_t address;
-    bool is_found;
-};
-
-static int is_code_of(struct dl_phdr_info *info, size_t bytes, void *arg)
+/* More modules than that go unnoticed. */
+static int learn_code(struct dl_phdr_info *info, size_t bytes, void *arg)
 {
-    struct code_search *search = arg;
+    struct rvi_backtracer *backtracer = arg;
 
     (void)bytes;
-    for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+    for (unsigned i = 0; i < info->dlpi_phnum && backtracer->code_count < CODE_MOST; i++) {
         const ElfW(Phdr) *part = &info->dlpi_phdr[i];
         uintptr_t start = info->dlpi_addr + part->p_vaddr;
-        if (part->p_type == PT_LOAD && (part->p_flags & PF_X) && (part->p_flags & PF_R) &&
-            search->address >= start + 8 && search->address < start + part->p_memsz)
-            return search->is_found = true;
+        if (part->p_type == PT_LOAD && (part->p_flags & PF_X) && (part->p_flags & PF_R))
+            backtracer->code[backtracer->code_count++] =
+                (struct code){start, start + part->p_memsz};
     }
     return 0;
 }
 
+static bool is_code(const struct rvi_backtracer *backtracer, uintptr_t address)
+{
+    for (size_t i = 0; i < backtracer->code_count; i++) {
+        const struct code *code = &backtracer->code[i];
+        if (address >= code->start + LONGEST_CALL && address < code->end)
+            return true;
+    }
+    return false;
+}
+
 /* The instruction before the address, in code, is a call: e8 with an offset, or ff /2 with an
  * operand of 0, 1 or 4 bytes; bl or blr. */
-static bool follows_a_call(uintptr_t address)
+static bool follows_a_call(const struct rvi_backtracer *backtracer, uintptr_t address)
 {
-    struct code_search search = {.address = address};
-
-    if (address < 4096 || !dl_iterate_phdr(is_code_of, &search))
+    if (!is_code(backtracer, address))
         return false;
     const unsigned char *at = (const unsigned char *)address; /* NOLINT: an address */
 #if defined(__x86_64__)
@@ -459,7 +469,7 @@ static void guess(struct rvi_backtracer *backtracer)
     if (backtracer->most)
         backtracer->pcs[backtracer->count++] = (const void *)view->regs.pc;
     for (uintptr_t at = view->regs.sp; is_in_view(view, at) && at < end; at += sizeof(uintptr_t)) {
-        if (follows_a_call(word_at(view, at)))
+        if (follows_a_call(backtracer, word_at(view, at)))
             add_return_address(backtracer, word_at(view, at));
     }
 }
@@ -470,6 +480,8 @@ struct rvi_backtracer *rvi_backtracer_new(bool exact)
 {
     struct rvi_backtracer *backtracer = rvi_calloc(1, sizeof *backtracer);
 
+    if (backtracer)
+        dl_iterate_phdr(learn_code, backtracer);
     if (backtracer && exact)
         open_session(backtracer);
     return backtracer;
@@ -526,6 +538,26 @@ void rvi_backtrace_frame(struct rvi_backtracer *backtracer, const void *pc, stru
         ask_libdw(backtracer, ret);
 }
 
+/* Of all that unwinding may read, what it makes use of: where it begins, words that lead into code,
+ * and words that lead elsewhere on the same stack, by how far (FNV-1a). */
+uint64_t rvi_stack_view_key(struct rvi_backtracer *backtracer, const struct rvi_stack_view *view)
+{
+    const uint64_t prime = 0x100000001b3;
+    uint64_t key = (0xcbf29ce484222325 ^ view->regs.pc) * prime;
+    uintptr_t end = view->high - view->low > SCAN_BYTES ? view->low + SCAN_BYTES : view->high;
+
+    for (uintptr_t at = view->regs.sp; is_in_view(view, at) && at < end; at += sizeof(uintptr_t)) {
+        uintptr_t word = word_at(view, at);
+        uint64_t mark = 0;
+        if (word >= view->low && word < view->high)
+            mark = word - view->low;
+        else if (is_code(backtracer, word))
+            mark = word;
+        key = (key ^ mark) * prime;
+    }
+    return key;
+}
+
 /* --- in words --- */
 
 bool rvi_backtrace_site(struct rvi_backtracer *backtracer, const void *const *pcs, size_t count,
@@ -570,10 +602,10 @@ void rvi_backtrace_add(struct rvi_text *text, struct rvi_backtracer *backtracer,
     size_t first = 0;
     struct rvi_frame frame;
 
+    while (count > 0 && is_ours(backtracer, pcs[count - 1]))
+        count--;
     while (first + 1 < count && is_ours(backtracer, pcs[first + 1]))
         first++;
-    while (count > first + 1 && is_ours(backtracer, pcs[count - 1]))
-        count--;
     for (size_t i = first; i < count; i++) {
         rvi_backtrace_frame(backtracer, pcs[i], &frame);
         rvi_text_add(text, "%*s", indent, "");

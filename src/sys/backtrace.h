@@ -38,7 +38,8 @@ struct rvi_frame {
 struct rvi_backtracer;
 
 /** What knows the program's modules and their debug information; used by one thread at a time. It
- * sees what is loaded now, not what is later. Blocks: reads files.
+ * sees what is loaded now, not what is later. Blocks: reads files. It wants more stack than a task
+ * has.
  *
  * @param exact  with libdw, if it can be had
  * @return NULL: no memory */
@@ -61,6 +62,10 @@ void rvi_stack_copy(char *to, const char *from, size_t bytes);
 size_t rvi_backtrace(struct rvi_backtracer *backtracer, const struct rvi_stack_view *view,
                      const void **ret_pcs, size_t most);
 
+/** A number that two stacks share only if they give the same backtrace, as far as 64 bits can tell; of
+ * a million tasks waiting alike few need unwinding. */
+uint64_t rvi_stack_view_key(struct rvi_backtracer *backtracer, const struct rvi_stack_view *view);
+
 /** What is known of an address that rvi_backtrace() has returned. */
 void rvi_backtrace_frame(struct rvi_backtracer *backtracer, const void *pc, struct rvi_frame *ret);
 
@@ -73,6 +78,7 @@ bool rvi_backtrace_site(struct rvi_backtracer *backtracer, const void *const *pc
 void rvi_frame_add(struct rvi_text *text, const struct rvi_frame *frame);
 
 /** Add a line for each frame, `indent` spaces before it: from the library's function that the
- * program has called, out to the last frame of the program. */
+ * program has called, out to the last frame of the program. None, if that has left its last frame by
+ * a tail call. */
 void rvi_backtrace_add(struct rvi_text *text, struct rvi_backtracer *backtracer,
                        const void *const *pcs, size_t count, int indent);

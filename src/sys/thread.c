@@ -68,6 +68,11 @@ long rvi_timer_slack_set(unsigned long slack_ns)
     return old;
 }
 
+int rvi_thread_id(void)
+{
+    return gettid();
+}
+
 size_t rvi_page_bytes(void)
 {
     return (size_t)sysconf(_SC_PAGESIZE);

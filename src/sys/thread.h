@@ -18,6 +18,9 @@ long rvi_timer_slack_set(unsigned long slack_ns);
 /* Wait until a thread that rvi_thread_start() has started is over. Once each. */
 void rvi_thread_join(pthread_t thread);
 
+/* The kernel's number of the calling thread. */
+int rvi_thread_id(void);
+
 size_t rvi_page_bytes(void);
 
 /* Let another thread have the core. */

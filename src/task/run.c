@@ -8,8 +8,11 @@
 #include <string.h>
 
 #include "base/opts.h"
+#include "base/seam.h"
 #include "sched/sched.h"
+#include "sys/quit.h"
 #include "sys/topology.h"
+#include "task/dump.h"
 #include "task/fork.h"
 #include "task/local.h"
 #include "task/runtime.h"
@@ -70,12 +73,24 @@ static int check_stall(rv_time stall_ns)
     return refuse("stall_ns", text, 0, RV_NEVER);
 }
 
-static int read_opts(struct rvi_sched_opts *ret, const struct rv_run_opts *opts)
+/* RAVEL_DUMP is the one variable of which 0 means something. */
+static int wants_dump(const struct rv_run_opts *known, bool *ret)
+{
+    const char *text = getenv("RAVEL_DUMP");
+
+    *ret = !known->no_quit_dump;
+    if (!text || !*text || strcmp(text, "1") == 0)
+        return 0;
+    *ret = false;
+    return strcmp(text, "0") == 0 ? 0 : refuse("RAVEL_DUMP", text, 0, 1);
+}
+
+static int read_opts(struct rvi_sched_opts *ret, bool *ret_dumps, const struct rv_run_opts *opts)
 {
     struct rv_run_opts known;
     int r = rvi_opts_copy(&known, sizeof known, opts, opts ? opts->size : 0);
 
-    if (r < 0 || (r = check_stall(known.stall_ns)) < 0)
+    if (r < 0 || (r = check_stall(known.stall_ns)) < 0 || (r = wants_dump(&known, ret_dumps)) < 0)
         return r;
     unsigned long long workers = known.workers, stack = known.stack_bytes, stall_ms = 0;
     if (known.stall_ns)
@@ -125,10 +140,11 @@ int rv_run(rv_fn *entry, void *arg, const struct rv_run_opts *opts)
     struct rvi_runtime runtime = {0};
     struct rvi_sched_opts sched_opts;
     struct rvi_sched *sched;
+    bool dumps;
 
     if (rvi_sched_self())
         return -EBUSY;
-    int r = read_opts(&sched_opts, opts);
+    int r = read_opts(&sched_opts, &dumps, opts);
     if (r < 0)
         return r;
     r = rv_limiter_new(&runtime.blocking, BLOCKING_CALLS);
@@ -138,8 +154,11 @@ int rv_run(rv_fn *entry, void *arg, const struct rv_run_opts *opts)
     if (r == 0) {
         sched->runtime = &runtime;
         sched->steal_fork = rvi_fork_steal;
+        dumps = dumps && !rvi_seam && rvi_quit_open(rvi_dump_on_quit);
         r = rvi_sched_run(sched, run_first, &first, &site);
         rvi_sched_close(sched);
+        if (dumps)
+            rvi_quit_close();
     }
     rv_limiter_free(runtime.blocking);
     return r;

@@ -798,3 +798,27 @@ void rv_scope_guard_close(struct rv_scope_guard *guard)
     *guard->err = rv_scope_close(guard->scope);
     guard->scope = NULL;
 }
+
+/* --- for dumps --- */
+
+void rvi_scope_look(const rv_scope *scope, struct rvi_scope_view *ret)
+{
+    *ret = (struct rvi_scope_view){
+        .name = scope->name,
+        .policy = scope->policy,
+        .deadline = scope->deadline,
+        .reason = rvi_cancel_reason(&scope->cancel),
+        .outer = scope->outer,
+    };
+}
+
+const struct rvi_list *rvi_scope_children(const rv_scope *scope, unsigned worker)
+{
+    if (scope->home->index == worker)
+        return &scope->here.children;
+    _Atomic(struct shard *) *shards =
+        rvi_load_acquire(&scope->elsewhere); /* pairs: scope-elsewhere */
+    const struct shard *shard =
+        shards ? rvi_load_acquire(&shards[worker]) : NULL; /* pairs: scope-shard */
+    return shard ? &shard->children : NULL;
+}

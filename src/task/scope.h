@@ -6,6 +6,8 @@
 #include <ravel/fork.h>
 #include <ravel/scope.h>
 
+#include "base/list.h"
+
 struct rvi_task;
 
 /** What a task does on behalf of others, who have to hear of it when it cannot run. */
@@ -44,3 +46,16 @@ int rvi_scope_adopt(struct rv_scope *scope, struct rvi_task *task)
 
 /** The task has ended; on its birth worker. The scope may be gone afterwards. */
 void rvi_scope_disown(struct rvi_task *task);
+/** What a dump says of a scope. Its home worker is held still. */
+struct rvi_scope_view {
+    const char *name; /* NULL: none */
+    enum rv_policy policy;
+    rv_time deadline;
+    int reason;            /* 0; or why it is cancelled, positive when by its first success */
+    const rv_scope *outer; /* its owner's next one out */
+};
+
+void rvi_scope_look(const rv_scope *scope, struct rvi_scope_view *ret);
+
+/** The children that a worker, held still, has started, linked by `sibling`; NULL: none. */
+const struct rvi_list *rvi_scope_children(const rv_scope *scope, unsigned worker);

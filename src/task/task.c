@@ -136,7 +136,9 @@ int rv_task_rename(const char *name)
         return -ENOMEM;
     memcpy(copy, name, len);
     copy[len] = '\0';
-    rvi_free(self->own_name);
+    char *old = self->own_name;
     self->own_name = copy;
+    rvi_compiler_barrier(); /* a signal handler may look at it */
+    rvi_free(old);
     return 0;
 }
