@@ -27,6 +27,11 @@
 
 /* An access at which a simulation may let another thread go first. */
 #define RVI_ACCESS(access) (RVI_POINT_DEBUG(RVI_POINT_ATOMIC), access)
+#if RVI_DEBUG_CHECKS >= 2
+#define RVI_FINE_ACCESS(access) RVI_ACCESS(access)
+#else
+#define RVI_FINE_ACCESS(access) access
+#endif
 
 /* Loads: rvi_load_ORDER(const volatile _Atomic(T) *object) -> T */
 #define rvi_load_relaxed(object) atomic_load_explicit((object), memory_order_relaxed)
@@ -35,7 +40,7 @@
 
 /* Stores: rvi_store_ORDER(_Atomic(T) *object, T value) */
 #define rvi_store_relaxed(object, value)                                                           \
-    atomic_store_explicit((object), (value), memory_order_relaxed)
+    RVI_FINE_ACCESS(atomic_store_explicit((object), (value), memory_order_relaxed))
 #define rvi_store_release(object, value)                                                           \
     RVI_ACCESS(atomic_store_explicit((object), (value), memory_order_release))
 #define rvi_store_seq_cst(object, value)                                                           \

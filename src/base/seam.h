@@ -9,8 +9,8 @@
  * A point is a place at which another thread may go on: the simulation decides whether one does, as
  * the kernel's preemption would. Points are wherever the kernel is asked, where an object's lock is
  * taken and where a message is sent to another worker; with RVI_DEBUG_CHECKS >= 1 also before each
- * atomic access that is not relaxed, each relaxed read-modify-write and each light fence. What lies
- * between two points runs as one. Accesses are explored in sequentially consistent orders only:
+ * atomic access that is not relaxed, each relaxed read-modify-write and each light fence; with 2
+ * before each relaxed store as well. What lies between two points runs as one. Accesses are explored in sequentially consistent orders only:
  * whether weaker ones would do is argued beside the code, and not tested here.
  *
  * A signal handler is no thread: it takes the seam away while it runs. */
@@ -26,6 +26,7 @@ enum rvi_point {
     RVI_POINT_FENCE,
     RVI_POINT_LOCK,  /* of an object is about to be taken */
     RVI_POINT_SEND,  /* of a message to another worker */
+    RVI_POINT_SPAWN, /* somebody may come for a fresh task */
     RVI_POINT_LOOK,  /* a blocking call begins */
     RVI_POINT_CLOCK, /* is read */
     RVI_POINT_WAIT,  /* on a word, or for a thread's end */

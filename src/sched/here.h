@@ -18,6 +18,7 @@ struct rvi_here {
     struct rvi_task *task;     /* NULL on a plain thread, and while the worker itself runs */
     struct rvi_cancel *cancel; /* of a plain thread: its token, NULL for none */
     const void *serving;       /* of a plain thread: the executor whose job it runs */
+    int why;                   /* of a plain thread that waits: enum rvi_why */
     const void *simulated;     /* of a simulated thread: which one it is */
 };
 

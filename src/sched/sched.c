@@ -224,7 +224,7 @@ int rvi_sched_open(struct rvi_sched **ret, const struct rvi_sched_opts *opts)
     pthread_once(&fences_once, rvi_fence_asym_init);
     sched->worker_count = opts->workers;
     sched->monitor.stall_ns = opts->stall_ns;
-    sched->spins = opts->workers > 1 && rvi_usable_cores() > 1;
+    sched->spins = opts->workers > 1 && rvi_usable_cores() > 1 && !rvi_seam;
     r = rvi_stack_pool_open(&sched->pool, &stacks);
     if (r < 0)
         goto free_sched;

@@ -13,6 +13,7 @@ void rvi_task_call_attention(struct rvi_worker *w)
         rvi_sched_wake_one(w->sched);
     else
         rvi_monitor_call(w->sched);
+    rvi_point(RVI_POINT_SPAWN);
 }
 
 struct rvi_worker *rvi_task_home(struct rvi_task *task)

@@ -111,13 +111,15 @@ static int wait_as_task(struct rvi_waiter *w, rv_time deadline, enum rvi_why why
 
 /* --- a plain thread waits --- */
 
-static int wait_as_thread(struct rvi_waiter *w, rv_time deadline)
+static int wait_as_thread(struct rvi_waiter *w, rv_time deadline, enum rvi_why why)
 {
-    while (!rvi_load_acquire(&w->woken)) { /* pairs: waiter-woken */
-        if (rvi_futex_wait(&w->woken, 0, deadline) == -ETIME)
-            return rvi_load_acquire(&w->woken) ? 0 : -ETIME; /* pairs: waiter-woken */
-    }
-    return 0;
+    int r = 0;
+
+    rvi_here.why = why;
+    while (r != -ETIME && !rvi_load_acquire(&w->woken)) /* pairs: waiter-woken */
+        r = rvi_futex_wait(&w->woken, 0, deadline);
+    rvi_here.why = RVI_WHY_NONE;
+    return r != -ETIME || rvi_load_acquire(&w->woken) ? 0 : -ETIME; /* pairs: waiter-woken */
 }
 
 /* --- both --- */
@@ -130,7 +132,7 @@ void rvi_waiter_deliver(struct rvi_msg *msg, void *receiver)
 void rvi_wait_always(struct rvi_waiter *w, enum rvi_why why)
 {
     if (!w->task) {
-        int r = wait_as_thread(w, RV_NEVER);
+        int r = wait_as_thread(w, RV_NEVER, why);
         RV_CHECK(r == 0);
         return;
     }
@@ -141,7 +143,7 @@ void rvi_wait_always(struct rvi_waiter *w, enum rvi_why why)
 int rvi_wait_slow(struct rvi_waiter *w, rv_time deadline, enum rvi_why why,
                   rvi_withdraw_fn *withdraw, void *object)
 {
-    int r = w->task ? wait_as_task(w, deadline, why) : wait_as_thread(w, deadline);
+    int r = w->task ? wait_as_task(w, deadline, why) : wait_as_thread(w, deadline, why);
 
     if (rvi_likely(r == 0) || withdraw(w, object))
         return r;

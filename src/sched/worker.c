@@ -578,9 +578,10 @@ static bool sleep_until_called(struct rvi_worker *w)
 
     rvi_sleeper_prepare(&w->sleeper);
     rvi_fetch_add_seq_cst(&sched->attention, 1); /* pairs: attention */
-    if (must_stay_awake(w))
+    if (must_stay_awake(w)) {
         woken = rvi_sleeper_cancel(&w->sleeper);
-    else
+        rvi_point(RVI_POINT_SPIN); /* whoever has the work may be in the middle of something */
+    } else
         woken = sleep_and_trim(w);
     rvi_fetch_sub_seq_cst(&sched->attention, 1); /* pairs: attention */
     return woken == RVI_SLEEPER_ENLISTED;

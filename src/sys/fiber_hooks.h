@@ -145,6 +145,35 @@ __attribute__((always_inline)) static inline void *rvi_stack_switch(struct rvi_s
     return rvi_stack_switch_ctx(from, &from->ctx, to, to->ctx, pass);
 }
 
+/* The switch between threads of a simulation, each of which may be on any stack just now: its own or
+ * that of a fiber. `from` and `to` are contexts that the threads keep: what is known of a stack for
+ * as long as it is left. The stack's own descriptor is untouched.
+ *
+ * First thing on the side that was switched to, `left` being what was passed. */
+static inline void rvi_context_entered(struct rvi_stack *self, struct rvi_stack *left)
+{
+#if RVI_ASAN
+    const void *low;
+    size_t bytes;
+    __sanitizer_finish_switch_fiber(self->asan_fake, &low, &bytes);
+    left->low = (char *)(uintptr_t)low;
+    left->high = left->low + bytes;
+#endif
+    (void)self;
+    (void)left;
+}
+
+__attribute__((always_inline)) static inline void rvi_context_switch(struct rvi_stack *from,
+                                                                     struct rvi_stack *to)
+{
+#if RVI_TSAN
+    from->tsan_fiber = __tsan_get_current_fiber();
+#endif
+    rvi_hooks_before_switch(from, to);
+    struct rvi_stack *left = rvi_ctx_switch(&from->ctx, to->ctx, from);
+    rvi_context_entered(from, left);
+}
+
 /* First statement of an entry function. */
 static inline void rvi_stack_entered(struct rvi_stack *self)
 {

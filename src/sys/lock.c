@@ -11,13 +11,18 @@
 
 enum { FREE, HELD, CONTENDED };
 
-enum { SPIN_TURNS = 100 };
+enum {
+    SPIN_TURNS = 100,
+    SIMULATED_TURNS = 1, /* or nobody would ever sleep */
+};
 
 /* Also while others sleep: the word stays CONTENDED for one more owner than there were sleepers, so
  * whoever gave up on sight of it would send the next one to sleep, and that one the next. */
 static bool spin_acquire(struct rvi_lock *lock)
 {
-    for (int turn = 0; turn < SPIN_TURNS; turn++) {
+    int turns = rvi_seam ? SIMULATED_TURNS : SPIN_TURNS;
+
+    for (int turn = 0; turn < turns; turn++) {
         if (rvi_load_relaxed(&lock->word) == FREE && rvi_lock_try_acquire(lock))
             return true;
         rvi_cpu_relax();

@@ -133,13 +133,30 @@ static int run_first(void *arg)
     return result;
 }
 
-int rv_run(rv_fn *entry, void *arg, const struct rv_run_opts *opts)
+int rvi_runtime_run(rv_fn *entry, void *arg, const struct rvi_sched_opts *opts)
 {
     static const struct rv_site site = {"(rv_run)", "rv_run", "entry", 0};
     struct first first = {entry, arg};
     struct rvi_runtime runtime = {0};
-    struct rvi_sched_opts sched_opts;
     struct rvi_sched *sched;
+    int r = rv_limiter_new(&runtime.blocking, BLOCKING_CALLS);
+
+    if (r < 0)
+        return r;
+    r = rvi_sched_open(&sched, opts);
+    if (r == 0) {
+        sched->runtime = &runtime;
+        sched->steal_fork = rvi_fork_steal;
+        r = rvi_sched_run(sched, run_first, &first, &site);
+        rvi_sched_close(sched);
+    }
+    rv_limiter_free(runtime.blocking);
+    return r;
+}
+
+int rv_run(rv_fn *entry, void *arg, const struct rv_run_opts *opts)
+{
+    struct rvi_sched_opts sched_opts;
     bool dumps;
 
     if (rvi_sched_self())
@@ -147,20 +164,10 @@ int rv_run(rv_fn *entry, void *arg, const struct rv_run_opts *opts)
     int r = read_opts(&sched_opts, &dumps, opts);
     if (r < 0)
         return r;
-    r = rv_limiter_new(&runtime.blocking, BLOCKING_CALLS);
-    if (r < 0)
-        return r;
-    r = rvi_sched_open(&sched, &sched_opts);
-    if (r == 0) {
-        sched->runtime = &runtime;
-        sched->steal_fork = rvi_fork_steal;
-        dumps = dumps && !rvi_seam && rvi_quit_open(rvi_dump_on_quit);
-        r = rvi_sched_run(sched, run_first, &first, &site);
-        rvi_sched_close(sched);
-        if (dumps)
-            rvi_quit_close();
-    }
-    rv_limiter_free(runtime.blocking);
+    dumps = dumps && !rvi_seam && rvi_quit_open(rvi_dump_on_quit);
+    r = rvi_runtime_run(entry, arg, &sched_opts);
+    if (dumps)
+        rvi_quit_close();
     return r;
 }
 

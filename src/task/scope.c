@@ -49,6 +49,7 @@
 #include "sched/wait.h"
 #include "sys/clock.h"
 #include "task/local.h"
+#include "task/runtime.h"
 
 /* cancel.reason of a scope that RV_FIRST_SUCCESS has ended: no error. */
 enum { REASON_SUCCESS = 1 };
@@ -211,6 +212,15 @@ static void cancel_task_here(struct rvi_task *task, struct rvi_fifo *todo)
     for (struct rv_scope *scope = task->scopes; scope; scope = scope->outer)
         cancel_from_outside(scope, todo);
     rvi_worker_nudge(rvi_worker_self(), task);
+}
+
+void rvi_task_cancel_here(struct rvi_task *task)
+{
+    struct rvi_fifo todo;
+
+    rvi_fifo_init(&todo);
+    cancel_task_here(task, &todo);
+    spread_all(&todo);
 }
 
 static void deliver_poke(struct rvi_msg *msg, void *receiver)

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* last_words.h - a line that a thread leaves behind when the process dies by its doing. */
+#pragma once
+
+/* From now on, when the calling thread aborts (a panic, an assertion), faults, calls exit() or is
+ * stopped by a sanitizer, write `line`, newline included, to standard error first. One line a
+ * thread at a time.
+ *
+ * Errors: others from sigaction(2)
+ * Lifetime: line until rvi_last_words_forget() */
+int rvi_last_words_set(const char *line) __attribute__((warn_unused_result));
+
+/* The thread has got through. */
+void rvi_last_words_forget(void);

@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: MIT */
+/* sim.c - simulated runs for programs: what a seed means, how it is replayed, what is reported.
+ *
+ * A plan is all that decides a run besides the program: seed, strategy, workers. Its text,
+ *
+ *     SEED:walk:WORKERS    SEED:pct-DEPTH-LENGTH:WORKERS
+ *
+ * is what RAVEL_SEED takes; of a bare SEED the rest is made from the options, as the first time.
+ * LENGTH is part of it because exploring measures it on the runs before.
+ *
+ * A run that is stuck is not abandoned, which would leak whatever its stacks own: it is reported,
+ * and its first task is cancelled by a message, as if from another thread, so that everybody's
+ * blocking call returns.
+ *
+ * Rejected: to derive LENGTH from nothing by drawing change points log-uniformly; it needs no
+ * measuring and weakens the guarantee by the logarithm of the longest run. */
+#include <ravel/sim.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/opts.h"
+#include "sched/sched.h"
+#include "sched/sim.h"
+#include "sched/task.h"
+#include "sys/last_words.h"
+#include "task/runtime.h"
+
+enum {
+    DEFAULT_SEEDS = 100,
+    DEFAULT_LENGTH = 1000,
+    DEFAULT_DEPTH = 3,
+    DEFAULT_STEPS = 1000000,
+    DEFAULT_STEP_NS = 100,
+    MOST_WORKERS = 64,
+    SIMULATED_CORES = 2, /* so that what chooses by cores chooses threads */
+    MOST_TASKS = 1 << 16,
+};
+
+#define MOST_STEP_NS RV_SECOND
+
+struct plan {
+    struct rvi_strategy_opts strategy;
+    unsigned workers;
+    char text[64];
+};
+
+struct run {
+    const struct rv_sim_opts *opts;
+    const struct plan *plan;
+    rv_fn *entry;
+    void *arg;
+    FILE *log;
+    struct rvi_sched *sched;
+    struct rvi_task *first; /* while it runs */
+    struct rvi_msg cancel;  /* to its home worker */
+    int stuck;              /* 0, or the -errno why */
+    int result;
+};
+
+/* --- options and plans --- */
+
+static int refuse(const char *what)
+{
+    fprintf(stderr, "ravel: rv_sim_opts.%s is out of range\n", what);
+    return -EINVAL;
+}
+
+static int read_opts(struct rv_sim_opts *ret, const struct rv_sim_opts *opts)
+{
+    int r = rvi_opts_copy(ret, sizeof *ret, opts, opts ? opts->size : 0);
+
+    if (r < 0)
+        return r;
+    if ((unsigned)ret->strategy > RV_SIM_PCT)
+        return refuse("strategy");
+    if (ret->depth > RVI_STRATEGY_DEPTH_MOST)
+        return refuse("depth");
+    if (ret->workers > MOST_WORKERS)
+        return refuse("workers");
+    if (ret->step_ns < 0 || ret->step_ns > MOST_STEP_NS)
+        return refuse("step_ns");
+    ret->depth = ret->depth ? ret->depth : DEFAULT_DEPTH;
+    ret->length = ret->length ? ret->length : DEFAULT_LENGTH;
+    ret->steps = ret->steps ? ret->steps : DEFAULT_STEPS;
+    ret->seeds = ret->seeds ? ret->seeds : DEFAULT_SEEDS;
+    ret->step_ns = ret->step_ns ? ret->step_ns : DEFAULT_STEP_NS;
+    return 0;
+}
+
+static void write_plan(struct plan *plan)
+{
+    char strategy[48] = "walk";
+
+    if (plan->strategy.kind == RVI_STRATEGY_PCT)
+        snprintf(strategy, sizeof strategy, "pct-%u-%" PRIu64, plan->strategy.depth,
+                 plan->strategy.length);
+    snprintf(plan->text, sizeof plan->text, "%" PRIu64 ":%s:%u", plan->strategy.seed, strategy,
+             plan->workers);
+}
+
+/* What the options leave open is drawn from the seed. */
+static void make_plan(struct plan *plan, const struct rv_sim_opts *opts, uint64_t seed)
+{
+    struct rvi_rng rng;
+
+    rvi_rng_seed(&rng, seed);
+    bool is_walk = rvi_rng_below(&rng, 2) == 0;
+    unsigned depth = 1 + (unsigned)rvi_rng_below(&rng, opts->depth);
+    unsigned workers = 2 + (unsigned)rvi_rng_below(&rng, 2);
+    if (opts->strategy != RV_SIM_MIXED) {
+        is_walk = opts->strategy == RV_SIM_RANDOM_WALK;
+        depth = opts->depth;
+    }
+    *plan = (struct plan){
+        .strategy = {is_walk ? RVI_STRATEGY_WALK : RVI_STRATEGY_PCT, seed, depth, opts->length},
+        .workers = opts->workers ? opts->workers : workers,
+    };
+    write_plan(plan);
+}
+
+/* A number from `least` to `most` and what follows it; NULL: there is none. */
+static const char *read_number(const char *text, uint64_t least, uint64_t most, uint64_t *ret)
+{
+    char *end;
+
+    if (*text < '0' || *text > '9')
+        return NULL;
+    errno = 0;
+    *ret = strtoull(text, &end, 10);
+    return errno == 0 && *ret >= least && *ret <= most ? end : NULL;
+}
+
+static const char *skip(const char *text, const char *word)
+{
+    size_t n = strlen(word);
+
+    return text && strncmp(text, word, n) == 0 ? text + n : NULL;
+}
+
+/* All after the seed; false: not understood. */
+static bool parse_rest(struct plan *plan, const char *text)
+{
+    const char *at = skip(text, ":walk:");
+    uint64_t depth = 1, length = 1, workers;
+
+    plan->strategy.kind = at ? RVI_STRATEGY_WALK : RVI_STRATEGY_PCT;
+    if (!at && (at = skip(text, ":pct-")))
+        at = read_number(at, 1, RVI_STRATEGY_DEPTH_MOST, &depth);
+    if (plan->strategy.kind == RVI_STRATEGY_PCT && (at = skip(at, "-")))
+        at = skip(read_number(at, 1, UINT64_MAX, &length), ":");
+    if (!at || !(at = read_number(at, 1, MOST_WORKERS, &workers)) || *at)
+        return false;
+    plan->strategy.depth = (unsigned)depth;
+    plan->strategy.length = length;
+    plan->workers = (unsigned)workers;
+    return true;
+}
+
+/* The plan of RAVEL_SEED. Returns 1; 0 when it is not set; -EINVAL. */
+static int plan_from_environment(struct plan *plan, const struct rv_sim_opts *opts)
+{
+    const char *text = getenv("RAVEL_SEED"), *rest;
+    uint64_t seed;
+
+    if (!text || !*text)
+        return 0;
+    rest = read_number(text, 0, UINT64_MAX, &seed);
+    if (rest) {
+        make_plan(plan, opts, seed);
+        if (!*rest)
+            return 1;
+        if (parse_rest(plan, rest)) {
+            write_plan(plan);
+            return 1;
+        }
+    }
+    fprintf(stderr,
+            "ravel: RAVEL_SEED=%s: give a number, or SEED:walk:WORKERS, or "
+            "SEED:pct-DEPTH-LENGTH:WORKERS\n",
+            text);
+    return -EINVAL;
+}
+
+/* --- being stuck --- */
+
+static void deliver_cancel(struct rvi_msg *msg, void *receiver)
+{
+    struct run *run = rvi_container_of(msg, struct run, cancel);
+    struct rvi_worker *home = run->first ? rvi_load_relaxed(&run->first->home) : receiver;
+
+    if (home != receiver)
+        rvi_worker_send(home, msg); /* it has migrated meanwhile */
+    else if (run->first)
+        rvi_task_cancel_here(run->first);
+}
+
+static void report_task(const struct rvi_task *task, void *arg)
+{
+    const char *is = task->state == RVI_TASK_PARKED    ? rvi_why_word((enum rvi_why)task->why)
+                     : task->state == RVI_TASK_READY   ? "its turn"
+                     : task->state == RVI_TASK_RUNNING ? "nothing: it runs"
+                                                       : NULL;
+    (void)arg;
+    if (is)
+        fprintf(stderr, "ravel:   task %" PRIu64 " '%s', started at %s:%u, waits for: %s\n",
+                task->id, rvi_task_name(task), task->site->file, task->site->line, is);
+}
+
+static void report_thread(void *arg, const char *name, enum rvi_why why)
+{
+    (void)arg;
+    fprintf(stderr, "ravel:   thread '%s' waits for: %s\n", name, rvi_why_word(why));
+}
+
+static void report_stuck(const struct run *run)
+{
+    if (run->stuck == -EDEADLK)
+        fprintf(stderr, "ravel: deadlock: nobody can run and no timer is armed\n");
+    else
+        fprintf(stderr, "ravel: %" PRIu64 " simulated steps were not enough\n", run->opts->steps);
+    for (unsigned i = 0; i < run->sched->worker_count; i++)
+        rvi_slab_walk(&run->sched->workers[i].slab, report_task, NULL);
+    rvi_sim_each_waiting(report_thread, NULL);
+}
+
+static void on_stuck(void *arg, int why)
+{
+    struct run *run = arg;
+
+    run->stuck = why;
+    if (!run->opts->quiet || !run->first)
+        report_stuck(run);
+    if (!run->first)
+        rvi_panic("the simulated runtime itself got stuck; replay it with RAVEL_SEED=%s",
+                  run->plan->text);
+    (void)rvi_cancel_set(&run->sched->cancel, -ECANCELED);
+    run->cancel.deliver = deliver_cancel;
+    rvi_worker_send(rvi_load_relaxed(&run->first->home), &run->cancel);
+}
+
+/* --- events --- */
+
+static void log_event(FILE *log, const struct rv_sim_event *event)
+{
+    fprintf(log, "%" PRIu64 " %" PRId64 " %s-%u", event->step, event->now, event->thread_name,
+            event->thread);
+    if (event->task)
+        fprintf(log, " %" PRIu64 " %s", event->task, event->task_name);
+    fprintf(log, " %s\n", event->what);
+}
+
+static void on_event(void *arg, const struct rvi_sim_event *seen)
+{
+    const struct run *run = arg;
+    struct rv_sim_event event = {
+        .size = sizeof event,
+        .step = seen->step,
+        .now = seen->now,
+        .thread = seen->thread,
+        .thread_name = seen->thread_name,
+        .task = seen->task ? seen->task->id : 0,
+        .task_name = seen->task ? rvi_task_name(seen->task) : "",
+        .what = rvi_point_word(seen->what),
+    };
+
+    if (run->log)
+        log_event(run->log, &event);
+    if (run->opts->event)
+        run->opts->event(run->opts->event_arg, &event);
+}
+
+/* --- a run --- */
+
+static int first_task(void *arg)
+{
+    struct run *run = arg;
+
+    run->sched = rvi_sched_self();
+    run->first = rvi_task_self();
+    int r = run->entry(run->arg);
+    run->first = NULL;
+    return r;
+}
+
+/* The first simulated thread. */
+static void first_thread(void *arg)
+{
+    struct run *run = arg;
+    struct rvi_sched_opts opts = {.workers = run->plan->workers, .max_stacks = MOST_TASKS};
+
+    run->result = rvi_runtime_run(first_task, run, &opts);
+}
+
+/* What the run is printed as wherever it fails. Returns what it came to. */
+static int simulate(struct run *run, struct rvi_sim_totals *ret)
+{
+    struct rvi_sim_opts opts = {
+        .strategy = run->plan->strategy,
+        .steps = run->opts->steps,
+        .step_ns = run->opts->step_ns,
+        .cores = SIMULATED_CORES,
+        .arg = run,
+        .event = run->log || run->opts->event ? on_event : NULL,
+        .stuck = on_stuck,
+    };
+    char words[160];
+
+    snprintf(words, sizeof words, "ravel: died in a simulated run; RAVEL_SEED=%s replays it\n",
+             run->plan->text);
+    if (run->log)
+        fprintf(run->log, "RAVEL_SEED=%s\n", run->plan->text);
+    int r = rvi_last_words_set(words);
+    if (r < 0)
+        return r;
+    r = rvi_sim(&opts, first_thread, run, ret);
+    rvi_last_words_forget();
+    if (r == 0)
+        r = run->stuck ? run->stuck : run->result;
+    if (r < 0 && !run->opts->quiet)
+        fprintf(stderr, "ravel: a simulated run failed: %s; RAVEL_SEED=%s replays it\n",
+                strerrordesc_np(-r) ? strerrordesc_np(-r) : "no errno", run->plan->text);
+    return r;
+}
+
+/* A run's line must be in the file when the run kills the process. */
+static int open_log(FILE **ret)
+{
+    const char *path = getenv("RAVEL_SIM_LOG");
+
+    *ret = NULL;
+    if (!path || !*path)
+        return 0;
+    *ret = fopen(path, "ae");
+    if (!*ret) {
+        int error = errno;
+        fprintf(stderr, "ravel: RAVEL_SIM_LOG=%s: %s\n", path, strerror(error));
+        return -error;
+    }
+    setlinebuf(*ret);
+    return 0;
+}
+
+static int close_log(FILE *log)
+{
+    if (!log)
+        return 0;
+    bool has_failed = ferror(log) != 0;
+    return fclose(log) != 0 || has_failed ? -EIO : 0;
+}
+
+static int run_plan(const struct run *template, const struct plan *plan, struct rvi_sim_totals *ret)
+{
+    struct run run = *template;
+
+    run.plan = plan;
+    *ret = (struct rvi_sim_totals){0};
+    int r = open_log(&run.log);
+    if (r < 0)
+        return r;
+    r = simulate(&run, ret);
+    int closed = close_log(run.log);
+    return r < 0 || closed == 0 ? r : closed;
+}
+
+int rv_sim_run(rv_fn *entry, void *arg, const struct rv_sim_opts *opts)
+{
+    struct rv_sim_opts known;
+    struct rvi_sim_totals totals;
+    struct run run = {.opts = &known, .entry = entry, .arg = arg};
+    struct plan plan;
+
+    if (rvi_sched_self() || rvi_seam)
+        return -EBUSY;
+    int r = read_opts(&known, opts);
+    if (r < 0 || (r = plan_from_environment(&plan, &known)) < 0)
+        return r;
+    if (r == 0)
+        make_plan(&plan, &known, known.seed);
+    return run_plan(&run, &plan, &totals);
+}
+
+/* --- many runs --- */
+
+static void add_to_result(struct rv_sim_result *result, const struct plan *plan,
+                          const struct rvi_sim_totals *totals)
+{
+    result->runs++;
+    result->steps += totals->steps;
+    result->seed = plan->strategy.seed;
+    result->digest = totals->digest;
+    result->elapsed = totals->elapsed;
+    memcpy(result->replay, plan->text, sizeof result->replay);
+}
+
+/* The longest run so far is what PCT takes for the length of the next ones. */
+static int explore(const struct run *run, const struct rv_sim_opts *opts,
+                   struct rv_sim_result *result)
+{
+    struct rv_sim_opts next = *opts;
+    struct rvi_sim_totals totals;
+    struct plan plan;
+    uint64_t longest = 0;
+    int r = 0;
+
+    for (uint64_t i = 0; i < opts->seeds && r >= 0; i++) {
+        make_plan(&plan, &next, opts->seed + i);
+        r = run_plan(run, &plan, &totals);
+        add_to_result(result, &plan, &totals);
+        longest = totals.steps > longest ? totals.steps : longest;
+        next.length = longest ? longest : opts->length;
+    }
+    return r < 0 ? r : 0;
+}
+
+int rv_sim_explore(rv_fn *entry, void *arg, const struct rv_sim_opts *opts,
+                   struct rv_sim_result *result)
+{
+    struct rv_sim_opts known;
+    struct rv_sim_result out = {.size = sizeof out};
+    struct rvi_sim_totals totals;
+    struct run run = {.opts = &known, .entry = entry, .arg = arg};
+    struct plan plan;
+
+    if (rvi_sched_self() || rvi_seam)
+        return -EBUSY;
+    if (result && result->size < sizeof *result)
+        return -EINVAL;
+    int r = read_opts(&known, opts);
+    if (r < 0 || (r = plan_from_environment(&plan, &known)) < 0)
+        return r;
+    if (r > 0) {
+        r = run_plan(&run, &plan, &totals);
+        add_to_result(&out, &plan, &totals);
+        r = r < 0 ? r : 0;
+    } else {
+        r = explore(&run, &known, &out);
+    }
+    if (result)
+        *result = out;
+    return r;
+}
