@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #ifndef RVI_DEBUG_CHECKS
 #define RVI_DEBUG_CHECKS 0
@@ -32,6 +33,10 @@
 
 #define rvi_likely(cond) __builtin_expect(!!(cond), 1)
 #define rvi_unlikely(cond) __builtin_expect(!!(cond), 0)
+
+/* Let a line that will be written come nearer. Any address will do, valid or not. */
+#define rvi_prefetch(address, offset_bytes)                                                        \
+    __builtin_prefetch((const void *)((uintptr_t)(address) + (offset_bytes)), 1)
 
 /* The structure of which `ptr` is the member. The conditional never yields its second operand: it
  * makes the compiler compare the type of `ptr` with the member's. */

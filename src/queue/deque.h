@@ -106,6 +106,13 @@ static inline bool rvi_deque_looks_empty(const struct rvi_deque *deque)
     return rvi_load_relaxed(&deque->top) >= rvi_load_relaxed(&deque->bottom);
 }
 
+/** What the n-th pop from now would get, if there are so many, otherwise anything: to be prefetched,
+ * never followed. Owner only. */
+static inline const void *rvi_deque_ahead(const struct rvi_deque *deque, int64_t n)
+{
+    return deque->slots[(rvi_load_relaxed(&deque->bottom) - n) & deque->mask];
+}
+
 /** How many items there are. Owner only; thieves may make it less at any time. */
 static inline size_t rvi_deque_count(const struct rvi_deque *deque)
 {

@@ -27,6 +27,8 @@ static inline struct rvi_task *rvi_slab_take(struct rvi_slab *slab)
     if (rvi_unlikely(!link))
         return rvi_slab_take_slow(slab);
     slab->free = link->next;
+    if (link->next)
+        rvi_task_prefetch(rvi_container_of(link->next, struct rvi_task, run));
     return rvi_container_of(link, struct rvi_task, run);
 }
 

@@ -50,13 +50,14 @@
 #include "sys/thread.h"
 
 enum {
-    CHORES_MOST = 64,  /* picks between two looks at the clock, at most */
-    NEXT_STREAK = 16,  /* picks of `next` in a row */
-    OLDEST_EVERY = 64, /* fresh tasks taken between two from the old end */
-    STEAL_MOST = 32,   /* fresh tasks taken from a victim at one time */
-    SEARCH_LEAST = 16, /* looks around before sleep, at least */
-    SPIN_PAUSES = 32,  /* between two of them */
-    STACKS_KEPT = 16,  /* cached stacks that keep their memory while the worker sleeps */
+    CHORES_MOST = 64,   /* picks between two looks at the clock, at most */
+    NEXT_STREAK = 16,   /* picks of `next` in a row */
+    OLDEST_EVERY = 64,  /* fresh tasks taken between two from the old end */
+    STEAL_MOST = 32,    /* fresh tasks taken from a victim at one time */
+    PREFETCH_AHEAD = 4, /* fresh tasks, counted from the one that is taken */
+    SEARCH_LEAST = 16,  /* looks around before sleep, at least */
+    SPIN_PAUSES = 32,   /* between two of them */
+    STACKS_KEPT = 16,   /* cached stacks that keep their memory while the worker sleeps */
 };
 
 #define SEARCH_NS (40 * RV_MICROSECOND)  /* about what a futex wake costs */
@@ -141,6 +142,7 @@ static __attribute__((noinline)) struct rvi_task *take_fresh_slow(struct rvi_wor
     struct rvi_task *task = rvi_unlikely(++w->fresh_taken % OLDEST_EVERY == 0)
                                 ? rvi_deque_pop_oldest(&w->fresh)
                                 : rvi_deque_pop(&w->fresh);
+    rvi_task_prefetch(rvi_deque_ahead(&w->fresh, PREFETCH_AHEAD));
     if (rvi_unlikely(rvi_load_relaxed(&w->sched->attention)) && !rvi_deque_looks_empty(&w->fresh))
         rvi_sched_wake_one(w->sched);
     return task;
@@ -169,6 +171,17 @@ HOT_INLINE struct rvi_task *take_next(struct rvi_worker *w)
     return NULL;
 }
 
+/* Who has the next turn is on its way into the cache while this one has its own: the stack, as the
+ * descriptor was fetched a turn before, and the descriptor of the one behind. */
+static inline void prefetch_ready(struct rvi_qlink *link)
+{
+    const void *ctx = rvi_container_of(link, struct rvi_task, run)->ctx;
+
+    rvi_prefetch(ctx, 0);
+    rvi_prefetch(ctx, RVI_CACHE_LINE);
+    rvi_prefetch(link->next, 0);
+}
+
 /* From the ready queue, or a fresh one when it has its turn or nobody is ready. */
 HOT_INLINE struct rvi_task *take_ready(struct rvi_worker *w)
 {
@@ -184,6 +197,8 @@ HOT_INLINE struct rvi_task *take_ready(struct rvi_worker *w)
         return NULL; /* then the round had ended */
     if (link == w->round_end)
         w->round_end = NULL;
+    if (w->ready.first)
+        prefetch_ready(w->ready.first);
     return rvi_container_of(link, struct rvi_task, run);
 }
 
@@ -463,6 +478,8 @@ static struct rvi_task *steal_from(struct rvi_worker *w, struct rvi_worker *vict
     void *loot[STEAL_MOST];
     size_t n = rvi_deque_steal(&victim->fresh, loot, STEAL_MOST);
 
+    for (size_t i = 0; i < n; i++)
+        rvi_task_prefetch(loot[i]); /* all misses at one time */
     for (size_t i = n; i > 1; i--) {
         struct rvi_task *task = loot[i - 1];
         if (rvi_deque_push(&w->fresh, task) < 0)
