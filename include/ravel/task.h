@@ -28,8 +28,17 @@ RV_API void rv_yield(void);
  * Lifetime: nothing is held */
 RV_API int rv_cancelled(void);
 
-/** Hide cancellation from the calling task for cleanup that must block. Shields nest; an inner one
- * cannot outlast the outer.
+/** Hide cancellation from the calling task for cleanup that must block.
+ *
+ * A shield hides that the scopes are cancelled in which the task is when it begins: those that it
+ * has opened, and the one that it was started in. It hides nothing of a scope opened inside it: the
+ * owner sees as ever that such a scope's deadline has passed, that a task in it has failed, that it
+ * was cancelled by name. What the shield hides is kept from the scopes inside as well, and so from
+ * their tasks. Once its time is over, or it is ended, it hides nothing any more, from scopes inside
+ * that are still open neither.
+ *
+ * Shields nest. Each hides what it hides until its own end, so a nearer one inside does not end the
+ * outer; but one inside cannot outlast the outer.
  *
  * @param until  absolute time at which cancellation shows again; RV_NEVER is refused: a shield is
  *               bounded so that nobody can make a scope hang

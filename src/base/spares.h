@@ -41,7 +41,7 @@ static inline void rvi_spares_give(struct rvi_spares *spares, void *block)
 {
     struct rvi_qlink *link = block;
 
-    if (rvi_unlikely(spares->count >= RVI_SPARES_MOST)) {
+    if (rvi_unlikely(spares->count + 1 > RVI_SPARES_MOST)) { /* MOST may be 0 */
         rvi_free(block);
         return;
     }

@@ -76,7 +76,7 @@ struct rvi_task {
     const struct rvi_cancel *cancel;   /* the innermost token that its blocking calls look at */
     uint8_t state;                     /* enum rvi_task_state */
     uint8_t why;                       /* enum rvi_why, while PARKED */
-    uint8_t shields;
+    uint8_t shields; /* begun since the innermost scope was opened; until when: shield_until */
     _Atomic(uint8_t) poke; /* enum rvi_poke_state; between the two */
     union {
         int result;         /* once DONE */

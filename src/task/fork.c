@@ -289,8 +289,7 @@ static void child_ended(struct rvi_task *task)
 static struct rv_scope *inherit(struct rvi_task *child, const struct rvi_task *parent)
 {
     child->locals = rvi_local_ref(parent->locals);
-    child->shields = parent->shields ? 1 : 0;
-    child->shield_until = parent->shield_until;
+    child->shields = rvi_scope_shield_of_fork(parent, child->arg, &child->shield_until) ? 1 : 0;
     return rvi_scope_of_fork(parent, child->arg);
 }
 

@@ -16,15 +16,21 @@
  *       which may raise it once more by spreading a cancellation to shards that are empty.
  *   S3  cancel.reason is set once, by compare-and-swap; whoever sets it sees to it that it spreads.
  *   S4  a task's open scopes form a stack, innermost first, all at home on the task's own worker.
+ *   S5  a task's open shields lie between its scopes: task.shields of them were begun inside the
+ *       innermost scope, and scope.outer_shields before that scope and inside the next one out. All
+ *       of one level end together as far as time goes, when the first of them does; and by
+ *       rv_shield_begin() none ends later than those of the levels outside.
  *
- * Spreading a cancellation. On the home worker: the owner and its inner scopes, then the
- * children. A child that runs here has its scopes cancelled (a work list instead of recursion:
- * trees of scopes are deep, stacks are not) and is nudged out of its wait. A child that was
- * stolen is poked: a message to its home worker, which does the same there. A shard elsewhere
- * gets a message and does it for its own children. A child that has not begun will see the
- * reason before its first wait; a scope opened later is born cancelled, because it looks at its
- * outer token after it is on the owner's stack, and messages are handled between tasks, or when
- * one asks rv_cancelled(), never inside another call.
+ * Spreading a cancellation. On the home worker: the owner and its next scope in, which spreads in
+ * turn, then the children. A shield between a scope and the next one in (S5) holds it up, with a
+ * timer for the shield's end; so what is inside is not cancelled, and the owner, whose blocking
+ * calls look at the innermost scope, sees nothing either. A child that runs here has its outermost
+ * scope cancelled (a work list instead of recursion: trees of scopes are deep, stacks are not) and
+ * is nudged out of its wait. A child that was stolen is poked: a message to its home worker, which
+ * does the same there. A shard elsewhere gets a message and does it for its own children. A child
+ * that has not begun will see the reason before its first wait; a scope opened later is born
+ * cancelled, because it looks at its outer token after it is on the owner's stack, and messages are
+ * handled between tasks, or when one asks rv_cancelled(), never inside another call.
  *
  * Rejected: one list under a lock (a read-modify-write for each task, and a line that bounces);
  * a global registry of tasks; counting with one atomic (every end of a task would touch it).
@@ -38,6 +44,7 @@
 #include <string.h>
 
 #include <ravel/sync.h>
+#include <ravel/task.h>
 
 #include "base/alloc.h"
 #include "base/check.h"
@@ -53,6 +60,8 @@
 
 /* cancel.reason of a scope that RV_FIRST_SUCCESS has ended: no error. */
 enum { REASON_SUCCESS = 1 };
+
+enum { MOST_SHIELDS = UINT8_MAX }; /* of one task */
 
 struct shard {
     struct rv_scope *scope;
@@ -77,9 +86,10 @@ struct rv_scope {
     const struct rvi_cancel *outer_cancel; /* the owner's token outside */
     struct rvi_fork_slot *mark; /* the owner's forks from here on are inside; NULL: all are */
     struct rvi_worker *home;
-    struct rvi_timer timer; /* deadline, or the end of the shield that it was opened under */
+    struct rvi_timer timer; /* deadline, or the end of the shields that a cancellation waits for */
     rv_time deadline;
-    rv_time shielded_until; /* cancellation from outside waits until then */
+    rv_time outer_shield_until; /* until when the outer shields keep cancellation from this scope */
+    uint8_t outer_shields;
     _Atomic(int) first_failure;
     _Atomic(uint32_t) away;
     _Atomic(_Atomic(struct shard *) *)
@@ -192,26 +202,32 @@ static void on_timer(struct rvi_timer *timer)
     spread_all(&todo);
 }
 
-/* An outer scope was cancelled; a shield delays it. Without memory for the timer it is not
- * delayed. */
+/* The next scope out was cancelled; a shield between the two delays it, and so for all that is
+ * inside. Without memory for the timer it is not delayed. */
 static void cancel_from_outside(struct rv_scope *scope, struct rvi_fifo *todo)
 {
-    if (scope->shielded_until > rvi_clock_now()) {
-        if (scope->deadline <= scope->shielded_until)
+    if (scope->outer_shields && scope->outer_shield_until > rvi_clock_now()) {
+        if (scope->deadline <= scope->outer_shield_until)
             return; /* its own timer comes first */
         rvi_timers_disarm(&scope->home->timers, &scope->timer);
-        if (rvi_timers_arm(&scope->home->timers, &scope->timer, scope->shielded_until) == 0)
+        if (rvi_timers_arm(&scope->home->timers, &scope->timer, scope->outer_shield_until) == 0)
             return;
     }
     cancel_here(scope, -ECANCELED, todo);
 }
 
-/* A task that lives on this worker is cancelled from outside: its scopes first, then itself. */
-static void cancel_task_here(struct rvi_task *task, struct rvi_fifo *todo)
+/* What an owner's scope, or what the owner was started in (NULL), being cancelled means for the
+ * owner: its next scope in is, and whoever is inside that in turn; then itself. */
+static void cancel_inside(struct rvi_task *owner, const struct rv_scope *outer,
+                          struct rvi_fifo *todo)
 {
-    for (struct rv_scope *scope = task->scopes; scope; scope = scope->outer)
-        cancel_from_outside(scope, todo);
-    rvi_worker_nudge(rvi_worker_self(), task);
+    struct rv_scope *inner = owner->scopes;
+
+    while (inner != outer && inner->outer != outer)
+        inner = inner->outer;
+    if (inner != outer)
+        cancel_from_outside(inner, todo);
+    rvi_worker_nudge(rvi_worker_self(), owner);
 }
 
 void rvi_task_cancel_here(struct rvi_task *task)
@@ -219,7 +235,7 @@ void rvi_task_cancel_here(struct rvi_task *task)
     struct rvi_fifo todo;
 
     rvi_fifo_init(&todo);
-    cancel_task_here(task, &todo);
+    cancel_inside(task, NULL, &todo);
     spread_all(&todo);
 }
 
@@ -232,7 +248,7 @@ static void deliver_poke(struct rvi_msg *msg, void *receiver)
     if (!rvi_task_poke_is_here(task))
         return;
     rvi_fifo_init(&todo);
-    cancel_task_here(task, &todo);
+    cancel_inside(task, NULL, &todo);
     rvi_task_poke_done(task);
     spread_all(&todo);
 }
@@ -243,7 +259,7 @@ static void spread_to_children(struct shard *shard, struct rvi_fifo *todo)
         struct rvi_task *task = rvi_container_of(link, struct rvi_task, sibling);
         struct rvi_worker *home = rvi_task_home(task);
         if (home == shard->worker) {
-            cancel_task_here(task, todo);
+            cancel_inside(task, NULL, todo);
         } else if (home) {
             task->poke_msg.deliver = deliver_poke;
             rvi_task_poke(task);
@@ -278,13 +294,6 @@ static void spread_elsewhere(struct rv_scope *scope)
     }
 }
 
-static void spread_to_owner(struct rv_scope *scope, struct rvi_fifo *todo)
-{
-    for (struct rv_scope *inner = scope->owner->scopes; inner != scope; inner = inner->outer)
-        cancel_from_outside(inner, todo);
-    rvi_worker_nudge(scope->home, scope->owner);
-}
-
 /* Spread every scope of the list, and those that this cancels in turn. All are at home here. */
 static void spread_all(struct rvi_fifo *todo)
 {
@@ -292,7 +301,7 @@ static void spread_all(struct rvi_fifo *todo)
 
     while ((link = rvi_fifo_pop(todo))) {
         struct rv_scope *scope = rvi_container_of(link, struct rv_scope, todo);
-        spread_to_owner(scope, todo);
+        cancel_inside(scope->owner, scope, todo);
         spread_to_children(&scope->here, todo);
         spread_elsewhere(scope);
     }
@@ -631,7 +640,6 @@ static struct rv_scope *scope_new(struct rvi_task *owner, struct rvi_worker *hom
     scope->outer_cancel = owner->cancel;
     scope->home = home;
     scope->deadline = opts->deadline ? opts->deadline : RV_NEVER;
-    scope->shielded_until = owner->shields ? owner->shield_until : 0;
     scope->here.scope = scope;
     scope->here.worker = home;
     rvi_timer_init(&scope->timer, on_timer);
@@ -648,14 +656,24 @@ static void enter(struct rvi_task *self, struct rv_scope *scope)
     if (rvi_unlikely(self->forks != NULL))
         scope->mark = rvi_forks_head(self->forks);
     rvi_forks_lock(self);
+    if (rvi_unlikely(self->shields)) {
+        scope->outer_shields = self->shields;
+        scope->outer_shield_until = self->shield_until;
+        self->shields = 0;
+    }
     self->scopes = scope;
     rvi_forks_unlock(self);
 }
 
+/* Shields that were begun inside the scope and not ended join those outside. */
 static void leave(struct rvi_task *self, struct rv_scope *scope)
 {
     rvi_forks_lock(self);
     self->scopes = scope->outer;
+    if (rvi_unlikely(scope->outer_shields)) {
+        self->shields += scope->outer_shields;
+        self->shield_until = scope->outer_shield_until;
+    }
     rvi_forks_unlock(self);
 }
 
@@ -807,6 +825,85 @@ void rv_scope_guard_close(struct rv_scope_guard *guard)
         return;
     *guard->err = rv_scope_close(guard->scope);
     guard->scope = NULL;
+}
+
+/* --- shields --- */
+
+static unsigned count_shields(const struct rvi_task *self)
+{
+    unsigned count = self->shields;
+
+    for (const struct rv_scope *scope = self->scopes; scope; scope = scope->outer)
+        count += scope->outer_shields;
+    return count;
+}
+
+/* When the shields of the levels outside the innermost scope end. */
+static rv_time outer_limit(const struct rvi_task *self)
+{
+    const struct rv_scope *scope = self->scopes;
+
+    while (scope && !scope->outer_shields)
+        scope = scope->outer;
+    return scope ? scope->outer_shield_until : RV_NEVER;
+}
+
+/* A further one of a level cannot make it end earlier, because what it hides the first one hides as
+ * well; nor later: an inner shield cannot outlast the outer. */
+int rv_shield_begin(rv_time until)
+{
+    struct rvi_task *self = rvi_task_self();
+
+    if (!self)
+        return -EPERM;
+    if (until == RV_NEVER)
+        return -EINVAL;
+    if (count_shields(self) >= MOST_SHIELDS)
+        return -EOVERFLOW;
+    rv_time limit = outer_limit(self);
+    rvi_forks_lock(self);
+    if (self->shields++ == 0)
+        self->shield_until = until < limit ? until : limit;
+    rvi_forks_unlock(self);
+    return 0;
+}
+
+/* The innermost shield, which a scope inside it may have outlived: that scope learns what has been
+ * kept from it. */
+void rv_shield_end(void)
+{
+    struct rvi_task *self = rvi_task_self();
+    struct rv_scope *kept = NULL;
+    struct rvi_fifo todo;
+
+    if (!self || count_shields(self) == 0)
+        rvi_panic("rv_shield_end() without rv_shield_begin() in this task");
+    rvi_forks_lock(self);
+    if (self->shields > 0) {
+        self->shields--;
+    } else {
+        for (kept = self->scopes; !kept->outer_shields;)
+            kept = kept->outer;
+        kept->outer_shields--;
+    }
+    rvi_forks_unlock(self);
+    if (!kept || !rvi_cancel_reason(kept->outer_cancel))
+        return;
+    rvi_fifo_init(&todo);
+    cancel_from_outside(kept, &todo);
+    spread_all(&todo);
+}
+
+bool rvi_scope_shield_of_fork(const struct rvi_task *owner, struct rvi_fork_slot *slot,
+                              rv_time *ret_until)
+{
+    const struct rv_scope *inner = NULL;
+
+    for (const struct rv_scope *scope = owner->scopes; scope && !has_fork(scope, slot);
+         scope = scope->outer)
+        inner = scope;
+    *ret_until = inner ? inner->outer_shield_until : owner->shield_until;
+    return (inner ? inner->outer_shields : owner->shields) > 0;
 }
 
 /* --- for dumps --- */

@@ -3,6 +3,8 @@
  * and forks that another worker has taken. */
 #pragma once
 
+#include <stdbool.h>
+
 #include <ravel/fork.h>
 #include <ravel/scope.h>
 
@@ -38,6 +40,11 @@ void rvi_scope_judge(rv_scope *scope, int result);
 /** The innermost scope in which `owner` made a fork; NULL: the first task, outside of any. With the
  * lock of the owner's forks held; the scope stays open until the fork is joined. */
 struct rv_scope *rvi_scope_of_fork(const struct rvi_task *owner, struct rvi_fork_slot *slot);
+
+/** Whether, and until when, a shield of the owner hides from that fork that its scope is
+ * cancelled. Likewise with the lock held. */
+bool rvi_scope_shield_of_fork(const struct rvi_task *owner, struct rvi_fork_slot *slot,
+                              rv_time *ret_until);
 
 /** Make a new task a child of a scope that somebody else keeps open. On the task's birth worker.
  * Errors: -ENOMEM */

@@ -37,38 +37,6 @@ int rv_cancelled(void)
     return reason > 0 ? -ECANCELED : reason;
 }
 
-/* --- shields --- */
-
-/* The outer limits of nested shields need not be kept: while an inner one is open the nearer limit
- * holds, and afterwards a limit that is too near only makes cancellation show earlier. */
-int rv_shield_begin(rv_time until)
-{
-    struct rvi_task *self = rvi_task_self();
-
-    if (!self)
-        return -EPERM;
-    if (until == RV_NEVER)
-        return -EINVAL;
-    if (self->shields == UINT8_MAX)
-        return -EOVERFLOW;
-    rvi_forks_lock(self);
-    if (self->shields++ == 0 || until < self->shield_until)
-        self->shield_until = until;
-    rvi_forks_unlock(self);
-    return 0;
-}
-
-void rv_shield_end(void)
-{
-    struct rvi_task *self = rvi_task_self();
-
-    if (!self || self->shields == 0)
-        rvi_panic("rv_shield_end() without rv_shield_begin() in this task");
-    rvi_forks_lock(self);
-    self->shields--;
-    rvi_forks_unlock(self);
-}
-
 /* --- where it lives --- */
 
 int rv_migrate(unsigned worker)

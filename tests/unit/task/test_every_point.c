@@ -352,6 +352,20 @@ static int sleep_a_moment(void *arg)
     return rv_sleep(MOMENT);
 }
 
+/* Whatever is cancelled outside the shield, its own deadline ends it, for its owner as well. */
+static void wait_for_deadline(void)
+{
+    int err;
+    RV_SCOPE(timed, err, .deadline = rv_after(MOMENT)) {
+        go_all(timed, 1, sleep_for_ever, NULL);
+        int r = rv_shield_begin(rv_after(MOMENT / 2)); /* over before the deadline, or soon after */
+        RV_CHECK(r == 0);
+        RV_CHECK(rv_sleep_until(RV_NEVER) < 0);
+        rv_shield_end();
+    }
+    RV_CHECK(err == -ETIME || err == -ENOMEM);
+}
+
 /* Cleans up under a shield when it is cancelled, and is done with it in time. */
 static int clean_up(int why)
 {
@@ -360,6 +374,7 @@ static int clean_up(int why)
     RV_SCOPE(cleanup, err) {
         go_all(cleanup, 2, sleep_a_moment, NULL);
         r = rv_sleep(MOMENT);
+        wait_for_deadline();
     }
     rv_shield_end();
     RV_CHECK(err != -ECANCELED && r != -ECANCELED);

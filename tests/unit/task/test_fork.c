@@ -494,6 +494,28 @@ static void a_shield_covers_what_is_forked_under_it(void)
     RV_CHECK(err == -EIO);
 }
 
+/* It may be taken before or after the scope is opened, which hides nothing from it. */
+static void a_shield_covers_what_is_forked_under_it_before_a_scope_is_opened(void)
+{
+    int err;
+    RV_SCOPE(scope, err) {
+        rv_scope_cancel(scope, -EIO);
+        RV_CHECK(rv_shield_begin(rv_after(RV_MINUTE)) == 0);
+        for (int i = 0; i < FEW; i++) {
+            struct taken taken = {.fn = sleep_a_moment};
+            int inner_err;
+            RV_CHECK(rv_fork(&taken.fork, begin_taken, &taken) == 0);
+            RV_SCOPE(inner, inner_err) {
+                while (!rvi_load_acquire(&taken.has_begun)) /* pairs: has-begun */
+                    rvi_thread_yield();
+            }
+            RV_CHECK(inner_err == 0 && rv_join(&taken.fork) == 0);
+        }
+        rv_shield_end();
+    }
+    RV_CHECK(err == -EIO);
+}
+
 static int try_to_migrate(void *arg)
 {
     (void)arg;
@@ -801,6 +823,7 @@ int main(void)
         ON_TWO(a_result_below_0_is_the_joiners_alone),
         ON_TWO(a_taken_child_inherits_task_local_values),
         ON_TWO(a_shield_covers_what_is_forked_under_it),
+        ON_TWO(a_shield_covers_what_is_forked_under_it_before_a_scope_is_opened),
         ON_TASKS(a_task_stays_while_it_may_have_forks),
         ON_TWO(a_taken_child_without_forks_may_move),
         ON_TASKS(the_function_form_sees_the_end_of_the_stack),

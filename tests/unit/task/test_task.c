@@ -196,13 +196,21 @@ static void an_inner_shield_cannot_outlast_the_outer(void)
     RV_CHECK(rv_now() >= until && rv_cancelled() == -EIO);
     rv_shield_end();
     rv_shield_end();
+    RV_CHECK(rv_scope_close(scope) == -EIO);
+}
+
+/* regress: a nearer limit of an inner shield held for the outer as well, even after its end. */
+static void an_inner_shield_does_not_end_the_outer(void)
+{
+    rv_scope *scope = open_scope(NULL);
+    rv_scope_cancel(scope, -EIO);
     begin(rv_after(LONG));
-    until = rv_after(SOON);
-    begin(until);
-    RV_CHECK(rv_sleep_until(RV_NEVER) == -ECANCELED);
-    RV_CHECK(rv_now() >= until);
+    begin(rv_now());
+    RV_CHECK(rv_cancelled() == 0 && rv_sleep(SOON) == 0);
     rv_shield_end();
+    RV_CHECK(rv_cancelled() == 0 && rv_sleep(RV_MICROSECOND) == 0);
     rv_shield_end();
+    RV_CHECK(rv_cancelled() == -EIO);
     RV_CHECK(rv_scope_close(scope) == -EIO);
 }
 
@@ -226,6 +234,12 @@ static void no_shield_is_for_ever(void)
     RV_CHECK(rv_shield_begin(RV_NEVER) == -EINVAL);
     begin(RV_NEVER - 1);
     rv_shield_end();
+}
+
+static int break_down(void *arg)
+{
+    (void)arg;
+    return -EXDEV;
 }
 
 /* What may happen under a shield only when its time is over. */
@@ -319,6 +333,127 @@ static void without_memory_a_shielded_scope_is_cancelled_at_once(void)
         RV_CHECK(rv_scope_reason(cleanup) == -ECANCELED);
     }
     RV_CHECK(err == -ECANCELED);
+    rv_shield_end();
+    RV_CHECK(rv_scope_close(scope) == -EIO);
+}
+
+/* regress: its owner, in the shield, did not see it. */
+static void a_scope_inside_a_shield_is_cancelled_for_its_owner_too(void)
+{
+    rv_scope *scope = open_scope(NULL);
+    int err;
+    rv_scope_cancel(scope, -EIO);
+    begin(rv_after(LONG));
+    RV_SCOPE(cleanup, err, .deadline = rv_after(SOON))
+        RV_CHECK(rv_sleep_until(RV_NEVER) == -ECANCELED && rv_cancelled() == -ETIME);
+    RV_CHECK(err == -ETIME);
+    RV_SCOPE(cleanup, err) {
+        rv_scope_cancel(cleanup, -EPIPE);
+        RV_CHECK(rv_sleep_until(RV_NEVER) == -ECANCELED && rv_cancelled() == -EPIPE);
+    }
+    RV_CHECK(err == -EPIPE && rv_cancelled() == 0);
+    RV_SCOPE(cleanup, err) {
+        go(cleanup, break_down, NULL);
+        RV_CHECK(rv_sleep_until(RV_NEVER) == -ECANCELED);
+    }
+    RV_CHECK(err == -EXDEV && rv_cancelled() == 0);
+    rv_shield_end();
+    RV_CHECK(rv_scope_close(scope) == -EIO);
+}
+
+/* regress: each scope inside a shield was kept from every other one's cancellation. */
+static void scopes_inside_one_shield_cancel_each_other(void)
+{
+    rv_scope *first, *second;
+    begin(rv_after(LONG));
+    first = open_scope(NULL);
+    second = open_scope(NULL);
+    go(second, sleep_for_ever, NULL);
+    rv_scope_cancel(first, -EPIPE);
+    RV_CHECK(rv_sleep_until(RV_NEVER) == -ECANCELED);
+    RV_CHECK(rv_scope_close(second) == -ECANCELED);
+    RV_CHECK(rv_scope_close(first) == -EPIPE);
+    rv_shield_end();
+}
+
+/* regress: they stayed shielded for as long as the shield would have lasted. */
+static void the_end_of_a_shield_reaches_the_scopes_inside(void)
+{
+    for (int i = 0; i < 4; i++) {
+        rv_scope *scope = open_scope(NULL), *inside, *innermost;
+        bool before = i & 1;
+        begin(rv_after(LONG));
+        if (i & 2)
+            begin(rv_after(LONG));
+        inside = open_scope(&(struct rv_scope_opts){.deadline = i & 2 ? rv_after(LONG / 2) : 0});
+        innermost = open_scope(NULL);
+        go(innermost, sleep_for_ever, NULL);
+        if (before)
+            rv_scope_cancel(scope, -EIO);
+        RV_CHECK(rv_sleep(RV_MICROSECOND) == 0 && rv_scope_reason(inside) == 0);
+        if (i & 2)
+            rv_shield_end();
+        RV_CHECK(rv_sleep(RV_MICROSECOND) == 0 && rv_scope_reason(inside) == 0);
+        rv_shield_end();
+        if (!before)
+            rv_scope_cancel(scope, -EIO);
+        RV_CHECK(rv_cancelled() == -ECANCELED && rv_sleep_until(RV_NEVER) == -ECANCELED);
+        RV_CHECK(rv_scope_close(innermost) == -ECANCELED);
+        RV_CHECK(rv_scope_close(inside) == -ECANCELED);
+        RV_CHECK(rv_scope_close(scope) == -EIO);
+    }
+}
+
+static void a_shield_goes_on_when_the_scope_it_was_begun_in_is_closed(void)
+{
+    rv_scope *scope = open_scope(NULL), *inside = open_scope(NULL);
+    rv_scope_cancel(scope, -EIO);
+    begin(rv_after(LONG));
+    RV_CHECK(rv_cancelled() == 0);
+    RV_CHECK(rv_scope_close(inside) == -ECANCELED);
+    RV_CHECK(rv_cancelled() == 0 && rv_sleep(RV_MICROSECOND) == 0);
+    rv_shield_end();
+    RV_CHECK(rv_cancelled() == -EIO);
+    RV_CHECK(rv_scope_close(scope) == -EIO);
+}
+
+/* One shield outside, one inside a scope between the two. */
+static void each_shield_hides_its_own(void)
+{
+    rv_scope *scope = open_scope(NULL);
+    begin(rv_after(LONG));
+    rv_scope *between = open_scope(NULL);
+    begin(rv_after(LONG));
+    rv_scope *inside = open_scope(NULL);
+    rv_scope_cancel(scope, -EIO);
+    RV_CHECK(rv_scope_reason(between) == 0 && rv_scope_reason(inside) == 0);
+    rv_scope_cancel(between, -EPIPE);
+    RV_CHECK(rv_scope_reason(inside) == 0 && rv_cancelled() == 0);
+    RV_CHECK(rv_scope_close(inside) == 0);
+    RV_CHECK(rv_cancelled() == 0 && rv_sleep(RV_MICROSECOND) == 0);
+    rv_shield_end();
+    RV_CHECK(rv_cancelled() == -EPIPE);
+    RV_CHECK(rv_scope_close(between) == -EPIPE);
+    RV_CHECK(rv_cancelled() == 0);
+    rv_shield_end();
+    RV_CHECK(rv_cancelled() == -EIO);
+    RV_CHECK(rv_scope_close(scope) == -EIO);
+}
+
+static void a_shield_in_a_scope_cannot_outlast_the_one_around_it(void)
+{
+    rv_scope *scope = open_scope(NULL);
+    rv_time until = rv_after(SOON);
+    rv_scope_cancel(scope, -EIO);
+    begin(until);
+    rv_scope *inside = open_scope(NULL);
+    begin(rv_after(LONG));
+    rv_scope *innermost = open_scope(NULL);
+    RV_CHECK(rv_sleep_until(RV_NEVER) == -ECANCELED && rv_now() >= until);
+    RV_CHECK(rv_scope_close(innermost) == -ECANCELED);
+    RV_CHECK(rv_cancelled() == -ECANCELED);
+    rv_shield_end();
+    RV_CHECK(rv_scope_close(inside) == -ECANCELED);
     rv_shield_end();
     RV_CHECK(rv_scope_close(scope) == -EIO);
 }
@@ -565,6 +700,13 @@ int main(void)
         ON_TASKS(without_cancellation_a_wait_outlasts_its_shield),
         ON_TASKS(a_shield_whose_time_is_over_hides_nothing),
         ON_TASKS(an_inner_shield_cannot_outlast_the_outer),
+        ON_TASKS(an_inner_shield_does_not_end_the_outer),
+        ON_TASKS(a_scope_inside_a_shield_is_cancelled_for_its_owner_too),
+        ON_TASKS(scopes_inside_one_shield_cancel_each_other),
+        ON_TASKS(the_end_of_a_shield_reaches_the_scopes_inside),
+        ON_TASKS(a_shield_goes_on_when_the_scope_it_was_begun_in_is_closed),
+        ON_TASKS(each_shield_hides_its_own),
+        ON_TASKS(a_shield_in_a_scope_cannot_outlast_the_one_around_it),
         ON_TASKS(shields_nest_two_hundred_and_fifty_five_deep),
         ON_TASKS(no_shield_is_for_ever),
         ON_TASKS(scopes_under_a_shield_can_clean_up),
