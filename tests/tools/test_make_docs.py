@@ -115,6 +115,8 @@ class Docstrings(unittest.TestCase):
                          ["any that fn returned"])
         self.assertEqual(docstring.parse_errors("while it runs: -ETIME late, -EPERM no").items,
                          [("-ETIME", "while it runs: late"), ("-EPERM", "while it runs: no")])
+        self.assertEqual(docstring.parse_errors("-EIO, -EPIPE closed; -EPERM no").items,
+                         [("-EIO", "closed"), ("-EPIPE", "closed"), ("-EPERM", "no")])
 
     def test_a_macro_has_the_contract_of_what_it_calls(self):
         entry = self.entry("rv_send_to")

@@ -10,16 +10,18 @@
      * Errors:  -EPIPE closed; -ETIME deadline
      * Blocks:  ...
      * Threads: ...
-     * Lifetime: ... */
+     * Lifetime: ...
+     * Source:  of an algorithm: paper, author, year */
 """
 
 import re
 from typing import NamedTuple
 
 LABELS = ("Errors", "Blocks", "Threads", "Lifetime")
+OPTIONAL = ("Source",)      # of an algorithm
 FIELD = re.compile(r"@param\s+(?P<param>\w+|\.\.\.)\s*(?P<text>.*)|"
                    r"@(?P<tag>return)\b\s*(?P<said>.*)|"
-                   r"(?P<label>" + "|".join(LABELS) + r"):\s*(?P<rest>.*)")
+                   r"(?P<label>" + "|".join(LABELS + OPTIONAL) + r"):\s*(?P<rest>.*)")
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z`\"])")
 ITEM = re.compile(r"\s{0,3}[-*]\s+(.*)")
 
@@ -147,11 +149,13 @@ def parse_essay(comment):
 
 
 def errors_in(part, when):
-    """One error, or, behind the words of when they come, several with commas between them."""
-    pieces = re.split(r",\s+(?=-E)", part) if when else [part]
-    for piece in pieces:
-        code, words = re.match(r"(-E[A-Z0-9]+)\b:?\s*(.*)", piece, re.S).groups()
-        yield code, f"{when}: {words}" if when else words
+    """The errors of one part, with commas between them; one that is bare shares the next one's
+    words: "-EIO, -EPIPE the peer is gone". `when` are words before the first."""
+    pieces = [re.match(r"(-E[A-Z0-9]+)\b:?\s*(.*)", piece, re.S).groups()
+              for piece in re.split(r",\s+(?=-E)", part)]
+    for n, (code, _) in enumerate(pieces):
+        words = next((w for _, w in pieces[n:] if w), "")
+        yield code, f"{when}: {words}" if when and words else words or when or ""
 
 
 def parse_errors(text):

@@ -202,15 +202,15 @@ def mentioned_types(entry, model):
             e.name not in ("rv_site", "rv_job")]
 
 
-def errors(page, text):
+def errors(page, text, names):
     parsed = parse_errors(text)
     page.section("ERRORS")
     if not parsed.items and not parsed.notes:
         page.add("None.")
     for code, words in parsed.items:
-        page.tagged(f"\\fB\\{code}\\fP", sentence(words or USUAL.get(code, "")))
+        page.tagged(f"\\fB\\{code}\\fP", sentence(words or USUAL.get(code, ""), names))
     for note in parsed.notes:
-        page.paragraph(sentence(note))
+        page.paragraph(sentence(note, names))
 
 
 def see_also(page, names, concept):
@@ -251,8 +251,9 @@ def call_page(entry, concept, model):
         page.section("RETURN VALUE")
         page.add(page.rich(sentence(contract.returns, names)))
     if contract.fields.get("Errors"):
-        errors(page, contract.fields["Errors"])
-    for label, title in (("Blocks", "BLOCKING"), ("Threads", "THREADS"), ("Lifetime", "LIFETIME")):
+        errors(page, contract.fields["Errors"], names)
+    for label, title in (("Blocks", "BLOCKING"), ("Threads", "THREADS"), ("Lifetime", "LIFETIME"),
+                         ("Source", "SOURCE")):
         if contract.fields.get(label):
             page.section(title)
             page.add(page.rich(sentence(contract.fields[label], names)))

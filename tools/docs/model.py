@@ -150,26 +150,32 @@ def load(root, version):
     return Model(concepts, version)
 
 
-def environment(model):
-    """Every RAVEL_ variable that a docstring or a field's comment names, once, in order.
+def variable_of_field(entry, member, match):
+    """A field's comment says "(RAVEL_WORKERS)" or "(RAVEL_WORKERS: 1 to 1024)" behind its words."""
+    text = (member.doc[:match.start()] + member.doc[match.end():]).strip()
+    where = f"{entry.symbol.kind} {entry.name}, field {member.name}"
+    return Variable(match["name"], where, entry.name, text, match["values"] or "")
 
-    A field's comment says "(RAVEL_WORKERS)" or "(RAVEL_WORKERS: 1 to 1024)" behind its words."""
-    found = {}
-    for entry in model.entries():
-        symbol = entry.symbol
-        for member in symbol.members:
-            for match in VARIABLE.finditer(member.doc):
-                text = (member.doc[:match.start()] + member.doc[match.end():]).strip()
-                where = f"{symbol.kind} {symbol.name}, field {member.name}"
-                found.setdefault(match["name"], Variable(match["name"], where, symbol.name, text,
-                                                         match["values"] or ""))
-        for text in sentences(entry.doc):
-            for name in re.findall(r"\bRAVEL_[A-Z_]*[A-Z]\b", text):
-                found.setdefault(name, Variable(name, f"{symbol.name}()", symbol.name, text, ""))
-    return list(found.values())
+
+def environment(model):
+    """Every RAVEL_ variable that a docstring or a field's comment names, once. The field that it
+    fills in tells best of it, then the call that it changes, then what else names it."""
+    entries = model.entries()
+    found = [variable_of_field(e, m, match)
+             for e in entries for m in e.symbol.members for match in VARIABLE.finditer(m.doc)]
+    for entry in sorted(entries, key=lambda e: not e.is_callable):
+        where = f"{entry.name}()" if entry.is_callable else entry.symbol.text
+        for text in sentences(entry.doc) + [s for m in entry.symbol.members for s in split(m.doc)]:
+            found += [Variable(name, where, entry.name, text, "")
+                      for name in re.findall(r"\bRAVEL_[A-Z_]*[A-Z]\b", text)]
+    return list({v.name: v for v in reversed(found)}.values())[::-1]
+
+
+def split(text):
+    return re.split(r"(?<=[.;])\s+", text)
 
 
 def sentences(doc):
     texts = [b.text for b in doc.description] + [i for b in doc.description for i in b.items]
     texts += [doc.returns] + [t for _, t in doc.params] + list(doc.fields.values())
-    return [s for t in texts for s in re.split(r"(?<=[.;])\s+", t)]
+    return [s for t in texts for s in split(t)]

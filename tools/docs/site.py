@@ -249,7 +249,7 @@ def article(links, entry):
     if contract.fields.get("Errors"):
         out += ["<h4>Errors</h4>", errors(links, contract.fields["Errors"])]
     facts = [("", label, links.prose(contract.fields[label]))
-             for label in ("Blocks", "Threads", "Lifetime") if contract.fields.get(label)]
+             for label in ("Blocks", "Threads", "Lifetime", "Source") if contract.fields.get(label)]
     out += [described(facts, "facts"), "</article>"]
     return "\n".join(filter(None, out))
 
