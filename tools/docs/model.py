@@ -177,5 +177,5 @@ def split(text):
 
 def sentences(doc):
     texts = [b.text for b in doc.description] + [i for b in doc.description for i in b.items]
-    texts += [doc.returns] + [t for _, t in doc.params] + list(doc.fields.values())
+    texts += [doc.returns] + [t for _, t in doc.params]
     return [s for t in texts for s in split(t)]
