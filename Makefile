@@ -47,8 +47,9 @@ install: all writable
 	@[ "$$(cat $(TREE)/prefix 2>/dev/null || echo /usr/local)" = "$(abspath $(PREFIX))" ] || \
 	    { meson configure $(TREE) --prefix=$(abspath $(PREFIX)) && \
 	      echo "$(abspath $(PREFIX))" >$(TREE)/prefix && ninja -C $(TREE); }
-	@meson install -C $(TREE) --no-rebuild $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
+	@meson install -C $(TREE) --quiet --no-rebuild $(if $(DESTDIR),--destdir $(abspath $(DESTDIR)))
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" -ne 0 ] || ldconfig
+	@echo 'installed below $(DESTDIR)$(abspath $(PREFIX)); read: man 7 ravel'
 
 uninstall: writable
 	@ninja -C $(TREE) uninstall
