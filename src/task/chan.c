@@ -77,6 +77,9 @@
 
 #define SHUT ((uint64_t)1 << 63)
 
+/* The way of an item in and out on one worker is one function each, without a frame. */
+#define PATH __attribute__((always_inline)) static inline
+
 enum {
     BRIEF_LOOKS = 4,          /* at a full or empty channel, with pauses in between */
     LOOKS = 16,               /* in all, before waiting in line */
@@ -94,7 +97,7 @@ static struct slot no_slot;
 
 /* The sizes of numbers and pointers are copied by a move or two instead of a call. No bytes: the
  * addresses may be NULL. */
-static inline void copy_item(void *to, const void *from, size_t bytes)
+PATH void copy_item(void *to, const void *from, size_t bytes)
 {
     if (rvi_likely(bytes == 8)) {
         memcpy(to, from, 8);
@@ -116,22 +119,22 @@ static inline void copy_item(void *to, const void *from, size_t bytes)
 
 /* --- places --- */
 
-static inline uint64_t offset_of(const struct rv_chan *ch, uint64_t place)
+PATH uint64_t offset_of(const struct rv_chan *ch, uint64_t place)
 {
     return place & ch->offset_mask;
 }
 
-static inline struct slot *slot_at(const struct rv_chan *ch, uint64_t place)
+PATH struct slot *slot_at(const struct rv_chan *ch, uint64_t place)
 {
     return (struct slot *)(void *)(ch->ring + offset_of(ch, place));
 }
 
-static inline uint64_t lap_of(const struct rv_chan *ch)
+PATH uint64_t lap_of(const struct rv_chan *ch)
 {
     return ch->offset_mask + 1;
 }
 
-static inline uint64_t next_place(const struct rv_chan *ch, uint64_t place)
+PATH uint64_t next_place(const struct rv_chan *ch, uint64_t place)
 {
     uint64_t offset = offset_of(ch, place);
 
@@ -139,17 +142,17 @@ static inline uint64_t next_place(const struct rv_chan *ch, uint64_t place)
 }
 
 /* The turn of a slot that is free for `place`; for a place that is shut, the turn of none. */
-static inline uint64_t free_turn(const struct rv_chan *ch, uint64_t place)
+PATH uint64_t free_turn(const struct rv_chan *ch, uint64_t place)
 {
     return place - offset_of(ch, place);
 }
 
-static inline uint64_t full_turn(const struct rv_chan *ch, uint64_t place)
+PATH uint64_t full_turn(const struct rv_chan *ch, uint64_t place)
 {
     return free_turn(ch, place) + 1;
 }
 
-static inline uint64_t free_turn_after(const struct rv_chan *ch, uint64_t place)
+PATH uint64_t free_turn_after(const struct rv_chan *ch, uint64_t place)
 {
     return free_turn(ch, place) + lap_of(ch);
 }
@@ -514,7 +517,27 @@ static __attribute__((noinline)) int send_otherwise(struct rv_chan *ch, const vo
     return send_locked(ch, rvi_bias_lock(&ch->lock), item, may_wait, deadline);
 }
 
-static inline int send_item(struct rv_chan *ch, const void *item, bool may_wait, rv_time deadline)
+/* With the bias, and room at `tail`. What is not of the size of a number or a pointer is put by a
+ * copy of this that needs a frame. */
+PATH void put_biased(struct rv_chan *ch, struct slot *slot, uint64_t tail, const void *item,
+                     size_t bytes)
+{
+    uint64_t turn = full_turn(ch, tail);
+
+    copy_item(slot->item, item, bytes);
+    rvi_store_relaxed(&slot->turn, turn);
+    rvi_store_relaxed(&ch->tail, next_place(ch, tail));
+    rvi_bias_unlock(&ch->lock, true);
+}
+
+static __attribute__((noinline)) int put_any(struct rv_chan *ch, struct slot *slot, uint64_t tail,
+                                             const void *item)
+{
+    put_biased(ch, slot, tail, item, ch->item_bytes);
+    return 0;
+}
+
+PATH int send_item(struct rv_chan *ch, const void *item, bool may_wait, rv_time deadline)
 {
     if (rvi_unlikely(!rvi_bias_try_lock(&ch->lock)))
         return send_otherwise(ch, item, may_wait, deadline);
@@ -523,10 +546,9 @@ static inline int send_item(struct rv_chan *ch, const void *item, bool may_wait,
     struct slot *slot = slot_at(ch, tail);
     if (rvi_unlikely(rvi_load_relaxed(&slot->turn) != free_turn(ch, tail)))
         return send_locked(ch, true, item, may_wait, deadline);
-    copy_item(slot->item, item, ch->item_bytes);
-    rvi_store_relaxed(&slot->turn, full_turn(ch, tail));
-    rvi_store_relaxed(&ch->tail, next_place(ch, tail));
-    rvi_bias_unlock(&ch->lock, true);
+    if (rvi_unlikely(ch->item_bytes != 8))
+        return put_any(ch, slot, tail, item);
+    put_biased(ch, slot, tail, item, 8);
     return 0;
 }
 
@@ -545,7 +567,25 @@ static __attribute__((noinline)) int recv_otherwise(struct rv_chan *ch, void *re
     return recv_locked(ch, rvi_bias_lock(&ch->lock), ret_item, may_wait, deadline);
 }
 
-static inline int recv_item(struct rv_chan *ch, void *ret_item, bool may_wait, rv_time deadline)
+PATH void take_biased(struct rv_chan *ch, struct slot *slot, uint64_t head, void *ret_item,
+                      size_t bytes)
+{
+    uint64_t turn = free_turn_after(ch, head);
+
+    copy_item(ret_item, slot->item, bytes);
+    rvi_store_relaxed(&slot->turn, turn);
+    rvi_store_relaxed(&ch->head, next_place(ch, head));
+    rvi_bias_unlock(&ch->lock, true);
+}
+
+static __attribute__((noinline)) int take_any(struct rv_chan *ch, struct slot *slot, uint64_t head,
+                                              void *ret_item)
+{
+    take_biased(ch, slot, head, ret_item, ch->item_bytes);
+    return 0;
+}
+
+PATH int recv_item(struct rv_chan *ch, void *ret_item, bool may_wait, rv_time deadline)
 {
     if (rvi_unlikely(!rvi_bias_try_lock(&ch->lock)))
         return recv_otherwise(ch, ret_item, may_wait, deadline);
@@ -554,10 +594,9 @@ static inline int recv_item(struct rv_chan *ch, void *ret_item, bool may_wait, r
     struct slot *slot = slot_at(ch, head);
     if (rvi_unlikely(rvi_load_relaxed(&slot->turn) != full_turn(ch, head)))
         return recv_locked(ch, true, ret_item, may_wait, deadline);
-    copy_item(ret_item, slot->item, ch->item_bytes);
-    rvi_store_relaxed(&slot->turn, free_turn_after(ch, head));
-    rvi_store_relaxed(&ch->head, next_place(ch, head));
-    rvi_bias_unlock(&ch->lock, true);
+    if (rvi_unlikely(ch->item_bytes != 8))
+        return take_any(ch, slot, head, ret_item);
+    take_biased(ch, slot, head, ret_item, 8);
     return 0;
 }
 
