@@ -18,6 +18,7 @@
 #include <ravel/run.h>
 #include <ravel/rwlock.h>
 #include <ravel/scope.h>
+#include <ravel/select.h>
 #include <ravel/sim.h>
 #include <ravel/strand.h>
 #include <ravel/sync.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* chan.h - bounded channels: items of one size, copied in and out, first in first out. */
+/* chan.h - bounded channels: items of one size, copied in and out, first in first out.
+ *
+ * A channel costs three cache lines and, for each item of its capacity, the item's bytes rounded up
+ * to a multiple of 8, and 8 more. rv_select (select.h) waits at several. */
 #pragma once
 
 #include <ravel/def.h>

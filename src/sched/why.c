@@ -52,6 +52,8 @@ const char *rvi_why_word(enum rvi_why why)
         return "strand close";
     case RVI_WHY_TICKER:
         return "ticker";
+    case RVI_WHY_SELECT:
+        return "select";
     }
     return "unknown";
 }

@@ -28,6 +28,8 @@ enum rvi_why {
     RVI_WHY_STRAND_JOB,
     RVI_WHY_STRAND_CLOSE,
     RVI_WHY_TICKER,
+    RVI_WHY_SELECT,
+    RVI_WHY_LAST = RVI_WHY_SELECT,
 };
 
 /** One or two words; static. */

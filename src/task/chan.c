@@ -74,8 +74,10 @@
 #include "sched/worker.h"
 #include "sys/cpu.h"
 #include "sys/thread.h"
+#include "task/select.h"
 
 #define SHUT ((uint64_t)1 << 63)
+#define NO_PLACE UINT64_MAX
 
 /* The way of an item in and out on one worker is one function each, without a frame. */
 #define PATH __attribute__((always_inline)) static inline
@@ -239,7 +241,7 @@ static __attribute__((noinline)) void shut(struct rv_chan *ch)
         rvi_store_release(&ch->is_shared, true); /* pairs: chan-shared */
 }
 
-bool rvi_chan_lock(struct rv_chan *ch)
+static inline bool lock_chan(struct rv_chan *ch)
 {
     bool biased = rvi_bias_lock(&ch->lock);
 
@@ -258,7 +260,7 @@ static inline void settle(struct rv_chan *ch, bool waits)
     RV_DCHECK_SLOW(is_valid(ch));
 }
 
-void rvi_chan_unlock(struct rv_chan *ch, bool biased)
+static inline void unlock_chan(struct rv_chan *ch, bool biased)
 {
     settle(ch, somebody_waits(ch));
     rvi_bias_unlock(&ch->lock, biased);
@@ -298,7 +300,7 @@ static inline bool reserve_tail(struct rv_chan *ch, struct rvi_deal *deal)
 
 static inline bool send_begin(struct rv_chan *ch, struct rvi_deal *deal)
 {
-    *deal = (struct rvi_deal){rvi_entry_pop(&ch->receivers), RVI_NO_PLACE, 0};
+    *deal = (struct rvi_deal){rvi_entry_pop(&ch->receivers), NO_PLACE, 0};
     if (deal->peer != NULL) {
         ch->passed_by++;
         return true;
@@ -316,7 +318,7 @@ static inline int send_finish(struct rv_chan *ch, const struct rvi_deal *deal, c
         copy_item(deal->peer->item.to, item, ch->item_bytes);
         deal->peer->result = 0;
         rvi_entry_wake(deal->peer);
-    } else if (deal->place != RVI_NO_PLACE) {
+    } else if (deal->place != NO_PLACE) {
         struct slot *slot = slot_at(ch, deal->place);
         await_turn(slot, free_turn(ch, deal->place));
         copy_item(slot->item, item, ch->item_bytes);
@@ -341,7 +343,7 @@ static __attribute__((noinline)) int send_locked(struct rv_chan *ch, bool biased
         }
         deal.result = -EAGAIN;
     }
-    rvi_chan_unlock(ch, biased);
+    unlock_chan(ch, biased);
     return send_finish(ch, &deal, item);
 }
 
@@ -379,7 +381,7 @@ static inline bool reserve_head(struct rv_chan *ch, struct rvi_deal *deal)
 
 static inline bool recv_begin(struct rv_chan *ch, struct rvi_deal *deal)
 {
-    *deal = (struct rvi_deal){rvi_entry_pop(&ch->senders), RVI_NO_PLACE, 0};
+    *deal = (struct rvi_deal){rvi_entry_pop(&ch->senders), NO_PLACE, 0};
     if (reserve_head(ch, deal))
         return true;
     RV_DCHECK(deal->peer == NULL);
@@ -404,7 +406,7 @@ static inline void use_slot(struct rv_chan *ch, const struct rvi_deal *deal, voi
 
 static inline int recv_finish(struct rv_chan *ch, const struct rvi_deal *deal, void *ret_item)
 {
-    if (deal->place != RVI_NO_PLACE)
+    if (deal->place != NO_PLACE)
         use_slot(ch, deal, ret_item);
     else if (deal->peer != NULL)
         copy_item(ret_item, deal->peer->item.from, ch->item_bytes);
@@ -431,7 +433,7 @@ static __attribute__((noinline)) int recv_locked(struct rv_chan *ch, bool biased
         }
         deal.result = -EAGAIN;
     }
-    rvi_chan_unlock(ch, biased);
+    unlock_chan(ch, biased);
     return recv_finish(ch, &deal, ret_item);
 }
 
@@ -641,12 +643,12 @@ int rv_chan_recv(rv_chan *ch, void *ret_item, rv_time deadline)
 
 void rv_chan_close(rv_chan *ch)
 {
-    bool biased = rvi_chan_lock(ch);
+    bool biased = lock_chan(ch);
 
     ch->closed = true;
     struct rvi_link *senders = rvi_entries_pop_all(&ch->senders);
     struct rvi_link *receivers = rvi_entries_pop_all(&ch->receivers);
-    rvi_chan_unlock(ch, biased);
+    unlock_chan(ch, biased);
     rvi_entries_wake(senders);
     rvi_entries_wake(receivers);
 }
@@ -671,30 +673,88 @@ size_t rv_chan_count(rv_chan *ch)
 
 /* --- for the others in this room --- */
 
-bool rvi_chan_send_begin(struct rv_chan *ch, struct rvi_deal *deal)
-{
-    return send_begin(ch, deal);
-}
-
-int rvi_chan_send_finish(struct rv_chan *ch, const struct rvi_deal *deal, const void *item)
-{
-    return send_finish(ch, deal, item);
-}
-
-bool rvi_chan_recv_begin(struct rv_chan *ch, struct rvi_deal *deal)
-{
-    return recv_begin(ch, deal);
-}
-
-int rvi_chan_recv_finish(struct rv_chan *ch, const struct rvi_deal *deal, void *ret_item)
-{
-    return recv_finish(ch, deal, ret_item);
-}
-
 uint64_t rvi_chan_sent(const struct rv_chan *ch)
 {
     return items_before(ch, rvi_load_relaxed(&ch->tail)) + ch->passed_by;
 }
+
+/* --- for select.c --- */
+
+static bool case_lock(void *object)
+{
+    return lock_chan(object);
+}
+
+static void case_unlock(void *object, bool biased)
+{
+    unlock_chan(object, biased);
+}
+
+static int send_attempt(const struct rv_case *c)
+{
+    return rv_chan_try_send(c->object, c->item);
+}
+
+static bool send_case_begin(const struct rv_case *c, struct rvi_deal *deal)
+{
+    return send_begin(c->object, deal);
+}
+
+static int send_case_finish(const struct rv_case *c, const struct rvi_deal *deal)
+{
+    return send_finish(c->object, deal, c->item);
+}
+
+static struct rvi_waitlist *enlist_sender(const struct rv_case *c, struct rvi_entry *entry)
+{
+    struct rv_chan *ch = c->object;
+
+    entry->item.from = c->item;
+    entry->result = -EPIPE;
+    return &ch->senders;
+}
+
+static int recv_attempt(const struct rv_case *c)
+{
+    return rv_chan_try_recv(c->object, c->ret_item);
+}
+
+static bool recv_case_begin(const struct rv_case *c, struct rvi_deal *deal)
+{
+    return recv_begin(c->object, deal);
+}
+
+static int recv_case_finish(const struct rv_case *c, const struct rvi_deal *deal)
+{
+    return recv_finish(c->object, deal, c->ret_item);
+}
+
+static struct rvi_waitlist *enlist_receiver(const struct rv_case *c, struct rvi_entry *entry)
+{
+    struct rv_chan *ch = c->object;
+
+    entry->item.to = c->ret_item;
+    entry->result = -EPIPE;
+    return &ch->receivers;
+}
+
+const struct rvi_case_kind rvi_case_send = {
+    .attempt = send_attempt,
+    .lock = case_lock,
+    .unlock = case_unlock,
+    .begin = send_case_begin,
+    .finish = send_case_finish,
+    .enlist = enlist_sender,
+};
+
+const struct rvi_case_kind rvi_case_recv = {
+    .attempt = recv_attempt,
+    .lock = case_lock,
+    .unlock = case_unlock,
+    .begin = recv_case_begin,
+    .finish = recv_case_finish,
+    .enlist = enlist_receiver,
+};
 
 /* --- life --- */
 

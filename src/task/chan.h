@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* chan.h - the inside of a channel, for those who build on one (queue.c, select.c). chan.c has the
+/* chan.h - the inside of a channel, for those who build on one (queue.c). chan.c has the
  * essay. */
 #pragma once
 
@@ -46,23 +46,3 @@ void rvi_chan_check_unused(const struct rv_chan *ch, const char *caller);
 /** How many items it has accepted since the beginning; ch->lock is held. What the caller has
  * received, or knows to be sent, is among them. */
 uint64_t rvi_chan_sent(const struct rv_chan *ch);
-
-/* --- in two steps, for those who hold several locks: see "Two steps" in chan.c --- */
-
-/** What has been agreed under the lock and remains to be done without it. */
-struct rvi_deal {
-    struct rvi_entry *peer; /* NULL, or to be served and woken */
-    uint64_t place;         /* in the ring: reserved for the caller; RVI_NO_PLACE */
-    int result;
-};
-#define RVI_NO_PLACE UINT64_MAX
-
-/** Lock; nobody else can do anything with the channel. Returns how, for rvi_chan_unlock. */
-bool rvi_chan_lock(struct rv_chan *ch);
-void rvi_chan_unlock(struct rv_chan *ch, bool biased);
-
-/** With the lock held: whether it can be done now; then finish it once the lock is free. */
-bool rvi_chan_send_begin(struct rv_chan *ch, struct rvi_deal *deal);
-bool rvi_chan_recv_begin(struct rv_chan *ch, struct rvi_deal *deal);
-int rvi_chan_send_finish(struct rv_chan *ch, const struct rvi_deal *deal, const void *item);
-int rvi_chan_recv_finish(struct rv_chan *ch, const struct rvi_deal *deal, void *ret_item);

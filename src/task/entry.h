@@ -41,8 +41,9 @@ struct rvi_entry {
     union {
         const void *from;
         void *to;
-    } item;     /* a channel's: where it lies, or goes */
-    int result; /* a channel's: -EPIPE until an item has been handed over */
+    } item;                    /* a channel's: where it lies, or goes */
+    int result;                /* a channel's: -EPIPE until an item has been handed over */
+    struct rvi_waitlist *line; /* of a choice's entry: where it stands */
 };
 
 static inline struct rvi_entry *rvi_entry_of(struct rvi_waiter *w)

@@ -12,10 +12,10 @@
  * Checked by: tests/unit/task/test_event.c, tests/stress/stress_sync.c */
 #include <ravel/sync.h>
 
+#include <errno.h>
 #include <string.h>
 
-#include "task/entry.h"
-#include "task/waitlist.h"
+#include "task/select.h"
 
 struct event {
     struct rvi_bias lock;
@@ -80,3 +80,47 @@ int rv_event_wait(struct rv_event *e, rv_time deadline)
     rvi_bias_unlock(&event->lock, biased);
     return 0;
 }
+
+/* --- for select.c --- */
+
+static int attempt(const struct rv_case *c)
+{
+    return rv_event_is_set(c->object) ? 0 : -EAGAIN;
+}
+
+static bool case_lock(void *object)
+{
+    return rvi_bias_lock(&inside(object)->lock);
+}
+
+static void case_unlock(void *object, bool biased)
+{
+    rvi_bias_unlock(&inside(object)->lock, biased);
+}
+
+static bool begin(const struct rv_case *c, struct rvi_deal *deal)
+{
+    deal->result = 0;
+    return inside(c->object)->happened;
+}
+
+static int finish(const struct rv_case *c, const struct rvi_deal *deal)
+{
+    (void)c;
+    return deal->result;
+}
+
+static struct rvi_waitlist *enlist(const struct rv_case *c, struct rvi_entry *entry)
+{
+    entry->result = 0;
+    return &inside(c->object)->line;
+}
+
+const struct rvi_case_kind rvi_case_event = {
+    .attempt = attempt,
+    .lock = case_lock,
+    .unlock = case_unlock,
+    .begin = begin,
+    .finish = finish,
+    .enlist = enlist,
+};

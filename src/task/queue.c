@@ -27,6 +27,7 @@ struct rv_queue {
     struct rvi_waitlist joiners;
     uint64_t done;
 };
+_Static_assert(offsetof(struct rv_queue, chan) == 0, "select.c takes a queue for its channel");
 
 static uint64_t unfinished(const struct rv_queue *q)
 {

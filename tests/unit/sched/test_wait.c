@@ -596,12 +596,12 @@ static void a_nudge_without_a_reason_ends_no_wait(void **state)
 static void every_reason_has_a_word_of_its_own(void **state)
 {
     (void)state;
-    for (int i = RVI_WHY_NONE; i <= RVI_WHY_TICKER; i++) {
+    for (int i = RVI_WHY_NONE; i <= RVI_WHY_LAST; i++) {
         assert_string_not_equal(rvi_why_word((enum rvi_why)i), "unknown");
         for (int k = RVI_WHY_NONE; k < i; k++)
             assert_string_not_equal(rvi_why_word((enum rvi_why)i), rvi_why_word((enum rvi_why)k));
     }
-    assert_string_equal(rvi_why_word((enum rvi_why)(RVI_WHY_TICKER + 1)), "unknown");
+    assert_string_equal(rvi_why_word((enum rvi_why)(RVI_WHY_LAST + 1)), "unknown");
 }
 
 int main(void)

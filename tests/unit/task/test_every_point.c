@@ -531,6 +531,61 @@ static int daemons(void *unused)
     return err == -ESHUTDOWN ? 0 : err;
 }
 
+/* --- selections, one of them too long for its frame --- */
+
+struct fair {
+    rv_chan *a, *b;
+    struct rv_event over;
+};
+
+static int offer(void *arg)
+{
+    struct fair *fair = arg;
+    for (int i = 0; i < ITEMS; i++) {
+        struct rv_case cases[] = {RV_SEND(fair->a, &i), RV_SEND(fair->b, &i)};
+        int r = rv_select(cases, 2, RV_NEVER);
+        if (r < 0)
+            return r;
+        RV_CHECK(cases[r].result == 0);
+    }
+    rv_event_set(&fair->over);
+    return 0;
+}
+
+static int collect(void *arg)
+{
+    enum { CASES = 20 };
+    struct fair *fair = arg;
+    struct rv_case cases[CASES];
+    int item, r;
+    for (int i = 0; i < CASES; i++)
+        cases[i] = (struct rv_case)RV_RECV(i % 2 ? fair->a : fair->b, &item);
+    cases[7] = (struct rv_case)RV_EVENT(&fair->over);
+    do
+        r = rv_select(cases, CASES, rv_after(RV_SECOND));
+    while (r >= 0 && r != 7);
+    return r < 0 ? r : 0;
+}
+
+static int selections(void *unused)
+{
+    struct fair fair = {.over = RV_EVENT_INIT};
+    int err, r;
+    (void)unused;
+    if ((r = rv_chan_new(&fair.a, sizeof(int), 0)) < 0)
+        return r;
+    if ((r = rv_chan_new(&fair.b, sizeof(int), 1)) == 0) {
+        RV_SCOPE(scope, err) {
+            go_all(scope, 1, collect, &fair);
+            go_all(scope, 1, offer, &fair);
+        }
+        rv_chan_free(fair.b);
+        r = err;
+    }
+    rv_chan_free(fair.a);
+    return r;
+}
+
 /* --- tasks that move, and what they carry --- */
 
 static const struct rv_local_key key_a = {"a"}, key_b = {"b"};
@@ -601,7 +656,7 @@ int main(void)
         BOTH_WAYS(limited),          BOTH_WAYS(race),
         BOTH_WAYS(blocking),         BOTH_WAYS(started_from_a_thread),
         BOTH_WAYS(daemons),          BOTH_WAYS(movers),
-        AS_TEST(starved, burst),
+        BOTH_WAYS(selections),       AS_TEST(starved, burst),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
