@@ -218,14 +218,13 @@ static bool somebody_waits(const struct rv_chan *ch)
     return !rvi_waitlist_is_empty(&ch->senders) || !rvi_waitlist_is_empty(&ch->receivers);
 }
 
+/* While nobody else can move the places. */
 static bool is_valid(const struct rv_chan *ch)
 {
     uint64_t count = items_before(ch, tail_place(ch)) - items_before(ch, head_place(ch));
-    bool must_be_shut = somebody_waits(ch) || ch->closed || !has_ring(ch);
 
     return rvi_waitlist_is_valid(&ch->senders) && rvi_waitlist_is_valid(&ch->receivers) &&
            !(somebody_waits(ch) && ch->closed) && count <= ch->capacity &&
-           !(must_be_shut && !(rvi_load_relaxed(&ch->head) & rvi_load_relaxed(&ch->tail) & SHUT)) &&
            ch->bare_count <= ch->capacity;
 }
 
@@ -256,8 +255,8 @@ static inline void settle(struct rv_chan *ch, bool waits)
 {
     uint64_t bit = waits || ch->closed || !has_ring(ch) ? SHUT : 0;
 
-    set_places(ch, head_place(ch) | bit, tail_place(ch) | bit);
     RV_DCHECK_SLOW(is_valid(ch));
+    set_places(ch, head_place(ch) | bit, tail_place(ch) | bit);
 }
 
 static inline void unlock_chan(struct rv_chan *ch, bool biased)

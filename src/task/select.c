@@ -130,6 +130,11 @@ static int attempt_all(struct rv_case *cases, size_t n)
 
 /* --- all locks --- */
 
+static uintptr_t address_of(const struct seat *seat)
+{
+    return (uintptr_t)seat->c->object;
+}
+
 /* Shell's sort: short, in place, and no worse than n^1.5 for the numbers met here. */
 static void put_in_order(struct seat *seats, size_t count)
 {
@@ -139,7 +144,7 @@ static void put_in_order(struct seat *seats, size_t count)
         for (size_t i = gap; i < count; i++) {
             struct seat *moved = seats[i].in_order;
             size_t at = i;
-            for (; at >= gap && seats[at - gap].in_order->c->object > moved->c->object; at -= gap)
+            for (; at >= gap && address_of(seats[at - gap].in_order) > address_of(moved); at -= gap)
                 seats[at].in_order = seats[at - gap].in_order;
             seats[at].in_order = moved;
         }
@@ -151,7 +156,7 @@ static bool takes_lock(const struct call *call, size_t i)
 {
     const struct seat *seats = call->seats;
 
-    return i == 0 || seats[i - 1].in_order->c->object != seats[i].in_order->c->object;
+    return i == 0 || address_of(seats[i - 1].in_order) != address_of(seats[i].in_order);
 }
 
 static void lock_all(struct call *call)
