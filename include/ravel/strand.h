@@ -39,12 +39,12 @@ struct rv_strand_opts {
  * are dropped: they are not run.
  *
  * @param ret    the strand
- * @param scope  open, and stays so until rv_strand_close; without a limit (a strand is one task at a
- *               time) and not with the policy RV_FIRST_SUCCESS
+ * @param scope  open, and stays so until rv_strand_close; without a limit (a strand is one task at
+ *               a time) and not with the policy RV_FIRST_SUCCESS
  * @param opts   NULL for the defaults; read before return
  * @return 0
- * Errors:  -EINVAL the scope has a limit or that policy; -EOVERFLOW capacity is more than an address can count;
- *          -E2BIG unknown fields; -ENOMEM
+ * Errors:  -EINVAL the scope has a limit or that policy; -EOVERFLOW capacity is more than an
+ *          address can count; -E2BIG unknown fields; -ENOMEM
  * Blocks:  no
  * Threads: whoever may start tasks in the scope
  * Lifetime: until rv_strand_close */
@@ -126,8 +126,8 @@ RV_API RV_NODISCARD int rv_strand_stats_read(rv_strand *strand, struct rv_strand
  * @param strand  gone afterwards, whatever is returned; NULL does nothing; from one of its own jobs
  *                it is a misuse that stops the program
  * @return 0 every posted job has been run
- * Errors:  why posted jobs were dropped, the first time: -ECANCELED the scope was cancelled; -ENOMEM
- *          no task could be had for them
+ * Errors:  why posted jobs were dropped, the first time: -ECANCELED the scope was cancelled;
+ *          -ENOMEM no task could be had for them
  * Blocks:  the task, never its thread; a plain thread itself. Cancellation reaches the jobs waited
  *          for, not the wait
  * Threads: any task of any worker, plain threads; not signal handlers
