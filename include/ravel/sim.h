@@ -26,21 +26,21 @@ enum rv_sim_strategy {
 
 /** One step of a simulated run. */
 struct rv_sim_event {
-    size_t size;     /* sizeof(struct rv_sim_event) */
-    uint64_t step;   /* counted from 1 */
-    rv_time now;     /* the virtual time */
-    unsigned thread; /* which of the runtime's threads, in the order of their start */
-    const char *thread_name;
-    uint64_t task; /* that it runs; 0: none */
-    const char *task_name;
-    const char *what; /* it has come to, in a word */
+    size_t size;             /* sizeof(struct rv_sim_event) */
+    uint64_t step;           /* counted from 1 */
+    rv_time now;             /* the virtual time */
+    unsigned thread;         /* which of the runtime's threads, in the order of their start */
+    const char *thread_name; /* such as "ravel-1" */
+    uint64_t task;           /* that it runs; 0: none */
+    const char *task_name;   /* "" for none */
+    const char *what;        /* it has come to, in a word */
 };
 
 /** How to simulate. Zeroed fields mean the default. */
 struct rv_sim_opts {
     size_t size;   /* sizeof(struct rv_sim_opts); 0 stands for the first release's fields */
     uint64_t seed; /* of the run; of the first one for rv_sim_explore() */
-    enum rv_sim_strategy strategy;
+    enum rv_sim_strategy strategy; /* who runs next */
     unsigned depth; /* for PCT: how many orderings a bug may need, 1 to 16; 0: 3. Mixed: the most */
     uint64_t length;  /* for PCT: steps that a run takes, about; 0: 1000 for rv_sim_run(), measured
                         by rv_sim_explore() */
@@ -51,7 +51,7 @@ struct rv_sim_opts {
     int quiet;        /* do not print what failed and how, unless the process dies of it */
     void (*event)(void *arg, const struct rv_sim_event *event); /* called at each step, or NULL; it
                         must not block. RAVEL_SIM_LOG=FILE appends the same as text */
-    void *event_arg;
+    void *event_arg;                                            /* handed to event */
 };
 
 /** What came out of rv_sim_explore(). */
@@ -69,10 +69,11 @@ struct rv_sim_result {
  *
  * Where RAVEL_SEED is set, it decides seed, strategy and workers instead of opts.
  *
- * When nobody can run and no timer is armed, every waiting task is listed on standard error with
- * its name, where it was started and what it waits for; the first task is cancelled, so that the
- * program can take itself down, and the result is -EDEADLK. Too many steps likewise give -ELOOP. A
- * program that does not come to its end by that stops the process.
+ * When nobody can run and no timer is armed, every waiting task is listed on standard error: its
+ * name, where it was started, what it waits for, and where (as far as backtraces can tell). Then the
+ * first task is cancelled, so that the program can take itself down, and the result is -EDEADLK.
+ * Too many steps likewise give -ELOOP. A program that does not come to its end by that stops the
+ * process.
  *
  * @param entry  the first task
  * @param arg    handed to entry

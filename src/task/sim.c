@@ -24,9 +24,11 @@
 
 #include "base/check.h"
 #include "base/opts.h"
+#include "base/text.h"
 #include "sched/sched.h"
 #include "sched/sim.h"
 #include "sched/task.h"
+#include "sys/backtrace.h"
 #include "sys/last_words.h"
 #include "task/runtime.h"
 
@@ -39,6 +41,7 @@ enum {
     MOST_WORKERS = 64,
     SIMULATED_CORES = 2, /* so that what chooses by cores chooses threads */
     MOST_TASKS = 1 << 16,
+    MOST_FRAMES = 64,
 };
 
 #define MOST_STEP_NS RV_SECOND
@@ -199,16 +202,38 @@ static void deliver_cancel(struct rvi_msg *msg, void *receiver)
         rvi_task_cancel_here(run->first);
 }
 
+/* ", in FUNCTION at FILE:LINE": where in the program a parked task waits, as far as is known. */
+static void add_place(struct rvi_text *text, struct rvi_backtracer *backtracer,
+                      const struct rvi_task *task)
+{
+    struct rvi_stack_view view;
+    struct rvi_frame frame;
+    const void *pcs[MOST_FRAMES];
+
+    if (!backtracer || task->state != RVI_TASK_PARKED)
+        return;
+    rvi_stack_view_parked(task->stack, task->ctx, &view);
+    size_t count = rvi_backtrace(backtracer, &view, pcs, MOST_FRAMES);
+    if (!rvi_backtrace_site(backtracer, pcs, count, &frame))
+        return;
+    rvi_text_add(text, ", in ");
+    rvi_frame_add(text, &frame);
+}
+
 static void report_task(const struct rvi_task *task, void *arg)
 {
+    struct rvi_text place = {0};
     const char *is = task->state == RVI_TASK_PARKED    ? rvi_why_word((enum rvi_why)task->why)
                      : task->state == RVI_TASK_READY   ? "its turn"
                      : task->state == RVI_TASK_RUNNING ? "nothing: it runs"
                                                        : NULL;
-    (void)arg;
-    if (is)
-        fprintf(stderr, "ravel:   task %" PRIu64 " '%s', started at %s:%u, waits for: %s\n",
-                task->id, rvi_task_name(task), task->site->file, task->site->line, is);
+    if (!is)
+        return;
+    add_place(&place, arg, task);
+    fprintf(stderr, "ravel:   task %" PRIu64 " '%s', started at %s:%u, waits for: %s%s\n", task->id,
+            rvi_task_name(task), task->site->file, task->site->line, is,
+            place.bytes ? place.bytes : "");
+    rvi_text_fini(&place);
 }
 
 static void report_thread(void *arg, const char *name, enum rvi_why why)
@@ -223,8 +248,11 @@ static void report_stuck(const struct run *run)
         fprintf(stderr, "ravel: deadlock: nobody can run and no timer is armed\n");
     else
         fprintf(stderr, "ravel: %" PRIu64 " simulated steps were not enough\n", run->opts->steps);
+    /* Unwinding needs room; a task that still runs may be on its own small stack just now. */
+    struct rvi_backtracer *backtracer = run->stuck == -EDEADLK ? rvi_backtracer_new(true) : NULL;
     for (unsigned i = 0; i < run->sched->worker_count; i++)
-        rvi_slab_walk(&run->sched->workers[i].slab, report_task, NULL);
+        rvi_slab_walk(&run->sched->workers[i].slab, report_task, backtracer);
+    rvi_backtracer_free(backtracer);
     rvi_sim_each_waiting(report_thread, NULL);
 }
 

@@ -12,6 +12,7 @@
 #include "../../support/crowd.h"
 #include "../sys/sys_test.h"
 #include "base/alloc.h"
+#include "sys/backtrace.h"
 
 static const char *program; /* this one's path, to be run anew */
 
@@ -317,6 +318,14 @@ static void run_into_a_deadlock(void *arg)
         _exit(1);
 }
 
+static bool has_exact_backtraces(void)
+{
+    struct rvi_backtracer *backtracer = rvi_backtracer_new(true);
+    bool is_exact = backtracer && rvi_backtracer_is_exact(backtracer);
+    rvi_backtracer_free(backtracer);
+    return is_exact;
+}
+
 static void a_deadlock_is_reported_and_unwound(void **state)
 {
     (void)state;
@@ -327,6 +336,8 @@ static void a_deadlock_is_reported_and_unwound(void **state)
     assert_non_null(strstr(ending.text, "test_sim.c:"));
     assert_non_null(strstr(ending.text, "waits for: event"));
     assert_non_null(strstr(ending.text, "waits for: scope close"));
+    if (has_exact_backtraces())
+        assert_non_null(strstr(ending.text, "waits for: event, in wait_for_each_other at "));
     assert_non_null(strstr(ending.text, "RAVEL_SEED=5:"));
 }
 
