@@ -73,6 +73,7 @@ def installs_what_belongs_there(prefix, scratch):
                ("libravel.a", "libravel.so", "libravel.so.0", f"libravel.so.{version}",
                 "pkgconfig/ravel.pc", "cmake/ravel/ravel-config.cmake",
                 "cmake/ravel/ravel-config-version.cmake")}
+    wanted.add("share/ravel/rv_gdb.py")
     wanted |= pages(found)
     if found != wanted:
         raise Failed(f"missing: {sorted(wanted - found)}\ntoo many: {sorted(found - wanted)}")
