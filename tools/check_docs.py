@@ -10,7 +10,8 @@ Demanded, one line for each offence with its file and line:
   - of a function, exported or inline: @param for each parameter and for nothing else, @return
     unless it returns void, Errors: Blocks: Threads: Lifetime:, none of them empty
   - of a macro in lower case, which is called like a function: the same, or that its expansion calls
-    a function that says it; for one in capitals, a statement, prose will do, or all of it
+    a function that says it (then the parameters which that one lacks are left to describe); for one
+    in capitals, a statement, prose will do, or all of it
   - of a function type: @param and @return alike
   - of each field and each constant: a comment; storage that is named `opaque` needs none
   - of each environment variable RAVEL_ that src/ reads: that a docstring names it, and the reverse
@@ -20,7 +21,7 @@ import re
 import sys
 from pathlib import Path
 
-from docs.docstring import LABELS, parse, parse_essay
+from docs.docstring import LABELS, parse_essay
 from docs.model import environment, is_called, load
 from public_api import read_headers
 
@@ -36,7 +37,7 @@ def lacks_docstring(entry):
 
 
 def lacks_parameters(entry):
-    described = [name for name, _ in entry.doc.params]
+    described = [name for name, _ in entry.params]
     named = [p for p in entry.symbol.params if p]
     missing = [f"@param {p}" for p in named if p not in described]
     missing += [f"words for @param {name}" for name, text in entry.doc.params if not text]
@@ -57,8 +58,9 @@ def lacks_as_function(entry):
 
 
 def lacks_as_macro(entry):
-    says_some = entry.doc.params or entry.doc.fields
-    if entry.contract_of or not (is_called(entry.symbol) or says_some):
+    if entry.contract_of:
+        return lacks_parameters(entry)
+    if not (is_called(entry.symbol) or entry.doc.params or entry.doc.fields):
         return []
     return lacks_parameters(entry) + lacks_contract(entry.doc)
 

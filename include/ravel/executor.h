@@ -108,8 +108,10 @@ RV_API const char *rv_executor_choice(const rv_executor *ex);
  * Lifetime: nothing is held */
 RV_API unsigned rv_executor_width(const rv_executor *ex);
 
-/** Hand a job over, typed: rv_submit(ex, &future, count_words, &chunk, deadline). The input's type
- * is checked. */
+/** Hand a job over: rv_submit(ex, &future, count_words, &chunk, deadline). The input's type is
+ * checked.
+ *
+ * @param fn  the function that RV_JOB() registered */
 #define rv_submit(ex, ret, fn, in, deadline)                                                       \
     rv_submit_job((ex), (ret), &rv_job_##fn, (1 ? (in) : (const rv_job_in_##fn *)0), (deadline))
 
@@ -131,7 +133,9 @@ RV_API RV_NODISCARD int rv_submit_job(rv_executor *ex, rv_future **ret, const st
                                       const void *in, rv_time deadline);
 
 /** Run a job on every element of an array, a bounded number at a time, results in order:
- * rv_map(ex, count_words, chunks, n, counts, outcomes, deadline). The types are checked. */
+ * rv_map(ex, count_words, chunks, n, counts, outcomes, deadline). The types are checked.
+ *
+ * @param fn  the function that RV_JOB() registered */
 #define rv_map(ex, fn, in, n, out, outcomes, deadline)                                             \
     rv_map_job((ex), &rv_job_##fn, (1 ? (in) : (const rv_job_in_##fn *)0), (n),                    \
                (1 ? (out) : (rv_job_out_##fn *)0), (outcomes), (deadline))

@@ -270,7 +270,7 @@ static inline __attribute__((always_inline)) int rvi_fork_take_back(struct rvi_f
 /** Define a function that can be forked, of one to four parameters: its result's type, its name,
  * then type and name of each parameter. Its body follows. The name is an ordinary function besides,
  * static, which may be called from anywhere. Arguments and result are copied, and may be structures
- * of at most RVI_FORK_ROOM bytes together, and RVI_FORK_ROOM bytes. */
+ * of at most 48 bytes: the arguments together, and the result. */
 #define RV_FORKABLE(R, name, ...)                                                                  \
     RVI_FORKABLE_PICK(__VA_ARGS__, RVI_FORKABLE_4, ~, RVI_FORKABLE_3, ~, RVI_FORKABLE_2, ~,        \
                       RVI_FORKABLE_1, ~, ~)                                                        \

@@ -58,7 +58,9 @@ RV_API RV_NODISCARD int rv_scope_open(rv_scope **ret, const struct rv_scope_opts
  * worker; once it has begun it stays on its thread. */
 #define rv_go(scope, fn, arg) rv_go_at((scope), (fn), (arg), RV_SITE(#fn))
 
-/** Start a task in a scope under a name of your own, a string literal. */
+/** Start a task in a scope under a name of your own.
+ *
+ * @param name  a string literal */
 #define rv_go_named(scope, fn, arg, name) rv_go_at((scope), (fn), (arg), RV_SITE("" name))
 
 /** Start a task in a scope from a place that is given: what rv_go() calls.

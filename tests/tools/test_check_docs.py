@@ -116,6 +116,8 @@ class Others(unittest.TestCase):
         self.assertEqual(complaints(WAIT + macro.format("rv_wait")), [])
         self.assertEqual(complaints(WAIT + macro.format("wait")),
                          ["14: rv_wait_for lacks @param fd, Errors:, Blocks:, Threads:, Lifetime:"])
+        self.assertEqual(complaints(WAIT + macro.format("rv_wait").replace("(fd)", "(fd, n)", 1)),
+                         ["14: rv_wait_for lacks @param n"])
         statement = macro.format("wait").replace("rv_wait_for", "RV_WAIT")
         self.assertEqual(complaints(WAIT + statement), [])
         self.assertEqual(complaints(WAIT + statement.replace(". */", ".\n * Blocks: no */")),

@@ -120,7 +120,7 @@ def sentence(text, names=()):
     if not text:
         return ""
     first = re.match(r"\w*", text).group()
-    if first not in names and "_" not in first:
+    if (first not in names or first == text) and "_" not in first:
         text = text[0].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else text + "."
 
@@ -242,8 +242,8 @@ def call_page(entry, concept, model):
     synopsis(page, concept.header, symbols)
     page.section("DESCRIPTION")
     page.blocks(entry.doc.description)
-    contract, names = entry.contract, [name for name, _ in entry.contract.params]
-    for name, text in contract.params:
+    contract, names = entry.contract, [name for name, _ in entry.params]
+    for name, text in entry.params:
         page.tagged(f"\\fI{escaped(name)}\\fP", text)
     for mentioned in mentioned_types(entry, model):
         type_entry(page, mentioned)

@@ -47,6 +47,14 @@ class Entry(NamedTuple):
         return self.contract_of.doc if self.contract_of else self.doc
 
     @property
+    def params(self):
+        """(name, text) of each parameter; a macro describes those that its function lacks."""
+        if not self.contract_of:
+            return self.doc.params
+        known = dict(self.contract_of.doc.params) | dict(self.doc.params)
+        return [(name, known[name]) for name in self.symbol.params if name in known]
+
+    @property
     def names(self):
         return [self.symbol.name] + [s.name for s in self.also]
 

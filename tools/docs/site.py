@@ -241,9 +241,9 @@ def article(links, entry):
         inside = members(links, entry)
         out += [f"<h4>{'Constants' if symbol.kind == 'enum' else 'Fields'}</h4>", inside] \
             if inside else []
-    if contract.params:
+    if entry.params:
         out += ["<h4>Parameters</h4>",
-                described([("", text(n), links.prose(t)) for n, t in contract.params])]
+                described([("", text(n), links.prose(t)) for n, t in entry.params])]
     if contract.returns:
         out += ["<h4>Returns</h4>", f"<p>{links.prose(contract.returns)}</p>"]
     if contract.fields.get("Errors"):
