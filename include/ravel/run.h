@@ -19,8 +19,8 @@ struct rv_run_opts {
     rv_time stall_ns;   /* report tasks that hold their worker longer than this; 0: never
                            (RAVEL_STALL_MS: milliseconds, 0 to 2^31 - 1) */
     int measure_stacks; /* paint stacks, so that rv_task_stack_used() can answer */
-    int no_quit_dump;   /* leave SIGQUIT alone: no dump of all tasks then, see inspect.h; 0 in
-                           the environment does the same (RAVEL_DUMP) */
+    int no_quit_dump;   /* leave SIGQUIT alone: no dump of all tasks then, see inspect.h
+                           (RAVEL_DUMP: 0) */
 };
 
 /** Run `entry` as the first task and everything that it starts; return when it has returned.

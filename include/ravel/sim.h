@@ -30,7 +30,7 @@ struct rv_sim_event {
     uint64_t step;           /* counted from 1 */
     rv_time now;             /* the virtual time */
     unsigned thread;         /* which of the runtime's threads, in the order of their start */
-    const char *thread_name; /* such as "ravel-1" */
+    const char *thread_name; /* what it is for */
     uint64_t task;           /* that it runs; 0: none */
     const char *task_name;   /* "" for none */
     const char *what;        /* it has come to, in a word */
@@ -40,7 +40,7 @@ struct rv_sim_event {
 struct rv_sim_opts {
     size_t size;   /* sizeof(struct rv_sim_opts); 0 stands for the first release's fields */
     uint64_t seed; /* of the run; of the first one for rv_sim_explore() */
-    enum rv_sim_strategy strategy; /* who runs next */
+    enum rv_sim_strategy strategy; /* how the next one to run is chosen */
     unsigned depth; /* for PCT: how many orderings a bug may need, 1 to 16; 0: 3. Mixed: the most */
     uint64_t length;  /* for PCT: steps that a run takes, about; 0: 1000 for rv_sim_run(), measured
                         by rv_sim_explore() */
@@ -50,7 +50,8 @@ struct rv_sim_opts {
     rv_time step_ns;  /* virtual time goes on by 1 to twice this at each step; 0: 100 */
     int quiet;        /* do not print what failed and how, unless the process dies of it */
     void (*event)(void *arg, const struct rv_sim_event *event); /* called at each step, or NULL; it
-                        must not block. RAVEL_SIM_LOG=FILE appends the same as text */
+                        must not block. The same as lines of text: (RAVEL_SIM_LOG: a file, which
+                        they are appended to) */
     void *event_arg;                                            /* handed to event */
 };
 
