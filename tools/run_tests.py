@@ -44,16 +44,16 @@ class Config(NamedTuple):
     needs: tuple = ()       # programs besides the compiler
 
 CONFIGS = {c.name: c for c in (
-    Config("gcc", "gcc", ("unit", "stress", "explore") + CHECKS,
+    Config("gcc", "gcc", ("unit", "stress", "explore", "faults") + CHECKS,
            ("-Dtests=enabled", "-Dbench=auto")),
-    Config("clang", "clang", ("unit", "explore"), ("-Dtests=enabled", "-Ddebug_checks=2")),
-    Config("asan", "gcc", ("unit", "stress", "explore"),
+    Config("clang", "clang", ("unit", "explore", "faults"), ("-Dtests=enabled", "-Ddebug_checks=2")),
+    Config("asan", "gcc", ("unit", "stress", "explore", "faults"),
            ("-Dtests=enabled", "-Ddebug_checks=2", "-Db_sanitize=address,undefined"),
            env={"ASAN_OPTIONS": "detect_stack_use_after_return=0:abort_on_error=0",
                 "UBSAN_OPTIONS": "print_stacktrace=1"},
            scale=20, slowdown=3),
     # clang's ThreadSanitizer: the newer runtime of the two, and it knows of fibers as well.
-    Config("tsan", "clang", ("unit", "stress", "explore"),
+    Config("tsan", "clang", ("unit", "stress", "explore", "faults"),
            ("-Dtests=enabled", "-Ddebug_checks=1", "-Db_sanitize=thread", "-Db_lundef=false"),
            env={"TSAN_OPTIONS": "second_deadlock_stack=1"}, scale=10, slowdown=4),
     Config("valgrind", "gcc", ("unit", "explore"),
@@ -182,7 +182,7 @@ def run_program(config, tree, test):
     """Run one of meson's tests to its end or its time limit."""
     suite = suite_of(test)
     command = list(test["cmd"])
-    if suite in ("unit", "stress", "explore", "aarch64"):
+    if suite in ("unit", "stress", "explore", "faults", "aarch64"):
         command = fixed_addresses(config) + list(config.wrapper) + command
     env = dict(os.environ, RAVEL_TEST_SCALE=str(config.scale), **config.env)
     env.update(test["env"])
@@ -324,7 +324,8 @@ def arguments():
     parser.add_argument("--config", action="append", metavar="NAME",
                         help=f"{', '.join(CONFIGS)} or all (the default); may be repeated")
     parser.add_argument("--suite", action="append", metavar="NAME",
-                        help="unit, stress, aarch64, " + ", ".join(CHECKS) + "; may be repeated")
+                        help="unit, stress, faults, aarch64, " + ", ".join(CHECKS) +
+                             "; may be repeated")
     parser.add_argument("--only", action="append", metavar="PATTERN",
                         help="programs whose name contains this (or matches this glob)")
     parser.add_argument("--json", metavar="FILE", help="write every case's outcome there too")

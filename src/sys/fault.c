@@ -29,6 +29,7 @@
 #include "base/atomic.h"
 #include "base/check.h"
 #include "base/seam.h"
+#include "sys/call.h"
 #include "sys/lock.h"
 #include "sys/thread.h"
 
@@ -203,8 +204,8 @@ static int handler_install(struct signal_state *state)
         return 0;
     struct sigaction ours = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
     sigemptyset(&ours.sa_mask);
-    if (sigaction(state->number, NULL, &state->previous) != 0 ||
-        sigaction(state->number, &ours, NULL) != 0)
+    if (RVI_CALL(INSTALL_HANDLER, sigaction(state->number, NULL, &state->previous)) != 0 ||
+        RVI_CALL(INSTALL_HANDLER, sigaction(state->number, &ours, NULL)) != 0)
         return -errno;
     state->is_ours = true;
     return 0;
@@ -215,12 +216,12 @@ static int handler_install(struct signal_state *state)
 static void handler_uninstall(struct signal_state *state)
 {
     struct sigaction now;
-    if (!state->is_ours || sigaction(state->number, NULL, &now) != 0)
+    if (!state->is_ours || RVI_CALL(RESTORE_HANDLER, sigaction(state->number, NULL, &now)) != 0)
         return;
     if (!(now.sa_flags & SA_SIGINFO) || now.sa_sigaction != on_fault)
         return;
-    sigaction(state->number, &state->previous, NULL);
-    state->is_ours = false;
+    if (RVI_CALL(RESTORE_HANDLER, sigaction(state->number, &state->previous, NULL)) == 0)
+        state->is_ours = false;
 }
 
 static void handlers_uninstall(void)
@@ -296,16 +297,18 @@ int rvi_fault_thread_enter(struct rvi_fault_thread *thread)
 {
     *thread = (struct rvi_fault_thread){0};
     stack_t now;
-    if (sigaltstack(NULL, &now) != 0)
+    if (RVI_CALL(ASK_SIGNAL_STACK, sigaltstack(NULL, &now)) != 0)
         return -errno;
     if (!(now.ss_flags & SS_DISABLE))
         return 0;
     size_t bytes = alternate_bytes(), page = rvi_page_bytes();
-    char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *memory = RVI_CALL(MAP_SIGNAL_STACK, mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                                                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     if (memory == MAP_FAILED)
         return -errno;
     stack_t ours = {.ss_sp = memory + page, .ss_size = bytes - page};
-    if (mprotect(memory, page, PROT_NONE) != 0 || sigaltstack(&ours, NULL) != 0) {
+    if (RVI_CALL(GUARD_SIGNAL_STACK, mprotect(memory, page, PROT_NONE)) != 0 ||
+        RVI_CALL(SET_SIGNAL_STACK, sigaltstack(&ours, NULL)) != 0) {
         int error = errno;
         munmap(memory, bytes);
         return -error;
@@ -314,14 +317,22 @@ int rvi_fault_thread_enter(struct rvi_fault_thread *thread)
     return 0;
 }
 
-void rvi_fault_thread_leave(struct rvi_fault_thread *thread)
+/* Whether the thread's signals come to another stack than this, or to none, from now on. */
+static bool signal_stack_is_withdrawn(const char *memory)
 {
     stack_t now, none = {.ss_flags = SS_DISABLE};
+    if (RVI_CALL(RESTORE_SIGNAL_STACK, sigaltstack(NULL, &now)) != 0)
+        return false;
+    return now.ss_sp != memory + rvi_page_bytes() ||
+           RVI_CALL(RESTORE_SIGNAL_STACK, sigaltstack(&none, NULL)) == 0;
+}
+
+/* Memory that signals may still be delivered on is better lost than unmapped. */
+void rvi_fault_thread_leave(struct rvi_fault_thread *thread)
+{
     if (!thread->mapping)
         return;
-    char *memory = thread->mapping;
-    if (sigaltstack(NULL, &now) == 0 && now.ss_sp == memory + rvi_page_bytes())
-        sigaltstack(&none, NULL);
-    munmap(memory, thread->mapping_bytes);
+    if (signal_stack_is_withdrawn(thread->mapping))
+        (void)RVI_CALL(RELEASE, munmap(thread->mapping, thread->mapping_bytes));
     *thread = (struct rvi_fault_thread){0};
 }

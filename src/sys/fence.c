@@ -9,29 +9,32 @@
  * of a dummy page, which relies on how page tables are flushed and holds on x86 alone. */
 #include "sys/fence.h"
 
+#include <errno.h>
 #include <linux/membarrier.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/seam.h"
+#include "sys/call.h"
 
 bool rvi_fence_is_asymmetric;
 
 static _Atomic(bool) is_initialised;
 
-static long membarrier(int command)
+static long membarrier(enum rvi_call call, int command)
 {
-    return syscall(SYS_membarrier, command, 0, 0);
+    return RVI_CALL_AT(call, syscall(SYS_membarrier, command, 0, 0));
 }
 
 /* Registered and tried once for real: an emulator or a filter may grant the query alone. */
 static bool kernel_has_membarrier(void)
 {
-    long commands = membarrier(MEMBARRIER_CMD_QUERY);
+    long commands = membarrier(RVI_CALL_ASK_BARRIER, MEMBARRIER_CMD_QUERY);
     if (RVI_TSAN || commands < 0 || !(commands & MEMBARRIER_CMD_PRIVATE_EXPEDITED))
         return false;
-    return membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0 &&
-           membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0;
+    return membarrier(RVI_CALL_REGISTER_BARRIER, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0 &&
+           membarrier(RVI_CALL_TRY_BARRIER, MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0;
 }
 
 void rvi_fence_asym_init(void)
@@ -51,6 +54,10 @@ void rvi_fence_heavy(void)
     rvi_fence_seq_cst();                      /* pairs: fence-asym */
     if (!rvi_fence_is_asymmetric || rvi_seam) /* simulated threads share one core */
         return;
-    /* It worked at init. If it fails now, the light sides are mere compiler barriers. */
-    RV_CHECK(membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0);
+    /* It worked at init. The one thing that it may still lack is memory for a set of cores; without
+     * it the light sides are mere compiler barriers, so there is nothing but to ask again. */
+    while (membarrier(RVI_CALL_BARRIER, MEMBARRIER_CMD_PRIVATE_EXPEDITED) != 0) {
+        RV_CHECK(errno == ENOMEM);
+        sched_yield();
+    }
 }

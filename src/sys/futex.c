@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/seam.h"
+#include "sys/call.h"
 
 static struct timespec timespec_of(int64_t ns)
 {
@@ -26,8 +27,9 @@ int rvi_futex_wait(_Atomic(uint32_t) *word, uint32_t expected, int64_t deadline_
     if (rvi_unlikely(rvi_seam != NULL))
         return rvi_seam->futex_wait(rvi_seam, word, expected, deadline_ns);
     struct timespec deadline = timespec_of(deadline_ns);
-    long rc = syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
-                      deadline_ns == INT64_MAX ? NULL : &deadline, NULL, FUTEX_BITSET_MATCH_ANY);
+    long rc = RVI_CALL(WAIT, syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
+                                     expected, deadline_ns == INT64_MAX ? NULL : &deadline, NULL,
+                                     FUTEX_BITSET_MATCH_ANY));
     if (rc == 0)
         return 0;
     return errno == ETIMEDOUT ? -ETIME : -errno;

@@ -44,6 +44,7 @@
 #include "base/alloc.h"
 #include "base/atomic.h"
 #include "base/seam.h"
+#include "sys/call.h"
 #include "sys/ctx.h"
 #include "sys/fiber_hooks.h"
 #include "sys/lock.h"
@@ -145,7 +146,10 @@ static bool advise_vectored(struct rvi_stack_pool *pool, const struct iovec *ran
 {
     if (!rvi_load_relaxed(&pool->has_vectored))
         return false;
-    long done = syscall(SYS_process_madvise, pool->pidfd, ranges, count, advice, 0);
+    enum rvi_call call =
+        advice == MADV_GUARD_INSTALL ? RVI_CALL_GUARD_MANY : RVI_CALL_GIVE_BACK_MANY;
+    long done =
+        RVI_CALL_AT(call, syscall(SYS_process_madvise, pool->pidfd, ranges, count, advice, 0));
     if (done >= 0 && (size_t)done == total_bytes(ranges, count))
         return true;
     /* Old kernels know other advice only, filters none; after fork the pidfd is the parent's, which
@@ -158,10 +162,11 @@ static bool advise_vectored(struct rvi_stack_pool *pool, const struct iovec *ran
 /* All advice used here may be given twice, so a vector that failed half-way is simply repeated. */
 static int advise(struct rvi_stack_pool *pool, const struct iovec *ranges, size_t count, int advice)
 {
+    enum rvi_call call = advice == MADV_GUARD_INSTALL ? RVI_CALL_GUARD : RVI_CALL_GIVE_BACK;
     if (advise_vectored(pool, ranges, count, advice))
         return 0;
     for (size_t i = 0; i < count; i++) {
-        if (madvise(ranges[i].iov_base, ranges[i].iov_len, advice) != 0)
+        if (RVI_CALL_AT(call, madvise(ranges[i].iov_base, ranges[i].iov_len, advice)) != 0)
             return -errno;
     }
     return 0;
@@ -208,7 +213,9 @@ static int install_light_guards(struct rvi_stack_pool *pool, size_t count)
 static size_t heavy_guards_allowed(void)
 {
     long mappings = 65530;
-    FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
+    FILE *file = rvi_call_fails(RVI_CALL_READ_MAX_MAPPINGS)
+                     ? NULL
+                     : fopen("/proc/sys/vm/max_map_count", "re");
     if (file) {
         if (fscanf(file, "%ld", &mappings) != 1 || mappings < 0)
             mappings = 65530;
@@ -219,7 +226,8 @@ static size_t heavy_guards_allowed(void)
 
 static int install_heavy_guard(struct rvi_stack_pool *pool)
 {
-    if (mprotect(slot_of(pool, pool->guarded), pool->guard_bytes, PROT_NONE) != 0)
+    char *guard = slot_of(pool, pool->guarded);
+    if (RVI_CALL(GUARD_HEAVY, mprotect(guard, pool->guard_bytes, PROT_NONE)) != 0)
         return -errno;
     pool->guarded++;
     (void)rvi_fetch_add_relaxed(&heavy_guards, 1);
@@ -253,7 +261,7 @@ static int install_guards(struct rvi_stack_pool *pool)
  * without a signal. */
 static bool is_guarded(char *page)
 {
-    return getrandom(page, 1, GRND_NONBLOCK) < 0 && errno == EFAULT;
+    return RVI_CALL(PROBE_GUARD, getrandom(page, 1, GRND_NONBLOCK)) < 0 && errno == EFAULT;
 }
 
 /* The first slots are guarded here, so that open() fails where taking the first stack would. */
@@ -272,11 +280,18 @@ static int choose_guards(struct rvi_stack_pool *pool, bool force_mprotect)
 
 /* ---- reservation ---- */
 
-static void *reserve(size_t bytes)
+static void *reserve(enum rvi_call call, size_t bytes)
 {
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *memory = RVI_CALL_AT(call, mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
     return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* Nobody can be told of a failure, and nothing is lost by it but the addresses and what memory
+ * they have. */
+static void release(void *memory, size_t bytes)
+{
+    (void)RVI_CALL(RELEASE, munmap(memory, bytes));
 }
 
 static int reserve_slots(struct rvi_stack_pool *pool, size_t count)
@@ -284,12 +299,12 @@ static int reserve_slots(struct rvi_stack_pool *pool, size_t count)
     size_t bytes;
     if (__builtin_mul_overflow(count, pool->slot_bytes, &bytes))
         return -ENOMEM;
-    pool->base = reserve(bytes);
+    pool->base = reserve(RVI_CALL_RESERVE_STACKS, bytes);
     if (!pool->base)
         return -ENOMEM;
-    pool->free_slots = reserve(count * sizeof(*pool->free_slots));
+    pool->free_slots = reserve(RVI_CALL_RESERVE_SLOTS, count * sizeof(*pool->free_slots));
     if (!pool->free_slots) {
-        munmap(pool->base, bytes);
+        release(pool->base, bytes);
         return -ENOMEM;
     }
     pool->reserved = count;
@@ -325,8 +340,9 @@ static int reserve_region(struct rvi_stack_pool *pool, size_t max)
 static void describe_region(struct rvi_stack_pool *pool)
 {
     size_t bytes = pool->reserved * pool->slot_bytes;
-    (void)madvise(pool->base, bytes, MADV_NOHUGEPAGE);
-    (void)prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, pool->base, bytes, "ravel stacks");
+    (void)RVI_CALL(NO_HUGE_PAGES, madvise(pool->base, bytes, MADV_NOHUGEPAGE));
+    (void)RVI_CALL(NAME_REGION,
+                   prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, pool->base, bytes, "ravel stacks"));
 }
 
 static void open_pidfd(struct rvi_stack_pool *pool)
@@ -336,7 +352,7 @@ static void open_pidfd(struct rvi_stack_pool *pool)
     if (RUNNING_ON_VALGRIND)
         return; /* it warns about system calls that it does not know */
 #endif
-    pool->pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    pool->pidfd = (int)RVI_CALL(OPEN_PIDFD, syscall(SYS_pidfd_open, getpid(), 0));
     rvi_store_relaxed(&pool->has_vectored, pool->pidfd >= 0);
 }
 
@@ -346,8 +362,8 @@ static void release_region(struct rvi_stack_pool *pool)
         (void)rvi_fetch_sub_relaxed(&heavy_guards, pool->guarded);
     if (pool->pidfd >= 0)
         close(pool->pidfd);
-    munmap(pool->base, pool->reserved * pool->slot_bytes);
-    munmap(pool->free_slots, pool->reserved * sizeof(*pool->free_slots));
+    release(pool->base, pool->reserved * pool->slot_bytes);
+    release(pool->free_slots, pool->reserved * sizeof(*pool->free_slots));
 }
 
 /* ---- the pool's slots ---- */
@@ -591,7 +607,9 @@ static int ask_for_bounds(char **ret_low, char **ret_high)
         rvi_seam->thread_stack(rvi_seam, ret_low, ret_high);
         return 0;
     }
-    int rc = pthread_getattr_np(pthread_self(), &attributes);
+    int rc = rvi_call_fails(RVI_CALL_FIND_OWN_STACK)
+                 ? errno
+                 : pthread_getattr_np(pthread_self(), &attributes);
     if (rc != 0)
         return -rc;
     rc = pthread_attr_getstack(&attributes, &low, &bytes);
@@ -677,7 +695,7 @@ static size_t resident_bytes(const struct rvi_stack_pool *pool, size_t carved)
     char *end = slot_of(pool, carved);
     for (char *at = pool->base; at < end; at += chunk) {
         size_t bytes = (size_t)(end - at) < chunk ? (size_t)(end - at) : chunk;
-        if (mincore(at, bytes, present) != 0)
+        if (RVI_CALL(COUNT_RESIDENT, mincore(at, bytes, present)) != 0)
             continue;
         for (size_t i = 0; i < bytes / pool->page_bytes; i++)
             pages += present[i] & 1;

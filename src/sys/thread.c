@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/seam.h"
+#include "sys/call.h"
 
 /* A synchronous signal that is blocked kills the process without asking any handler. */
 static const int stay_open[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT, SIGPROF};
@@ -37,7 +38,7 @@ int rvi_thread_start(pthread_t *ret, const char *name, void *(*fn)(void *), void
         return r;
     }
     block_asynchronous_signals(&old);
-    int rc = pthread_create(ret, NULL, fn, arg);
+    int rc = rvi_call_fails(RVI_CALL_START_THREAD) ? errno : pthread_create(ret, NULL, fn, arg);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (rc != 0)
         return -rc;
@@ -45,7 +46,7 @@ int rvi_thread_start(pthread_t *ret, const char *name, void *(*fn)(void *), void
         char cut[16];
         snprintf(cut, sizeof(cut), "%s", name);
         /* Only for people to read; it fails when the thread has ended already. */
-        (void)pthread_setname_np(*ret, cut);
+        (void)RVI_CALL(NAME_THREAD, pthread_setname_np(*ret, cut));
     }
     return 0;
 }
@@ -62,8 +63,8 @@ long rvi_timer_slack_set(unsigned long slack_ns)
 {
     if (rvi_seam)
         return -ENOTSUP; /* a simulated clock is never late */
-    long old = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
-    if (old < 0 || prctl(PR_SET_TIMERSLACK, slack_ns, 0, 0, 0) != 0)
+    long old = RVI_CALL(ASK_TIMER_SLACK, prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0));
+    if (old < 0 || RVI_CALL(SET_TIMER_SLACK, prctl(PR_SET_TIMERSLACK, slack_ns, 0, 0, 0)) != 0)
         return -errno;
     return old;
 }

@@ -25,6 +25,7 @@
 #include <string.h>
 
 #include "base/seam.h"
+#include "sys/call.h"
 
 enum { PATH_BYTES = 4096 };
 
@@ -41,7 +42,9 @@ static FILE *open_under(const char *root, const char *path)
 {
     char full[2 * PATH_BYTES];
     int n = snprintf(full, sizeof(full), "%s%s", root, path);
-    return n > 0 && (size_t)n < sizeof(full) ? fopen(full, "re") : NULL;
+    if (n <= 0 || (size_t)n >= sizeof(full) || rvi_call_fails(RVI_CALL_READ_CGROUP))
+        return NULL;
+    return fopen(full, "re");
 }
 
 /* Call each(line, into) for every line until it returns true. */
@@ -209,7 +212,7 @@ int rvi_affinity_cores(void)
         size_t bytes = CPU_ALLOC_SIZE((size_t)cores);
         if (!mask)
             return 1;
-        int rc = sched_getaffinity(0, bytes, mask);
+        int rc = RVI_CALL(READ_AFFINITY, sched_getaffinity(0, bytes, mask));
         int error = errno;
         int count = rc == 0 ? CPU_COUNT_S(bytes, mask) : 0;
         CPU_FREE(mask);

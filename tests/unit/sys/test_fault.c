@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
+#include "sys/call.h"
 #include "sys/fiber_hooks.h"
 #include "sys_test.h"
 
@@ -418,6 +419,47 @@ static void an_alternate_stack_that_exists_is_kept(void **state)
     sigaltstack(&before, NULL);
 }
 
+/* It was unmapped, and the next signal would have been delivered to nowhere. */
+static void regress_a_signal_stack_that_stays_keeps_its_memory(void **state)
+{
+    (void)state;
+    stack_t now, none = {.ss_flags = SS_DISABLE};
+    struct rvi_fault_thread mine;
+    unsigned char present;
+    if (RVI_DEBUG_CHECKS < 1 || RVI_ASAN || RVI_TSAN) /* those have signal stacks of their own */
+        skip();
+    for (long n = 1; n <= 2; n++) { /* to ask for it, to withdraw it */
+        assert_int_equal(rvi_fault_thread_enter(&mine), 0);
+        rvi_call_fail_after(n, 0, false);
+        rvi_fault_thread_leave(&mine);
+        assert_false(rvi_call_fail_pending());
+        sigaltstack(NULL, &now);
+        assert_int_equal(now.ss_flags & SS_DISABLE, 0);
+        assert_int_equal(mincore(now.ss_sp, 1, &present), 0);
+        sigaltstack(&none, NULL);
+    }
+}
+
+/* It was taken for somebody else's by the next install, which then called itself for ever. */
+static void regress_a_handler_that_stays_is_known_as_ours(void **state)
+{
+    (void)state;
+    struct sigaction before, now;
+    if (RVI_DEBUG_CHECKS < 1)
+        skip();
+    sigaction(SIGSEGV, NULL, &before);
+    open_all(NULL);
+    rvi_call_fail_after(2, 0, false); /* the first call only looks */
+    rvi_fault_uninstall(pool);
+    assert_false(rvi_call_fail_pending());
+    sigaction(SIGSEGV, NULL, &now);
+    assert_false(now.sa_sigaction == before.sa_sigaction);
+    assert_int_equal(rvi_fault_install(pool, describe), 0);
+    close_all();
+    sigaction(SIGSEGV, NULL, &now);
+    assert_true(now.sa_sigaction == before.sa_sigaction);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -437,6 +479,8 @@ int main(void)
         cmocka_unit_test(too_many_pools_are_refused),
         cmocka_unit_test(leaving_removes_the_alternate_stack),
         cmocka_unit_test(an_alternate_stack_that_exists_is_kept),
+        cmocka_unit_test(regress_a_signal_stack_that_stays_keeps_its_memory),
+        cmocka_unit_test(regress_a_handler_that_stays_is_known_as_ours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

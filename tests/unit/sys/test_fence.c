@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include "sys/call.h"
 #include "sys/cpu.h"
 #include "sys_test.h"
 
@@ -93,12 +94,42 @@ static void the_switch_turns_asymmetry_off_and_on(void **state)
     assert_int_equal(rvi_fence_is_asymmetric, at_first);
 }
 
+/* Kernels built for thousands of cores allocate the set of those to interrupt. */
+static void regress_a_barrier_without_memory_is_asked_again(void **state)
+{
+    (void)state;
+    rvi_fence_asym_force_symmetric(false);
+    if (RVI_DEBUG_CHECKS < 1 || !rvi_fence_is_asymmetric)
+        skip();
+    rvi_call_fail_after(1, 0, false);
+    rvi_fence_heavy();
+    assert_false(rvi_call_fail_pending());
+}
+
+static void a_barrier_that_fails_at_first_is_not_relied_on(void **state)
+{
+    (void)state;
+    rvi_fence_asym_force_symmetric(false);
+    if (RVI_DEBUG_CHECKS < 1 || !rvi_fence_is_asymmetric)
+        skip();
+    for (long n = 1; n <= 3; n++) {
+        rvi_call_fail_after(n, 0, false);
+        rvi_fence_asym_force_symmetric(false);
+        assert_false(rvi_call_fail_pending());
+        assert_false(rvi_fence_is_asymmetric);
+    }
+    rvi_fence_asym_force_symmetric(false);
+    assert_true(rvi_fence_is_asymmetric);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_switch_turns_asymmetry_off_and_on),
         cmocka_unit_test(one_side_sees_the_other_when_asymmetric),
         cmocka_unit_test(one_side_sees_the_other_when_forced_symmetric),
+        cmocka_unit_test(a_barrier_that_fails_at_first_is_not_relied_on),
+        cmocka_unit_test(regress_a_barrier_without_memory_is_asked_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* call.c - which system call fails next; the protocol of the countdown is that of base/alloc.c.
+ *
+ * Checked by: tests/unit/sys/test_call.c, tests/faults */
+#include "sys/call.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/atomic.h"
+#include "base/check.h"
+
+#if RVI_DEBUG_CHECKS >= 1
+
+static const struct {
+    const char *name;
+    bool is_optional;
+    int errors[RVI_CALL_VARIANTS]; /* 0 where there are fewer */
+} calls[RVI_CALL_COUNT] = {
+#define RVI_CALL_ROW(site, optional, ...) {#site, optional, {__VA_ARGS__}},
+    RVI_CALLS(RVI_CALL_ROW)
+#undef RVI_CALL_ROW
+};
+
+_Static_assert(RVI_CALL_COUNT <= 64, "a bit for each site");
+
+static _Atomic(long) countdown = -1;
+static _Atomic(int) failed = -1;  /* a site, once it has */
+static _Atomic(uint64_t) lacking; /* bits of sites */
+static unsigned variant;
+static bool stays;
+
+/* Callers that ask again until they succeed would do so for ever. */
+static bool is_repeated(enum rvi_call call)
+{
+    return call == RVI_CALL_WAIT || call == RVI_CALL_BARRIER;
+}
+
+bool rvi_call_fails(enum rvi_call call)
+{
+    int error = calls[call].errors[variant];
+    if (rvi_unlikely(rvi_load_relaxed(&lacking) >> call & 1)) {
+        errno = calls[call].errors[0];
+        return true;
+    }
+    if (error == 0 || (stays && is_repeated(call)))
+        return false;
+    if (!stays || rvi_load_relaxed(&failed) != (int)call) {
+        if (rvi_likely(rvi_load_relaxed(&countdown) <= 0) ||
+            rvi_fetch_sub_relaxed(&countdown, 1) != 1)
+            return false;
+        rvi_store_relaxed(&failed, (int)call);
+    }
+    errno = error;
+    return true;
+}
+
+void rvi_call_fail_after(long n, unsigned which, bool lasting)
+{
+    RV_CHECK(n != 0 && which < RVI_CALL_VARIANTS);
+    variant = which;
+    stays = lasting;
+    rvi_store_relaxed(&failed, -1);
+    rvi_store_relaxed(&countdown, n);
+}
+
+void rvi_call_lacks(enum rvi_call call, bool lacks)
+{
+    uint64_t bit = (uint64_t)1 << call, now = rvi_load_relaxed(&lacking);
+    rvi_store_relaxed(&lacking, lacks ? now | bit : now & ~bit);
+}
+
+bool rvi_call_fail_pending(void)
+{
+    return rvi_load_relaxed(&countdown) > 0;
+}
+
+const char *rvi_call_failed(bool *ret_is_optional)
+{
+    int call = rvi_load_relaxed(&failed);
+    if (call < 0)
+        return NULL;
+    *ret_is_optional = calls[call].is_optional;
+    return calls[call].name;
+}
+
+#else
+
+void rvi_call_fail_after(long n, unsigned variant, bool stays)
+{
+    (void)variant;
+    (void)stays;
+    RV_CHECK(n != 0);
+}
+
+void rvi_call_lacks(enum rvi_call call, bool lacks)
+{
+    (void)call;
+    (void)lacks;
+}
+
+bool rvi_call_fail_pending(void)
+{
+    return true;
+}
+
+const char *rvi_call_failed(bool *ret_is_optional)
+{
+    (void)ret_is_optional;
+    return NULL;
+}
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/* call.h - the seam for system calls: every site in this room that may fail can be made to fail.
+ *
+ *     long done = RVI_CALL(GUARD_MANY, syscall(SYS_process_madvise, ...));
+ *
+ * is the call, and in builds with RVI_DEBUG_CHECKS >= 1 first a look whether a test wants this one
+ * to fail: then it is not made, the value is -1 (MAP_FAILED, for a pointer), and errno is one of
+ * those that the kernel may really give there. The table below names them, so it is also the list
+ * of what each caller has to expect. In other builds nothing of it is left.
+ *
+ * A test makes each call of a whole scenario fail in turn, as with rvi_alloc_fail_after():
+ *     for (long n = 1;; n++) {
+ *         rvi_call_fail_after(n, variant, stays);
+ *         int result = scenario();
+ *         if (rvi_call_fail_pending())
+ *             break;                          fewer than n calls: all were tried
+ *         check result and what is left, by rvi_call_failed();
+ *     }
+ *     rvi_call_fail_after(-1, 0, false);
+ *
+ * Left out, and why:
+ *   - calls that cannot fail with the arguments they get: clock_gettime, sched_yield, sysconf,
+ *     pthread_sigmask, gettid and getpid;
+ *   - FUTEX_WAKE, whose one error says that the word was unmapped and nobody sleeps there;
+ *   - a wait's ETIMEDOUT before its deadline, which would be a lie about time;
+ *   - what a signal handler does when the process is about to die;
+ *   - the C library's own calls behind malloc (base/alloc.h is the seam there), reading on in an
+ *     open file, mutexes and conditions of POSIX threads, which need no kernel to be made. */
+#pragma once
+
+#include <errno.h>
+#include <stdbool.h>
+
+/* X(site, is_optional, errors...): an optional call is one without which the library goes on. */
+#define RVI_CALLS(X)                                                                               \
+    /* stack.c: filters give EPERM, memory limits ENOMEM, MCL_FUTURE beyond its limit EAGAIN */    \
+    X(RESERVE_STACKS, false, ENOMEM, EAGAIN)                                                       \
+    X(RESERVE_SLOTS, false, ENOMEM, EAGAIN)                                                        \
+    X(RELEASE, true, ENOMEM)       /* the limit on mappings: a release may split one */            \
+    X(NO_HUGE_PAGES, true, EINVAL) /* kernels without huge pages */                                \
+    X(NAME_REGION, true, EINVAL)   /* kernels without CONFIG_ANON_VMA_NAME */                      \
+    X(OPEN_PIDFD, true, ENOSYS, EMFILE, EPERM)                                                     \
+    X(GUARD_MANY, true, EINVAL, ENOMEM, EPERM) /* EINVAL before 6.13 */                            \
+    X(GUARD, false, ENOMEM, EINVAL)            /* EINVAL before 6.13 */                            \
+    X(GUARD_HEAVY, false, ENOMEM)                                                                  \
+    X(PROBE_GUARD, true, EAGAIN, ENOSYS) /* anything but EFAULT says that there is no guard */     \
+    X(GIVE_BACK_MANY, true, EINVAL, ENOMEM, EPERM)                                                 \
+    X(GIVE_BACK, true, EINVAL) /* locked pages */                                                  \
+    X(COUNT_RESIDENT, true, EAGAIN, ENOMEM)                                                        \
+    X(READ_MAX_MAPPINGS, true, ENOENT, EMFILE)                                                     \
+    X(FIND_OWN_STACK, false, ENOMEM, EMFILE) /* reads /proc for the first thread */                \
+    /* fault.c: filters; a handler that runs on the very stack gives EPERM */                      \
+    X(INSTALL_HANDLER, false, EPERM)                                                               \
+    X(RESTORE_HANDLER, true, EPERM)                                                                \
+    X(ASK_SIGNAL_STACK, false, EPERM)                                                              \
+    X(SET_SIGNAL_STACK, false, ENOMEM, EPERM)                                                      \
+    X(RESTORE_SIGNAL_STACK, true, EPERM)                                                           \
+    X(MAP_SIGNAL_STACK, false, ENOMEM, EAGAIN)                                                     \
+    X(GUARD_SIGNAL_STACK, false, ENOMEM)                                                           \
+    /* thread.c */                                                                                 \
+    X(START_THREAD, false, EAGAIN)                                                                 \
+    X(NAME_THREAD, true, ENOENT, EMFILE)                                                           \
+    X(ASK_TIMER_SLACK, true, EPERM)                                                                \
+    X(SET_TIMER_SLACK, true, EPERM)                                                                \
+    /* futex.c */                                                                                  \
+    X(WAIT, true, EINTR, EAGAIN)                                                                   \
+    /* fence.c: ENOMEM where the set of cores is too large for a kernel's stack */                 \
+    X(ASK_BARRIER, true, ENOSYS, EPERM)                                                            \
+    X(REGISTER_BARRIER, true, ENOMEM, EPERM)                                                       \
+    X(TRY_BARRIER, true, ENOMEM, EPERM)                                                            \
+    X(BARRIER, true, ENOMEM)                                                                       \
+    /* topology.c: EINVAL means a mask too small */                                                \
+    X(READ_AFFINITY, true, EINVAL, EPERM)                                                          \
+    X(READ_CGROUP, true, ENOENT, EACCES, EMFILE)
+
+#define RVI_CALL_NAME(site, ...) RVI_CALL_##site,
+enum rvi_call { RVI_CALLS(RVI_CALL_NAME) RVI_CALL_COUNT };
+#undef RVI_CALL_NAME
+
+#define RVI_CALL(site, ...) RVI_CALL_AT(RVI_CALL_##site, __VA_ARGS__)
+#define RVI_CALL_AT(call, ...) (rvi_call_fails(call) ? (__typeof__(__VA_ARGS__))-1 : (__VA_ARGS__))
+
+#if RVI_DEBUG_CHECKS >= 1
+
+/** Whether a test wants this call to fail; errno says how. For sites that RVI_CALL does not fit. */
+bool rvi_call_fails(enum rvi_call call);
+
+#else
+
+static inline bool rvi_call_fails(enum rvi_call call)
+{
+    (void)call;
+    return false;
+}
+
+#endif
+
+/** Testing: let the n-th call from now fail (1: the next one) with its site's error number
+ * `variant` (0: the first; sites with fewer do not count), and if it `stays`, all later ones of that
+ * site too: a lasting lack rather than a moment's, of which calls that are repeated until they
+ * succeed are spared. -1 disarms. Without effect in builds that have no seam.
+ *
+ * Errors:  none; n == 0 is a mistake and panics
+ * Blocks:  no
+ * Threads: any, while nothing runs; calls of all threads count
+ * Lifetime: until the next call */
+void rvi_call_fail_after(long n, unsigned variant, bool stays);
+
+/** Testing: a kernel that has not got this call, or has it again: it fails with its first error
+ * number, and does not count. */
+void rvi_call_lacks(enum rvi_call call, bool lacks);
+
+/** Testing: whether an armed failure has not come yet. */
+bool rvi_call_fail_pending(void);
+
+/** Testing: what has failed since the last rvi_call_fail_after(), in words; and whether the library
+ * is to go on without it. NULL: nothing has. */
+const char *rvi_call_failed(bool *ret_is_optional);
+
+/** Testing: error numbers of the site that has most. */
+enum { RVI_CALL_VARIANTS = 3 };

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* faults_allocations.c - each allocation of whole scenarios fails in turn, whichever thread makes
+ * it: -ENOMEM comes out, or -EAGAIN where it was to be for a thread, or nothing where the memory
+ * was a hint. */
+#include "scenario.h"
+
+static void fail_every_allocation_of(scenario *play)
+{
+    assert_int_equal(play(), 0); /* the tools start threads of their own */
+    struct left before = look_at_what_is_left();
+    bool all_tried = false;
+    for (long n = 1; !all_tried; n = next(n)) {
+        snprintf(playing, sizeof playing, "allocation %ld: ", n);
+        watch_for_a_hang();
+        rvi_alloc_fail_after(n);
+        int r = play();
+        all_tried = rvi_alloc_fail_pending();
+        rvi_alloc_fail_after(-1);
+        alarm(0);
+        if (r != 0 && (all_tried || (r != -ENOMEM && r != -EAGAIN)))
+            fail_msg("%sreturned %d", playing, r);
+        check_nothing_is_left(&before);
+        check_handlers_are_as_before(&before);
+        check_signal_stack_is_as_before(&before, "nothing");
+    }
+}
+
+static void a_run_survives_every_allocation_that_fails(void **state)
+{
+    (void)state;
+    fail_every_allocation_of(run_tasks);
+}
+
+static void a_run_of_default_size_survives_every_allocation_that_fails(void **state)
+{
+    (void)state;
+    fail_every_allocation_of(run_with_default_workers);
+}
+
+static void a_pool_of_stacks_survives_every_allocation_that_fails(void **state)
+{
+    (void)state;
+    fail_every_allocation_of(a_pool_alone);
+}
+
+static void executors_without_a_runtime_survive_every_allocation_that_fails(void **state)
+{
+    (void)state;
+    fail_every_allocation_of(without_a_runtime);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_run_survives_every_allocation_that_fails),
+        cmocka_unit_test(a_run_of_default_size_survives_every_allocation_that_fails),
+        cmocka_unit_test(a_pool_of_stacks_survives_every_allocation_that_fails),
+        cmocka_unit_test(executors_without_a_runtime_survive_every_allocation_that_fails),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* faults_calls.c - each system call of whole scenarios fails in turn: once, and from then on.
+ *
+ * A failure of an optional call must not show. Of any other the outcome is a clear error, or none
+ * where the library has a second way (a smaller region, a thread fewer). */
+#include "scenario.h"
+
+#include "sys/fence.h"
+
+/* Errors that the library may pass on: those of the table, and -EAGAIN where a thread could not be
+ * had for want of memory. */
+static bool is_clear(int r)
+{
+    static const int clear[] = {EAGAIN, EMFILE, ENOMEM, EPERM, EINVAL};
+    for (size_t i = 0; i < sizeof clear / sizeof clear[0]; i++) {
+        if (r == -clear[i])
+            return true;
+    }
+    return false;
+}
+
+static void check_outcome(int r, const char *failed, bool is_optional)
+{
+    if (r == 0)
+        return;
+    if (!failed || is_optional || !is_clear(r))
+        fail_msg("%sreturned %d", playing, r);
+}
+
+/* The fences ask the kernel once a process, so each play starts them anew. */
+static int play(scenario *play_it)
+{
+    watch_for_a_hang();
+    rvi_fence_asym_force_symmetric(false);
+    int r = play_it();
+    alarm(0);
+    return r;
+}
+
+/* ---- which sites have failed ---- */
+
+static const char *const sites[RVI_CALL_COUNT] = {
+#define SITE_NAME(site, ...) #site,
+    RVI_CALLS(SITE_NAME)
+#undef SITE_NAME
+};
+static long failures[RVI_CALL_COUNT];
+
+static void remember(const char *failed)
+{
+    for (size_t i = 0; failed && i < RVI_CALL_COUNT; i++)
+        failures[i] += strcmp(sites[i], failed) == 0;
+}
+
+/* After each play one in which nothing fails: what the first could not put back, such as the fault
+ * handler, it does. Returns how many calls were made to fail. */
+static long fail_every_call(scenario *play_it, unsigned variant, bool stays)
+{
+    assert_int_equal(play_it(), 0); /* the tools start threads of their own */
+    struct left before = look_at_what_is_left();
+    for (long n = 1;; n = next(n)) {
+        bool is_optional = false;
+        snprintf(playing, sizeof playing, "call %ld, variant %u%s: ", n, variant,
+                 stays ? ", from then on" : "");
+        rvi_call_fail_after(n, variant, stays);
+        int r = play(play_it);
+        bool all_tried = rvi_call_fail_pending();
+        const char *failed = rvi_call_failed(&is_optional);
+        rvi_call_fail_after(-1, 0, false);
+        snprintf(playing + strlen(playing), sizeof playing - strlen(playing), "%s ",
+                 failed ? failed : "nothing");
+        check_outcome(r, failed, is_optional);
+        check_nothing_is_left(&before);
+        check_signal_stack_is_as_before(&before, failed ? failed : "nothing");
+        remember(failed);
+        assert_int_equal(play(play_it), 0);
+        check_nothing_is_left(&before);
+        check_handlers_are_as_before(&before);
+        if (all_tried)
+            return n - 1;
+    }
+}
+
+static bool kernel_is_recent(void)
+{
+    struct rvi_stack_pool *pool;
+    struct rvi_stack_stats stats;
+    RV_CHECK(rvi_stack_pool_open(&pool, NULL) == 0);
+    rvi_stack_pool_stats(pool, &stats);
+    rvi_stack_pool_close(pool);
+    return stats.has_light_guards;
+}
+
+static void fail_all(scenario *play_it)
+{
+    long tried = 0;
+    for (unsigned variant = 0; variant < RVI_CALL_VARIANTS; variant++) {
+        tried += fail_every_call(play_it, variant, false);
+        tried += fail_every_call(play_it, variant, true);
+    }
+    RV_CHECK(RVI_DEBUG_CHECKS < 1 || tried > 0);
+}
+
+static void a_run_survives_every_system_call_that_fails(void **state)
+{
+    (void)state;
+    fail_all(run_tasks);
+}
+
+static void a_run_of_default_size_survives_every_system_call_that_fails(void **state)
+{
+    (void)state;
+    fail_all(run_with_default_workers);
+}
+
+static void a_run_on_an_older_kernel_survives_every_system_call_that_fails(void **state)
+{
+    (void)state;
+    rvi_call_lacks(RVI_CALL_OPEN_PIDFD, true);
+    fail_all(run_tasks);
+    rvi_call_lacks(RVI_CALL_GUARD, true);
+    fail_all(run_tasks);
+    rvi_call_lacks(RVI_CALL_GUARD, false);
+    rvi_call_lacks(RVI_CALL_OPEN_PIDFD, false);
+}
+
+static void a_pool_of_stacks_survives_every_system_call_that_fails(void **state)
+{
+    (void)state;
+    fail_all(a_pool_alone);
+}
+
+static void executors_without_a_runtime_survive_every_system_call_that_fails(void **state)
+{
+    (void)state;
+    fail_all(without_a_runtime);
+}
+
+/* Tools take some calls away, and so do older kernels. */
+static void every_site_has_failed(void **state)
+{
+    (void)state;
+    if (RVI_DEBUG_CHECKS < 1 || is_under_a_tool() || scaled(100, 1) < 50 || !kernel_is_recent())
+        skip();
+    for (size_t i = 0; i < RVI_CALL_COUNT; i++) {
+        if (failures[i] == 0)
+            fail_msg("%s never failed", sites[i]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_run_survives_every_system_call_that_fails),
+        cmocka_unit_test(a_run_of_default_size_survives_every_system_call_that_fails),
+        cmocka_unit_test(a_run_on_an_older_kernel_survives_every_system_call_that_fails),
+        cmocka_unit_test(a_pool_of_stacks_survives_every_system_call_that_fails),
+        cmocka_unit_test(executors_without_a_runtime_survive_every_system_call_that_fails),
+        cmocka_unit_test(every_site_has_failed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

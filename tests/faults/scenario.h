@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+/* scenario.h - programs that use everything once, and a look at what they leave behind.
+ *
+ * A scenario returns 0 when all went well, and otherwise the first -errno that came up; wherever it
+ * is cut short, it waits for whatever it has started and frees whatever it has made. After each
+ * play:
+ *   - nothing is left: allocations, descriptors, threads, the fault handler, the signal stack;
+ *   - nothing hangs: an alarm ends the program and says what had failed. */
+#pragma once
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+#include <ravel.h>
+
+#include "../support/crowd.h"
+#include "../support/under_tool.h"
+#include "base/alloc.h"
+#include "sys/call.h"
+#include "sys/stack.h"
+
+enum { WORKERS = 2, MESSAGES = 50, CROWD = 90, JOBS = 12, DEEP_BYTES = 24 << 10 };
+
+typedef int scenario(void);
+
+/* Slow builds leave some failures out: one in five is tried at a scale of 20. */
+static long next(long n)
+{
+    long percent = (long)scaled(100, 1);
+    return n + 1 + (percent < 100 ? n % (200 / percent) : 0);
+}
+
+/* ---- parts ---------------------------------------------------------------------------------- */
+
+struct pipe_ends {
+    rv_chan *ch;
+    unsigned worker;
+};
+
+static int produce(void *arg)
+{
+    struct pipe_ends *p = arg;
+    int r = rv_migrate(0);
+    for (long i = 0; r == 0 && i < MESSAGES; i++)
+        r = rv_chan_send(p->ch, &i, RV_NEVER);
+    return r;
+}
+
+static int consume(void *arg)
+{
+    struct pipe_ends *p = arg;
+    int r = rv_migrate(p->worker);
+    for (long i = 0; r == 0 && i < MESSAGES; i++) {
+        long message;
+        r = rv_chan_recv(p->ch, &message, RV_NEVER);
+        RV_CHECK(r < 0 || message == i);
+    }
+    return r;
+}
+
+/* Messages from worker to worker. */
+static int talk(void)
+{
+    struct pipe_ends p = {.worker = WORKERS - 1};
+    rv_scope *s;
+    int r = rv_chan_new(&p.ch, sizeof(long), 4);
+    if (r < 0)
+        return r;
+    r = rv_scope_open(&s, NULL);
+    if (r == 0) {
+        if ((r = rv_go(s, consume, &p)) < 0 || (r = rv_go(s, produce, &p)) < 0)
+            rv_scope_cancel(s, r);
+        int closed = rv_scope_close(s);
+        r = r < 0 ? r : closed;
+    }
+    rv_chan_free(p.ch);
+    return r;
+}
+
+static __attribute__((noinline)) int use_stack(int value)
+{
+    volatile char bytes[DEEP_BYTES];
+    for (size_t i = 0; i < sizeof bytes; i += 512)
+        bytes[i] = (char)value;
+    return bytes[512] != (char)value;
+}
+
+static int sleep_deep(void *arg)
+{
+    int r = rv_sleep(100 * RV_MICROSECOND);
+    return r < 0 ? r : use_stack((int)(uintptr_t)arg);
+}
+
+/* More tasks at a time than the first batches of stacks, and deep ones: what their workers do not
+ * keep goes back to the kernel. */
+static int crowd_sleeps(void)
+{
+    rv_scope *s;
+    int r = rv_scope_open(&s, NULL);
+    if (r < 0)
+        return r;
+    for (uintptr_t i = 0; r == 0 && i < CROWD; i++)
+        r = rv_go(s, sleep_deep, (void *)i);
+    if (r < 0)
+        rv_scope_cancel(s, r);
+    int closed = rv_scope_close(s);
+    return r < 0 ? r : closed;
+}
+
+static int mark_range(size_t begin, size_t end, void *arg)
+{
+    memset((char *)arg + begin, 1, end - begin);
+    return 0;
+}
+
+/* A loop that is shared out: others take part of it, and its owner waits for them. */
+static int loop(void)
+{
+    char marks[200] = {0};
+    int r = rv_for(0, sizeof marks, 1, mark_range, marks);
+    RV_CHECK(r < 0 || !memchr(marks, 0, sizeof marks));
+    return r;
+}
+
+static int block(void *arg)
+{
+    *(int *)arg += 1;
+    return 0;
+}
+
+static int call_helpers(void)
+{
+    int calls = 0, r = 0;
+    for (int i = 0; r == 0 && i < 3; i++)
+        r = rv_blocking(block, &calls, NULL);
+    RV_CHECK(r < 0 || calls == 3);
+    return r;
+}
+
+static int twice(const long *job_in, long *job_out)
+{
+    *job_out = 2 * *job_in;
+    return 0;
+}
+RV_JOB(twice, long, long);
+
+static int submit_one(rv_executor *ex)
+{
+    rv_future *f;
+    struct rv_outcome outcome;
+    long in = 21, out = 0;
+    int r = rv_submit(ex, &f, twice, &in, RV_NEVER);
+    if (r < 0)
+        return r;
+    r = rv_future_get(f, &out, &outcome, RV_NEVER);
+    if (r == 0 && outcome.kind == RV_OUTCOME_VALUE)
+        RV_CHECK(out == 42);
+    else if (r == 0)
+        r = outcome.error;
+    rv_future_free(f);
+    return r;
+}
+
+static int use_executor(const char *spec)
+{
+    long in[JOBS], out[JOBS];
+    rv_executor *ex;
+    struct rv_executor_opts opts = {.size = sizeof opts, .job_timeout = RV_SECOND * 60};
+    int r = rv_executor_open(&ex, spec, &opts);
+    if (r < 0)
+        return r;
+    for (long i = 0; i < JOBS; i++)
+        in[i] = i;
+    r = submit_one(ex);
+    if (r == 0)
+        r = rv_map(ex, twice, in, JOBS, out, NULL, RV_NEVER);
+    RV_CHECK(r < 0 || out[JOBS - 1] == 2 * (JOBS - 1));
+    int closed = rv_executor_close(ex, RV_CLOSE_WAIT, RV_NEVER);
+    return r < 0 ? r : closed;
+}
+
+static int use_executors(void *arg)
+{
+    (void)arg;
+    static const char *const specs[] = {"inline", "tasks:2", "threads:2", "auto"};
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < sizeof specs / sizeof specs[0]; i++)
+        r = use_executor(specs[i]);
+    return r;
+}
+
+static int read_stats(void)
+{
+    struct rv_run_stats stats = {.size = sizeof stats};
+    return rv_run_stats_read(&stats);
+}
+
+static int everything(void *arg)
+{
+    int r;
+    (void)arg;
+    if ((r = talk()) < 0 || (r = crowd_sleeps()) < 0 || (r = loop()) < 0 ||
+        (r = call_helpers()) < 0 || (r = use_executors(NULL)) < 0)
+        return r;
+    return read_stats();
+}
+
+/* ---- scenarios ------------------------------------------------------------------------------ */
+
+/* The stall watch is on, so that the monitor does more than sleep. */
+static int run_tasks(void)
+{
+    struct rv_run_opts opts = {
+        .size = sizeof opts, .workers = WORKERS, .stall_ns = 60 * RV_SECOND, .max_tasks = 1000};
+    return rv_run(everything, NULL, &opts);
+}
+
+static int run_with_default_workers(void)
+{
+    struct rv_run_opts opts = {.size = sizeof opts, .measure_stacks = 1};
+    return rv_run(use_executors, NULL, &opts);
+}
+
+/* Its resident memory is what only tools ask for. */
+static int a_pool_alone(void)
+{
+    struct rvi_stack_pool *pool;
+    struct rvi_stack_stats stats;
+    struct rvi_stack_cache cache;
+    struct rvi_stack *stack;
+    int r = rvi_stack_pool_open(&pool, NULL);
+    if (r < 0)
+        return r;
+    rvi_stack_cache_init(&cache, pool);
+    r = rvi_stack_cache_take(&cache, &stack);
+    if (r == 0)
+        rvi_stack_cache_push(&cache, stack);
+    rvi_stack_pool_stats(pool, &stats);
+    rvi_stack_cache_fini(&cache);
+    rvi_stack_pool_close(pool);
+    return r;
+}
+
+static int without_a_runtime(void)
+{
+    int r = use_executor("inline");
+    return r < 0 ? r : use_executor("threads:2");
+}
+
+/* ---- the alarm ------------------------------------------------------------------------------ */
+
+static char playing[128]; /* what is being played, for whoever hears the alarm */
+
+static void on_alarm(int number)
+{
+    ssize_t written = write(STDERR_FILENO, playing, strlen(playing));
+    (void)written;
+    (void)number;
+    abort();
+}
+
+static void watch_for_a_hang(void)
+{
+    signal(SIGALRM, on_alarm);
+    alarm(is_under_a_tool() ? 100 : 30);
+}
+
+/* ---- what is left --------------------------------------------------------------------------- */
+
+static int entries_of(const char *folder)
+{
+    int count = 0;
+    DIR *dir = opendir(folder);
+    RV_CHECK(dir != NULL);
+    while (readdir(dir))
+        count++;
+    closedir(dir);
+    return count;
+}
+
+struct left {
+    long allocations;
+    int descriptors, threads;
+    struct sigaction on_segv, on_bus;
+    stack_t signal_stack;
+};
+
+static struct left look_at_what_is_left(void)
+{
+    struct left now = {.allocations = rvi_alloc_live(),
+                       .descriptors = entries_of("/proc/self/fd"),
+                       .threads = entries_of("/proc/self/task")};
+    RV_CHECK(sigaction(SIGSEGV, NULL, &now.on_segv) == 0);
+    RV_CHECK(sigaction(SIGBUS, NULL, &now.on_bus) == 0);
+    RV_CHECK(sigaltstack(NULL, &now.signal_stack) == 0);
+    return now;
+}
+
+/* A thread that was joined is on its way out, and still listed for a moment. */
+static void wait_for_threads(int threads)
+{
+    watch_for_a_hang();
+    while (entries_of("/proc/self/task") > threads)
+        rvi_thread_yield();
+    alarm(0);
+}
+
+static void check_nothing_is_left(const struct left *before)
+{
+    wait_for_threads(before->threads);
+    struct left now = look_at_what_is_left();
+    assert_int_equal(now.allocations, before->allocations);
+    assert_int_equal(now.descriptors, before->descriptors);
+    assert_int_equal(now.threads, before->threads);
+}
+
+static void check_handlers_are_as_before(const struct left *before)
+{
+    struct left now = look_at_what_is_left();
+    assert_true(now.on_segv.sa_sigaction == before->on_segv.sa_sigaction);
+    assert_true(now.on_bus.sa_sigaction == before->on_bus.sa_sigaction);
+}
+
+/* One that could not be withdrawn stays usable, until it is withdrawn here. */
+static void check_signal_stack_is_as_before(const struct left *before, const char *failed)
+{
+    struct left now = look_at_what_is_left();
+    unsigned char present;
+    if (now.signal_stack.ss_flags == before->signal_stack.ss_flags)
+        return;
+    assert_string_equal(failed, "RESTORE_SIGNAL_STACK");
+    assert_int_equal(mincore(now.signal_stack.ss_sp, 1, &present), 0);
+    assert_int_equal(sigaltstack(&before->signal_stack, NULL), 0);
+}
