@@ -236,11 +236,12 @@ static inline struct rvi_fork_stack *rvi_fork_stack_of(struct rvi_fork_slot *slo
     return (struct rvi_fork_stack *)((uintptr_t)slot & ~(uintptr_t)(2 * RVI_FORK_STACK_BYTES - 1));
 }
 
-/* Whether a fork can go here: there is a slot, and nobody else has filled it. */
+/* Whether a fork can go here: there is a slot, and nobody else has filled it. Its owner alone writes
+ * `kind`, so a plain load will do, which compilers merge with the comparison. */
 static inline __attribute__((always_inline)) int rvi_fork_is_free(struct rvi_fork_slot *head)
 {
     return __builtin_expect(((uintptr_t)head & RVI_FORK_STACK_BYTES) == 0, 1) &&
-           __builtin_expect(atomic_load_explicit(&head->kind, memory_order_relaxed) == NULL, 1);
+           __builtin_expect(*(const struct rvi_fork_kind **)(uintptr_t)&head->kind == NULL, 1);
 }
 
 /* The slot's arguments are in place: show it. Thieves pay the fence between the two accesses (the
@@ -255,17 +256,24 @@ static inline __attribute__((always_inline)) void rvi_fork_publish(struct rvi_fo
         rv_fork_trapped(slot);
 }
 
-/* Whether the caller is to run what is in the slot. */
+/* Whether the slot is the owner's alone again. */
 static inline __attribute__((always_inline)) int rvi_fork_take_back(struct rvi_fork_slot *slot)
 {
     atomic_store_explicit(&slot->kind, NULL, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst); /* pairs: fork-split */
     uintptr_t split = atomic_load_explicit(&rvi_fork_stack_of(slot)->split, memory_order_relaxed);
-    return __builtin_expect((uintptr_t)slot >= split, 1) || rv_fork_reclaim(slot);
+    return __builtin_expect((uintptr_t)slot >= split, 1);
 }
 
-/* Keeps compilers from warning of a result that is not set: the join reads it only if it is. */
-#define RVI_FORK_FILLED(result) __asm__("" : "=m"(result))
+/* Whether a join is for the last fork. Without the check, under NDEBUG, one that is not stops no
+ * program, but gets another one's result. */
+#ifdef NDEBUG
+#define RVI_FORK_NOTE(forked, at) ((void)0)
+#define RVI_FORK_IS_LAST(forked, at) 1
+#else
+#define RVI_FORK_NOTE(forked, at) ((void)((forked)->slot = (at)))
+#define RVI_FORK_IS_LAST(forked, at) __builtin_expect((forked)->slot == (at), 1)
+#endif
 
 /** Define a function that can be forked, of one to four parameters: its result's type, its name,
  * then type and name of each parameter. Its body follows. The name is an ordinary function besides,
@@ -302,14 +310,16 @@ static inline __attribute__((always_inline)) int rvi_fork_take_back(struct rvi_f
                         , (a, b, c, d), (rv_a.a, rv_a.b, rv_a.c, rv_a.d))
 
 /* parameters, fields and arguments: `(A a, B b)`, `A a; B b;`, `(a, b)`; unpacked: the arguments as
- * they are found in rv_a. */
+ * they are found in rv_a. What is rare is apart and never inlined, so that it costs the rest no
+ * registers. */
 #define RVI_FORKABLE_DEFINE(R, name, parameters, fields, arguments, unpacked)                      \
     struct name##_rv_args {                                                                        \
         fields                                                                                     \
     };                                                                                             \
     struct name##_rv_forked {                                                                      \
-        struct rvi_fork_slot *before; /* the next free slot, before the fork */                    \
-        R result;                     /* if it ran at once */                                      \
+        struct rvi_fork_slot *slot;   /* RVI_FORK_SERIAL: it ran at once */                        \
+        struct rvi_fork_slot *before; /* the next free slot then, before the fork */               \
+        R result;                                                                                  \
     };                                                                                             \
     _Static_assert(sizeof(struct name##_rv_args) <= RVI_FORK_ROOM && sizeof(R) <= RVI_FORK_ROOM,   \
                    "what " #name " takes, or what it returns, is larger than the 48 bytes "        \
@@ -318,46 +328,73 @@ static inline __attribute__((always_inline)) int rvi_fork_take_back(struct rvi_f
                    "what " #name " takes or returns has to be aligned to more than the 16 bytes "  \
                    "of a slot: pass a pointer");                                                   \
     static R name##_rv_body(struct rvi_fork_slot *rv_head, RVI_FORKABLE_LIST parameters);          \
-    static void name##_rv_run(struct rvi_fork_slot *rv_slot, struct rvi_fork_slot *rv_head)        \
+    __attribute__((always_inline)) static inline R name##_rv_call(struct rvi_fork_slot *rv_slot,   \
+                                                                  struct rvi_fork_slot *rv_head)   \
     {                                                                                              \
         struct name##_rv_args rv_a = *(struct name##_rv_args *)(void *)rv_slot->room;              \
-        *(R *)(void *)rv_slot->room = name##_rv_body(rv_head, RVI_FORKABLE_LIST unpacked);         \
+        return name##_rv_body(rv_head, RVI_FORKABLE_LIST unpacked);                                \
+    }                                                                                              \
+    static void name##_rv_run(struct rvi_fork_slot *rv_slot, struct rvi_fork_slot *rv_head)        \
+    {                                                                                              \
+        *(R *)(void *)rv_slot->room = name##_rv_call(rv_slot, rv_head);                            \
     }                                                                                              \
     static const struct rvi_fork_kind name##_rv_kind = {name##_rv_run,                             \
                                                         {__FILE__, "", #name, __LINE__}};          \
-    __attribute__((unused, always_inline)) static inline struct rvi_fork_slot *name##_rv_fork(     \
+    __attribute__((always_inline)) static inline struct rvi_fork_slot *name##_rv_fill(             \
         struct name##_rv_forked *rv_forked, struct rvi_fork_slot *rv_head,                         \
         RVI_FORKABLE_LIST parameters)                                                              \
     {                                                                                              \
-        rv_forked->before = rv_head;                                                               \
-        if (!rvi_fork_is_free(rv_head)) {                                                          \
-            rv_head = rv_fork_move(rv_head);                                                       \
-            if (rv_head == RVI_FORK_SERIAL) {                                                      \
-                rv_forked->result = name##_rv_body(rv_head, RVI_FORKABLE_LIST arguments);          \
-                return rv_head;                                                                    \
-            }                                                                                      \
-            rv_forked->before = rv_head;                                                           \
-        }                                                                                          \
-        RVI_FORK_FILLED(rv_forked->result);                                                        \
+        (void)rv_forked;                                                                           \
+        RVI_FORK_NOTE(rv_forked, rv_head);                                                         \
         *(struct name##_rv_args *)(void *)rv_head->room =                                          \
             (struct name##_rv_args){RVI_FORKABLE_LIST arguments};                                  \
         rvi_fork_publish(rv_head, &name##_rv_kind);                                                \
         return rv_head + 1;                                                                        \
     }                                                                                              \
+    __attribute__((unused, noinline, cold)) static struct rvi_fork_slot *name##_rv_fork_slow(      \
+        struct name##_rv_forked *rv_forked, struct rvi_fork_slot *rv_head,                         \
+        RVI_FORKABLE_LIST parameters)                                                              \
+    {                                                                                              \
+        struct rvi_fork_slot *rv_free = rv_fork_move(rv_head);                                     \
+        if (rv_free != RVI_FORK_SERIAL)                                                            \
+            return name##_rv_fill(rv_forked, rv_free, RVI_FORKABLE_LIST arguments);                \
+        rv_forked->slot = rv_free;                                                                 \
+        rv_forked->before = rv_head;                                                               \
+        rv_forked->result = name##_rv_body(rv_free, RVI_FORKABLE_LIST arguments);                  \
+        return rv_free;                                                                            \
+    }                                                                                              \
+    __attribute__((unused, always_inline)) static inline struct rvi_fork_slot *name##_rv_fork(     \
+        struct name##_rv_forked *rv_forked, struct rvi_fork_slot *rv_head,                         \
+        RVI_FORKABLE_LIST parameters)                                                              \
+    {                                                                                              \
+        return rvi_fork_is_free(rv_head)                                                           \
+                   ? name##_rv_fill(rv_forked, rv_head, RVI_FORKABLE_LIST arguments)               \
+                   : name##_rv_fork_slow(rv_forked, rv_head, RVI_FORKABLE_LIST arguments);         \
+    }                                                                                              \
+    __attribute__((unused, noinline, cold)) static R name##_rv_join_slow(                          \
+        struct name##_rv_forked *rv_forked, struct rvi_fork_slot *rv_head)                         \
+    {                                                                                              \
+        struct rvi_fork_slot *rv_slot = rv_head - 1;                                               \
+        if (rv_head == RVI_FORK_SERIAL && RVI_FORK_IS_LAST(rv_forked, rv_head))                    \
+            return rv_forked->result;                                                              \
+        if (!RVI_FORK_IS_LAST(rv_forked, rv_slot))                                                 \
+            rv_fork_misused(&name##_rv_kind);                                                      \
+        return rv_fork_reclaim(rv_slot) ? name##_rv_call(rv_slot, rv_slot)                         \
+                                        : *(R *)(void *)rv_slot->room;                             \
+    }                                                                                              \
     __attribute__((unused, always_inline)) static inline R name##_rv_join(                         \
         struct name##_rv_forked *rv_forked, struct rvi_fork_slot **rv_headp)                       \
     {                                                                                              \
-        struct rvi_fork_slot *rv_head = *rv_headp, *rv_slot = rv_forked->before;                   \
-        *rv_headp = rv_slot;                                                                       \
-        if (__builtin_expect(rv_head != rv_slot + 1, 0)) {                                         \
-            if (rv_head != RVI_FORK_SERIAL)                                                        \
-                rv_fork_misused(&name##_rv_kind);                                                  \
-            return rv_forked->result;                                                              \
+        struct rvi_fork_slot *rv_head = *rv_headp, *rv_slot = rv_head - 1;                         \
+        if (__builtin_expect(rv_head == RVI_FORK_SERIAL, 0)) {                                     \
+            R rv_result = name##_rv_join_slow(rv_forked, rv_head);                                 \
+            *rv_headp = rv_forked->before;                                                         \
+            return rv_result;                                                                      \
         }                                                                                          \
-        if (!rvi_fork_take_back(rv_slot))                                                          \
-            return *(R *)(void *)rv_slot->room;                                                    \
-        struct name##_rv_args rv_a = *(struct name##_rv_args *)(void *)rv_slot->room;              \
-        return name##_rv_body(rv_slot, RVI_FORKABLE_LIST unpacked);                                \
+        *rv_headp = rv_slot;                                                                       \
+        if (!RVI_FORK_IS_LAST(rv_forked, rv_slot) || !rvi_fork_take_back(rv_slot))                 \
+            return name##_rv_join_slow(rv_forked, rv_head);                                        \
+        return name##_rv_call(rv_slot, rv_slot);                                                   \
     }                                                                                              \
     __attribute__((unused)) static R name parameters                                               \
     {                                                                                              \

@@ -184,6 +184,11 @@ struct rvi_fork_slot *rvi_forks_head(struct rvi_forks *forks)
     return low;
 }
 
+bool rvi_forks_is_last(const struct rvi_forks *forks, const struct rvi_fork_slot *slot)
+{
+    return is_in_use(forks, slot) && !is_in_use(forks, slot + 1);
+}
+
 void rvi_forks_call(struct rvi_forks *forks)
 {
     struct rvi_sched *sched = forks->task->birth->sched;

@@ -51,6 +51,9 @@ void rvi_forks_give(struct rvi_worker *w, struct rvi_forks *forks);
 /** The next free slot. */
 struct rvi_fork_slot *rvi_forks_head(struct rvi_forks *forks);
 
+/** Whether this is the last fork that is open. */
+bool rvi_forks_is_last(const struct rvi_forks *forks, const struct rvi_fork_slot *slot);
+
 /** A slot has been filled that nobody has been told of. */
 void rvi_forks_call(struct rvi_forks *forks);
 

@@ -209,17 +209,12 @@ int rv_fork_at(struct rv_fork *f, rv_fn *fn, void *arg, const struct rv_site *si
     return 0;
 }
 
-static void check_is_last(const struct rv_fork *f)
+static bool is_last(const struct rv_fork *f)
 {
     const struct rvi_task *self = rvi_task_self();
-    struct rvi_forks *forks = self ? self->forks : NULL;
 
-    if (rvi_unlikely(!f->slot || !forks || rvi_forks_of(f->slot) != forks ||
-                     rvi_forks_head(forks) != f->slot + 1 || plain_of(f->slot) != f))
-        rvi_panic("rv_join() of '%s' (%s:%u) is not for the last fork that is open: join forks "
-                  "once, in the reverse order, in the task that made them",
-                  f->site ? f->site->name : "?", f->site ? f->site->file : "?",
-                  f->site ? f->site->line : 0);
+    return f->slot && self && self->forks == rvi_forks_of(f->slot) &&
+           rvi_forks_is_last(self->forks, f->slot) && plain_of(f->slot) == f;
 }
 
 /* The stack goes back before the child runs here: the child may take and return it as well. */
@@ -231,11 +226,14 @@ int rv_join(struct rv_fork *f)
         f->slot = NULL;
         return f->result;
     }
-    check_is_last(f);
+    if (rvi_unlikely(!is_last(f)))
+        rvi_panic("rv_join() of '%s' (%s:%u) is not for the last fork that is open: join forks "
+                  "once, in the reverse order, in the task that made them",
+                  f->site->name, f->site->file, f->site->line);
     struct rvi_forks *forks = rvi_forks_of(slot);
     f->slot = NULL;
     forks->hint = slot;
-    int is_mine = rvi_fork_take_back(slot);
+    int is_mine = rvi_fork_take_back(slot) || rv_fork_reclaim(slot);
     give_if_idle(forks, slot);
     return is_mine ? f->fn(f->arg) : f->result;
 }

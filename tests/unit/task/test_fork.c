@@ -787,9 +787,13 @@ static void check_fall(void (*stage)(void *fn), play *fn, const char *who)
     assert_false(WIFEXITED(ending.status) && WEXITSTATUS(ending.status) == 0);
 }
 
+/* ThreadSanitizer's own locks are held where its hooks overflow, and the fault handler's atomics
+ * wait for them. */
 static void a_recursion_without_end_names_the_task(void **state)
 {
     (void)state;
+    if (RVI_TSAN)
+        skip();
     check_fall(perform_on_one_worker, fall_in_the_first_task, "'entry'");
     check_fall(perform_on_one_worker, fall_in_a_task, "'fall'");
     check_fall(perform_on_two_workers, fall_in_a_taken_child, "'begin_taken'");
