@@ -22,6 +22,10 @@ OPTIONAL = ("Source",)      # of an algorithm
 FIELD = re.compile(r"@param\s+(?P<param>\w+|\.\.\.)\s*(?P<text>.*)|"
                    r"@(?P<tag>return)\b\s*(?P<said>.*)|"
                    r"(?P<label>" + "|".join(LABELS + OPTIONAL) + r"):\s*(?P<rest>.*)")
+VARIABLE_NAME = r"\bRAVEL_[A-Z_]*[A-Z]\b"
+# What stands out in a docstring's words: `quoted`, rv_name(), -EERROR, RAVEL_VARIABLE.
+PROSE = re.compile(r"`([^`]+)`|\b((?:rv_|RV_)\w+)(\(\))?|(?<![\w-])(-E[A-Z0-9]{2,})\b|"
+                   rf"({VARIABLE_NAME})")
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z`\"])")
 ITEM = re.compile(r"\s{0,3}[-*]\s+(.*)")
 

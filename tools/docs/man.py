@@ -12,15 +12,12 @@ Written in man(7), which groff and mandoc both know, and which `mandoc -Tlint` f
 import re
 import textwrap
 
-from docs.docstring import parse_errors
+from docs.docstring import PROSE, parse_errors
 from docs.model import USUAL, environment
 
 # Pages bear the day on which their text was last gone over, not the day of the build: from the same
 # headers the same bytes are made.
 DATE = "2026-11-22"
-
-KNOWN = re.compile(r"`([^`]+)`|\b((?:rv_|RV_)\w+)(\(\))?|(?<![\w-])-(E[A-Z0-9]{2,})\b|"
-                   r"\b(RAVEL_[A-Z_]*[A-Z])\b")
 
 
 # ---- roff ----------------------------------------------------------------------------------------
@@ -73,7 +70,7 @@ class Page:
             if quote:
                 return f"\\fI{escaped(quote)}\\fP"
             if error:
-                return f"\\fB\\-{error}\\fP"
+                return f"\\fB{escaped(error)}\\fP"
             if variable:
                 return f"\\fB{variable}\\fP"
             if name not in self.known:
@@ -82,7 +79,7 @@ class Page:
                       not text.startswith("(", match.end()))
             return f"\\fB{name}\\fP" + ("(3)" if called and name != self.name else "")
         out, last = [], 0
-        for match in KNOWN.finditer(text):
+        for match in PROSE.finditer(text):
             out += [hyphened(text[last:match.start()]), face(match)]
             last = match.end()
         return filled("".join(out + [hyphened(text[last:])]))

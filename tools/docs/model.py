@@ -5,7 +5,7 @@ import re
 from typing import NamedTuple
 
 from public_api import read_headers
-from docs.docstring import LABELS, Docstring, parse, parse_essay
+from docs.docstring import LABELS, VARIABLE_NAME, Docstring, parse, parse_essay
 
 # From what every program needs to what few do. A header that is not named here comes last.
 READING_ORDER = ("run", "scope", "task", "time", "ticker", "chan", "select", "queue", "sync",
@@ -175,7 +175,7 @@ def environment(model):
         where = f"{entry.name}()" if entry.is_callable else entry.symbol.text
         for text in sentences(entry.doc) + [s for m in entry.symbol.members for s in split(m.doc)]:
             found += [Variable(name, where, entry.name, text, "")
-                      for name in re.findall(r"\bRAVEL_[A-Z_]*[A-Z]\b", text)]
+                      for name in re.findall(VARIABLE_NAME, text)]
     return list({v.name: v for v in reversed(found)}.values())[::-1]
 
 

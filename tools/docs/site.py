@@ -11,7 +11,7 @@ import json
 import re
 from pathlib import Path
 
-from docs.docstring import parse_errors
+from docs.docstring import PROSE, VARIABLE_NAME, parse_errors
 from docs.model import USUAL, environment
 
 HERE = Path(__file__).resolve().parent
@@ -25,8 +25,6 @@ TYPES = set("""char double float int long short signed unsigned void size_t ssiz
 TOKEN = re.compile(r'(?P<co>/\*.*?\*/|//[^\n]*)|(?P<st>"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\')|'
                    r"(?P<pp>^[ \t]*#[ \t]*\w+)|(?P<nu>\b\d[\w.]*)|(?P<word>[A-Za-z_]\w*)",
                    re.S | re.M)
-PROSE = re.compile(r"`([^`]+)`|\b((?:rv_|RV_)\w+)(\(\))?|(?<![\w-])(-E[A-Z0-9]{2,})\b|"
-                   r"\b(RAVEL_[A-Z_]*[A-Z])\b")
 INLINE = re.compile(r"`([^`]+)`|\*\*(.+?)\*\*|\*([^*\s][^*]*)\*|\[([^\]]+)\]\(([^)\s]+)\)")
 
 
@@ -109,7 +107,7 @@ class Links:
         return "".join(out) + text(words[last:])
 
     def code_span(self, code):
-        if re.fullmatch(r"RAVEL_[A-Z_]+", code):
+        if re.fullmatch(VARIABLE_NAME, code):
             return f'<code><a href="{self.prefix}#environment">{code}</a></code>'
         pieces = re.split(r"\b((?:rv_|RV_)\w+)", code)
         return "<code>" + "".join(self.name(p) for p in pieces) + "</code>"
@@ -181,17 +179,18 @@ def definition(symbol):
     return signature(symbol)
 
 
-def waits(entry):
-    """One word on whether a call may wait."""
+def waiting(entry):
+    """A word on whether a call may wait; nothing for what is none."""
     says = entry.contract.fields.get("Blocks", "")
     if not says:
         return ""
-    return "never" if re.match(r"no\b(?!, unless)", says) else "waits"
+    if re.match(r"no\b(?!, unless)", says):
+        return '<span class="tag never">never waits</span>'
+    return '<span class="tag waits">may wait</span>'
 
 
 def tags(entry):
-    kind = {"never": '<span class="tag never">never waits</span>',
-            "waits": '<span class="tag waits">may wait</span>'}.get(waits(entry), "")
+    kind = waiting(entry)
     if entry.symbol.kind != "function":
         kind = f'<span class="tag">{entry.symbol.kind}</span>' + kind
     elif entry.symbol.text.startswith("static"):
@@ -264,8 +263,7 @@ def capital(words):
 def calls_table(links, concept):
     calls = [e for e in concept.entries if e.is_callable]
     rows = [[f"<code>{links.name(e.name)}</code>", links.prose(e.doc.summary),
-             {"never": '<span class="tag never">never waits</span>',
-              "waits": '<span class="tag waits">may wait</span>'}.get(waits(e), "")] for e in calls]
+             waiting(e)] for e in calls]
     return table([["call", "what it does", ""]] + rows, "calls") if rows else ""
 
 
