@@ -67,7 +67,7 @@ RV_API void rv_shield_end(void);
  * @return 0; the task runs on that worker
  * Errors:  -EPERM the caller is no task; -EINVAL no such worker; -EBUSY the task has a scope or a
  *          fork open, or is inside a forkable function; -ECANCELED scope cancelled
- * Blocks:  the task, until that worker takes it on
+ * Blocks:  the task, until that worker takes it on; not at all when it is there already
  * Threads: any task
  * Lifetime: nothing is held */
 RV_API RV_NODISCARD int rv_migrate(unsigned worker);

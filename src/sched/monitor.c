@@ -115,11 +115,8 @@ static void *monitor_thread(void *arg)
 {
     struct rvi_sched *sched = arg;
     struct rvi_monitor *monitor = &sched->monitor;
-    rv_time look_ns = LOOK_NS;
     int quiet_looks = 0;
 
-    if (monitor->stall_ns && monitor->stall_ns / 4 < look_ns)
-        look_ns = monitor->stall_ns / 4 + 1;
     while (!is_stopping(sched)) {
         rv_time now = rvi_clock_now();
         quiet_looks = rescue_lone_tasks(sched) ? 0 : quiet_looks + 1;
@@ -127,7 +124,7 @@ static void *monitor_thread(void *arg)
             watch_for_stalls(sched, now);
         else if (quiet_looks >= LOOKS_BEFORE_SLEEP)
             sleep_until_called(sched), quiet_looks = 0;
-        nap(monitor, 0, now + look_ns);
+        nap(monitor, 0, now + rvi_load_relaxed(&monitor->look_ns));
     }
     return NULL;
 }
@@ -149,6 +146,10 @@ int rvi_monitor_start(struct rvi_sched *sched)
 
     if (sched->worker_count == 1 && monitor->stall_ns == 0)
         return 0;
+    rv_time look_ns = LOOK_NS;
+    if (monitor->stall_ns && monitor->stall_ns / 4 < look_ns)
+        look_ns = monitor->stall_ns / 4 + 1;
+    rvi_store_relaxed(&monitor->look_ns, look_ns);
     monitor->seen = rvi_calloc(sched->worker_count, sizeof *monitor->seen);
     monitor->watch = rvi_calloc(sched->worker_count, sizeof *monitor->watch);
     if (monitor->seen && monitor->watch)

@@ -16,6 +16,7 @@ struct rvi_monitor {
     pthread_t thread;
     bool is_running;
     rv_time stall_ns;         /* 0: no stall watch */
+    _Atomic(rv_time) look_ns; /* between two looks; a test may make it longer */
     _Atomic(uint64_t) stalls; /* reported so far */
     _Atomic(uint32_t) asleep; /* futex: 1 while it sleeps until called */
     uint32_t *seen;           /* the monitor's: a tick a worker, of the last look for surplus */

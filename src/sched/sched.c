@@ -36,6 +36,7 @@ static int describe_task(const struct rvi_stack *stack, char *buf, size_t n)
 
 void rvi_sched_wake_one(struct rvi_sched *sched)
 {
+    rvi_fence_seq_cst();                     /* after the work was put there; pairs: searching */
     if (rvi_load_seq_cst(&sched->searching)) /* pairs: searching */
         return;
     for (unsigned i = 0; i < sched->worker_count; i++) {

@@ -26,7 +26,10 @@
  *   `attention`. The worker adds itself to `attention`, heavy fence, reads every deque. One sees
  *   the other: either the spawner wakes somebody, or the worker does not sleep. A spawner that
  *   finds a searcher wakes nobody: the searcher looks at every deque once more before it sleeps,
- *   and a searcher that finds work wakes the next one if it leaves surplus behind.
+ *   and a searcher that finds work wakes the next one if it leaves surplus behind, wherever. (The
+ *   spawner stores its deque's bottom, fence, reads `searching`; the searcher takes itself off
+ *   `searching`, fence, reads every deque.) A thief that stole several calls the monitor as if it
+ *   had spawned them.
  *   A lone fresh task wakes nobody at once: mostly its spawner waits for it in the next instant,
  *   and a wake costs 7 us on the waker. It is the monitor's to notice that its worker does not come
  *   to it.
@@ -472,6 +475,15 @@ bool rvi_worker_has_surplus(const struct rvi_worker *w, uint32_t *seen_tick)
            rvi_seam; /* simulated: its worker may be as slow as it likes */
 }
 
+/* While they were in this worker's hands nobody saw them: the monitor may have gone to sleep
+ * meanwhile, and a worker that has looks at what is left behind when this one stops searching. */
+static void own_up(struct rvi_worker *w)
+{
+    rvi_fence_light(); /* pairs: spawn-look */
+    if (rvi_load_relaxed(&w->sched->attention))
+        rvi_monitor_call(w->sched);
+}
+
 /* Take fresh tasks off another worker: the first to run, the rest into the own deque. */
 static struct rvi_task *steal_from(struct rvi_worker *w, struct rvi_worker *victim)
 {
@@ -485,6 +497,8 @@ static struct rvi_task *steal_from(struct rvi_worker *w, struct rvi_worker *vict
         if (rvi_deque_push(&w->fresh, task) < 0)
             rvi_fifo_push(&w->ready, &task->run); /* no memory: it can still run here */
     }
+    if (n > 1)
+        own_up(w);
     return n ? loot[0] : NULL;
 }
 
@@ -604,14 +618,28 @@ static bool sleep_until_called(struct rvi_worker *w)
     return woken == RVI_SLEEPER_ENLISTED;
 }
 
-/* The searcher has found work: if it leaves some behind and was the last one, somebody else should
- * look. */
+/* More than its worker comes to next: of another's, one; of the own, none, as a task has just been
+ * found. */
+static bool leaves_surplus(struct rvi_worker *w)
+{
+    for (unsigned i = 0; i < w->sched->worker_count; i++) {
+        const struct rvi_deque *fresh = &w->sched->workers[i].fresh;
+        int64_t waiting = rvi_load_relaxed(&fresh->bottom) - rvi_load_relaxed(&fresh->top);
+        if (waiting > (fresh != &w->fresh))
+            return true;
+    }
+    return rvi_forks_have(w->sched, 2);
+}
+
+/* The searcher has found work, of its own perhaps. If it was the last one, who spawned since and
+ * counted on it must not be left alone: either it sees their tasks here, or they saw nobody
+ * search. */
 static void stop_searching(struct rvi_worker *w)
 {
     bool was_last = rvi_fetch_sub_seq_cst(&w->sched->searching, 1) == 1; /* pairs: searching */
 
-    if (was_last && rvi_load_relaxed(&w->sched->attention) &&
-        (!rvi_deque_looks_empty(&w->fresh) || rvi_forks_have(w->sched, 2)))
+    rvi_fence_seq_cst(); /* pairs: searching */
+    if (was_last && rvi_load_relaxed(&w->sched->attention) && leaves_surplus(w))
         rvi_sched_wake_one(w->sched);
 }
 

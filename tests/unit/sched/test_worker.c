@@ -52,6 +52,106 @@ static void idle_workers_steal_what_a_busy_one_has_not_begun(void **state)
     }
 }
 
+/* --- stealing that must not be left to the monitor, or must be told to it --- */
+
+static void wait_for_sleep(const struct rvi_worker *w)
+{
+    while (!rvi_sleeper_looks_asleep(&w->sleeper))
+        rvi_thread_yield();
+}
+
+static int hold_task(void *done)
+{
+    hold_until(done);
+    return 0;
+}
+
+struct bystander {
+    flag is_there, stolen;
+    struct rv_event call;
+};
+
+static int wait_on_the_second_worker(void *arg)
+{
+    struct bystander *b = arg;
+    RV_CHECK(rv_migrate(1) == 0);
+    raise_flag(&b->is_there);
+    RV_CHECK(rv_event_wait(&b->call, RV_NEVER) == 0);
+    hold_until(&b->stolen);
+    return 0;
+}
+
+/* Worker 1 seems to search while tasks are spawned here, so that nobody is woken for them; then it
+ * finds a task of its own instead. Only worker 2 is left to run them, and no monitor to wake it. */
+static int spawn_under_a_searcher(void *arg)
+{
+    struct bystander *b = arg;
+    struct rvi_sched *sched = rvi_sched_self();
+    int err;
+    RV_SCOPE(s, err) {
+        RV_CHECK(rv_go(s, wait_on_the_second_worker, b) == 0);
+        yield_until(&b->is_there);
+        rvi_store_relaxed(&sched->monitor.look_ns, 3600 * RV_SECOND);
+        RV_CHECK(rv_sleep(3 * RV_MILLISECOND) == 0); /* it looks once more, and then no more */
+        wait_for_sleep(&sched->workers[1]);
+        wait_for_sleep(&sched->workers[2]);
+        rvi_fetch_add_relaxed(&sched->searching, 1);
+        for (int i = 0; i < 10; i++)
+            RV_CHECK(rv_go(s, raise_it, &b->stolen) == 0);
+        rvi_fetch_sub_relaxed(&sched->searching, 1);
+        rv_event_set(&b->call);
+        hold_until(&b->stolen);
+    }
+    return err;
+}
+
+static void regress_a_searcher_that_finds_its_own_task_sends_another_for_the_rest(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < repeats(20); i++) {
+        struct bystander b = {.call = RV_EVENT_INIT};
+        assert_int_equal(run_on(3, spawn_under_a_searcher, &b), 0);
+    }
+}
+
+/* Worker 1 steals two of eight, which came into the deque without anybody being told, and is held
+ * by the first one. */
+static int let_a_thief_take_two(void *arg)
+{
+    enum { TASKS = 8 };
+    struct rvi_worker *w = rvi_worker_self();
+    void *tasks[TASKS];
+    flag *done = arg;
+    int err;
+    RV_SCOPE(s, err) {
+        for (int i = 0; i < TASKS; i++) {
+            RV_CHECK(rv_go(s, hold_task, done) == 0);
+            tasks[i] = rvi_deque_pop(&w->fresh);
+            if (!tasks[i])
+                i--; /* stolen at once */
+        }
+        wait_for_sleep(&w->sched->workers[1]);
+        while (rvi_load_relaxed(&w->sched->monitor.asleep) != 1)
+            rvi_thread_yield();
+        for (int i = 0; i < TASKS; i++)
+            RV_CHECK(rvi_deque_push(&w->fresh, tasks[i]) == 0);
+        rvi_sched_wake_one(w->sched);
+        while (rvi_load_relaxed(&w->sched->monitor.asleep) == 1)
+            rvi_thread_yield();
+        raise_flag(done);
+    }
+    return err;
+}
+
+static void regress_the_monitor_is_told_of_what_a_thief_leaves(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < repeats(10); i++) {
+        flag done = false;
+        assert_int_equal(run_on(2, let_a_thief_take_two, &done), 0);
+    }
+}
+
 static int meet_all(void *arg)
 {
     int r = pthread_barrier_wait(arg);
@@ -518,7 +618,7 @@ static int never_block(void *arg)
     uint64_t sums[QUEUE] = {0};
     int err;
     (void)arg;
-    for (size_t round = 0; round < repeats(50); round++) {
+    for (size_t round = 0; round < repeats(20); round++) {
         RV_SCOPE(s, err) {
             for (size_t i = 0; i < QUEUE; i++)
                 RV_CHECK(rv_go(s, compute, &sums[i]) == 0);
@@ -669,7 +769,7 @@ static int let_others_sleep(void *arg)
 {
     struct rvi_sched *sched = rvi_sched_self();
     (void)arg;
-    for (size_t i = 0; i < repeats(50); i++) {
+    for (size_t i = 0; i < repeats(20); i++) {
         flag f = false;
         int err;
         while (rvi_load_relaxed(&sched->attention) < sched->worker_count - 1)
@@ -762,7 +862,7 @@ static int cancel_poller_abroad(void *arg)
 static void one_that_polls_hears_of_other_workers(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < repeats(50); i++)
+    for (size_t i = 0; i < repeats(20); i++)
         assert_int_equal(run_on(2, cancel_poller_abroad, NULL), 0);
 }
 
@@ -798,7 +898,7 @@ static int let_a_thread_cancel_poller(void *arg)
 static void one_that_polls_hears_of_plain_threads(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < repeats(50); i++)
+    for (size_t i = 0; i < repeats(20); i++)
         assert_int_equal(run_on(1 + (unsigned)i % 2, let_a_thread_cancel_poller, NULL), 0);
 }
 
@@ -847,6 +947,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(idle_workers_steal_what_a_busy_one_has_not_begun),
+        cmocka_unit_test(regress_a_searcher_that_finds_its_own_task_sends_another_for_the_rest),
+        cmocka_unit_test(regress_the_monitor_is_told_of_what_a_thief_leaves),
         cmocka_unit_test(all_workers_take_part),
         cmocka_unit_test(trees_of_tasks_are_complete),
         cmocka_unit_test(a_lone_task_is_surplus_once_it_has_waited),
