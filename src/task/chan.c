@@ -251,27 +251,41 @@ static inline bool lock_chan(struct rv_chan *ch)
 
 /* I3, and no more than that. Until here both words stay shut: what has been reserved meanwhile was
  * written by plain stores. */
-static inline void settle(struct rv_chan *ch, bool waits)
+static void settle(struct rv_chan *ch)
 {
-    uint64_t bit = waits || ch->closed || !has_ring(ch) ? SHUT : 0;
+    uint64_t bit = somebody_waits(ch) || ch->closed || !has_ring(ch) ? SHUT : 0;
 
     RV_DCHECK_SLOW(is_valid(ch));
     set_places(ch, head_place(ch) | bit, tail_place(ch) | bit);
 }
 
-static inline void unlock_chan(struct rv_chan *ch, bool biased)
+static void unlock_chan(struct rv_chan *ch, bool biased)
 {
-    settle(ch, somebody_waits(ch));
+    settle(ch);
     rvi_bias_unlock(&ch->lock, biased);
 }
 
+/* After a peer has been taken out of its line. That was shut and stays so, though nobody may be left
+ * in it: whoever comes next will see. In a conversation the next one waits again. */
+PATH void unlock_shut(struct rv_chan *ch, bool biased)
+{
+    RV_DCHECK_SLOW(is_valid(ch));
+    rvi_bias_unlock(&ch->lock, biased);
+}
+
+PATH void keep_shut(struct rv_chan *ch)
+{
+    if (!(rvi_load_relaxed(&ch->tail) & SHUT))
+        set_places(ch, head_place(ch) | SHUT, tail_place(ch) | SHUT);
+}
+
 /* Wait in line; the lock is held, and given up. */
-static inline int wait_in_line(struct rv_chan *ch, struct rvi_waitlist *line, bool biased,
-                               struct rvi_entry *self, rv_time deadline, enum rvi_why why)
+PATH int wait_in_line(struct rv_chan *ch, struct rvi_waitlist *line, bool biased,
+                      struct rvi_entry *self, rv_time deadline, enum rvi_why why)
 {
     self->choice = NULL;
     self->result = -EPIPE;
-    settle(ch, true);
+    keep_shut(ch);
     int err = rvi_waitlist_wait(line, &ch->lock, biased, &self->waiter, deadline, why);
     return err < 0 ? err : self->result;
 }
@@ -279,7 +293,7 @@ static inline int wait_in_line(struct rv_chan *ch, struct rvi_waitlist *line, bo
 /* --- sending, with the lock --- */
 
 /* The caller's item may follow. */
-static inline bool reserve_tail(struct rv_chan *ch, struct rvi_deal *deal)
+PATH bool reserve_tail(struct rv_chan *ch, struct rvi_deal *deal)
 {
     uint64_t tail = tail_place(ch);
 
@@ -297,45 +311,50 @@ static inline bool reserve_tail(struct rv_chan *ch, struct rvi_deal *deal)
     return true;
 }
 
-static inline bool send_begin(struct rv_chan *ch, struct rvi_deal *deal)
+/* Nobody waits to receive. */
+PATH bool begin_put(struct rv_chan *ch, struct rvi_deal *deal)
 {
-    *deal = (struct rvi_deal){rvi_entry_pop(&ch->receivers), NO_PLACE, 0};
-    if (deal->peer != NULL) {
-        ch->passed_by++;
-        return true;
-    }
-    if (rvi_unlikely(ch->closed)) {
-        deal->result = -EPIPE;
-        return true;
-    }
-    return reserve_tail(ch, deal);
+    *deal = (struct rvi_deal){NULL, NO_PLACE, 0};
+    if (rvi_likely(!ch->closed))
+        return reserve_tail(ch, deal);
+    deal->result = -EPIPE;
+    return true;
 }
 
-static inline int send_finish(struct rv_chan *ch, const struct rvi_deal *deal, const void *item)
+static void finish_put(struct rv_chan *ch, uint64_t place, const void *item)
 {
-    if (deal->peer != NULL) {
-        copy_item(deal->peer->item.to, item, ch->item_bytes);
-        deal->peer->result = 0;
-        rvi_entry_wake(deal->peer);
-    } else if (deal->place != NO_PLACE) {
-        struct slot *slot = slot_at(ch, deal->place);
-        await_turn(slot, free_turn(ch, deal->place));
-        copy_item(slot->item, item, ch->item_bytes);
-        rvi_store_release(&slot->turn, full_turn(ch, deal->place)); /* pairs: chan-turn */
-    }
-    return deal->result;
+    struct slot *slot = slot_at(ch, place);
+
+    await_turn(slot, free_turn(ch, place));
+    copy_item(slot->item, item, ch->item_bytes);
+    rvi_store_release(&slot->turn, full_turn(ch, place)); /* pairs: chan-turn */
 }
 
-/* The lock is held, and given up. */
-static __attribute__((noinline)) int send_locked(struct rv_chan *ch, bool biased, const void *item,
-                                                 bool may_wait, rv_time deadline)
+/* To a receiver that has been taken out of its line. */
+PATH void give(struct rv_chan *ch, struct rvi_entry *receiver, const void *item)
+{
+    copy_item(receiver->item.to, item, ch->item_bytes);
+    receiver->result = 0;
+    rvi_entry_wake(receiver);
+}
+
+/* Each of these has the lock and gives it up. */
+static __attribute__((noinline)) int hand_over(struct rv_chan *ch, const void *item,
+                                               struct rvi_entry *receiver, bool biased)
+{
+    ch->passed_by++;
+    unlock_shut(ch, biased);
+    give(ch, receiver, item);
+    return 0;
+}
+
+static __attribute__((noinline)) int put_or_wait(struct rv_chan *ch, const void *item,
+                                                 rv_time deadline, bool biased, bool may_wait)
 {
     struct rvi_deal deal;
     struct rvi_entry self;
 
-    if (!biased)
-        shut(ch);
-    if (rvi_unlikely(!send_begin(ch, &deal))) {
+    if (!begin_put(ch, &deal)) {
         if (may_wait) {
             self.item.from = item;
             return wait_in_line(ch, &ch->senders, biased, &self, deadline, RVI_WHY_CHAN_SEND);
@@ -343,89 +362,106 @@ static __attribute__((noinline)) int send_locked(struct rv_chan *ch, bool biased
         deal.result = -EAGAIN;
     }
     unlock_chan(ch, biased);
-    return send_finish(ch, &deal, item);
+    if (deal.place != NO_PLACE)
+        finish_put(ch, deal.place, item);
+    return deal.result;
+}
+
+PATH int send_locked(struct rv_chan *ch, const void *item, rv_time deadline, bool biased,
+                     bool may_wait)
+{
+    struct rvi_entry *receiver = rvi_entry_pop(&ch->receivers);
+    if (receiver != NULL)
+        return hand_over(ch, item, receiver, biased);
+    return put_or_wait(ch, item, deadline, biased, may_wait);
 }
 
 /* --- receiving, with the lock --- */
 
-/* Without a ring: from hand to hand, or one of the items that need no memory. */
-static bool take_bare(struct rv_chan *ch, const struct rvi_deal *deal)
-{
-    if (deal->peer != NULL)
-        ch->passed_by++;
-    else if (ch->bare_count > 0)
-        ch->bare_count--;
-    else
-        return false;
-    return true;
-}
-
 /* The caller may have the oldest item. If there is a sender in line, by I1 the ring was full, so
  * that one's item takes its place. */
-static inline bool reserve_head(struct rv_chan *ch, struct rvi_deal *deal)
+PATH bool reserve_head(struct rv_chan *ch, bool for_sender, struct rvi_deal *deal)
 {
     uint64_t head = head_place(ch);
     uint64_t tail = tail_place(ch);
 
-    if (!has_ring(ch))
-        return take_bare(ch, deal);
     if (head == tail)
         return false;
     deal->place = head;
     rvi_store_relaxed(&ch->head, next_place(ch, head) | SHUT);
-    if (deal->peer != NULL)
+    if (for_sender)
         rvi_store_relaxed(&ch->tail, next_place(ch, tail) | SHUT);
     return true;
 }
 
-static inline bool recv_begin(struct rv_chan *ch, struct rvi_deal *deal)
+/* Nobody waits to send. */
+PATH bool begin_take(struct rv_chan *ch, struct rvi_deal *deal)
 {
-    *deal = (struct rvi_deal){rvi_entry_pop(&ch->senders), NO_PLACE, 0};
-    if (reserve_head(ch, deal))
+    *deal = (struct rvi_deal){NULL, NO_PLACE, 0};
+    if (has_ring(ch) && reserve_head(ch, false, deal))
         return true;
-    RV_DCHECK(deal->peer == NULL);
+    if (ch->bare_count > 0) {
+        ch->bare_count--;
+        return true;
+    }
     deal->result = -EPIPE;
     return ch->closed;
 }
 
-/* Out of the slot and, if a sender has been taken out of the line, its item in. */
-static inline void use_slot(struct rv_chan *ch, const struct rvi_deal *deal, void *ret_item)
+/* A sender has been taken out of its line. */
+PATH void begin_fetch(struct rv_chan *ch, struct rvi_deal *deal)
 {
-    struct slot *slot = slot_at(ch, deal->place);
-    uint64_t turn = free_turn_after(ch, deal->place);
+    if (!has_ring(ch))
+        ch->passed_by++;
+    else if (!reserve_head(ch, true, deal))
+        rvi_panic("a sender waits at a channel that has room");
+}
 
-    await_turn(slot, full_turn(ch, deal->place));
+/* Out of the slot and, if a sender has been taken out of the line, its item in. */
+PATH void use_slot(struct rv_chan *ch, uint64_t place, const struct rvi_entry *sender,
+                   void *ret_item)
+{
+    struct slot *slot = slot_at(ch, place);
+    uint64_t turn = free_turn_after(ch, place);
+
+    await_turn(slot, full_turn(ch, place));
     copy_item(ret_item, slot->item, ch->item_bytes);
-    if (deal->peer != NULL) {
-        copy_item(slot->item, deal->peer->item.from, ch->item_bytes);
+    if (sender != NULL) {
+        copy_item(slot->item, sender->item.from, ch->item_bytes);
         turn++;
     }
     rvi_store_release(&slot->turn, turn); /* pairs: chan-turn */
 }
 
-static inline int recv_finish(struct rv_chan *ch, const struct rvi_deal *deal, void *ret_item)
+PATH void finish_fetch(struct rv_chan *ch, const struct rvi_deal *deal, void *ret_item)
 {
     if (deal->place != NO_PLACE)
-        use_slot(ch, deal, ret_item);
-    else if (deal->peer != NULL)
+        use_slot(ch, deal->place, deal->peer, ret_item);
+    else
         copy_item(ret_item, deal->peer->item.from, ch->item_bytes);
-    if (deal->peer != NULL) {
-        deal->peer->result = 0;
-        rvi_entry_wake(deal->peer);
-    }
-    return deal->result;
+    deal->peer->result = 0;
+    rvi_entry_wake(deal->peer);
 }
 
-/* The lock is held, and given up. */
-static __attribute__((noinline)) int recv_locked(struct rv_chan *ch, bool biased, void *ret_item,
-                                                 bool may_wait, rv_time deadline)
+/* Each of these has the lock and gives it up. */
+static __attribute__((noinline)) int fetch(struct rv_chan *ch, void *ret_item,
+                                           struct rvi_entry *sender, bool biased)
+{
+    struct rvi_deal deal = {sender, NO_PLACE, 0};
+
+    begin_fetch(ch, &deal);
+    unlock_shut(ch, biased);
+    finish_fetch(ch, &deal, ret_item);
+    return 0;
+}
+
+static __attribute__((noinline)) int take_or_wait(struct rv_chan *ch, void *ret_item,
+                                                  rv_time deadline, bool biased, bool may_wait)
 {
     struct rvi_deal deal;
     struct rvi_entry self;
 
-    if (!biased)
-        shut(ch);
-    if (rvi_unlikely(!recv_begin(ch, &deal))) {
+    if (!begin_take(ch, &deal)) {
         if (may_wait) {
             self.item.to = ret_item;
             return wait_in_line(ch, &ch->receivers, biased, &self, deadline, RVI_WHY_CHAN_RECV);
@@ -433,7 +469,18 @@ static __attribute__((noinline)) int recv_locked(struct rv_chan *ch, bool biased
         deal.result = -EAGAIN;
     }
     unlock_chan(ch, biased);
-    return recv_finish(ch, &deal, ret_item);
+    if (deal.place != NO_PLACE)
+        use_slot(ch, deal.place, NULL, ret_item);
+    return deal.result;
+}
+
+PATH int recv_locked(struct rv_chan *ch, void *ret_item, rv_time deadline, bool biased,
+                     bool may_wait)
+{
+    struct rvi_entry *sender = rvi_entry_pop(&ch->senders);
+    if (sender != NULL)
+        return fetch(ch, ret_item, sender, biased);
+    return take_or_wait(ch, ret_item, deadline, biased, may_wait);
 }
 
 /* --- shared: 0; -EAGAIN full or empty at some moment of the call; -EBUSY shut --- */
@@ -504,7 +551,7 @@ static bool pause_between_looks(int look)
 /* --- the public face --- */
 
 static __attribute__((noinline)) int send_otherwise(struct rv_chan *ch, const void *item,
-                                                    bool may_wait, rv_time deadline)
+                                                    rv_time deadline, bool may_wait)
 {
     int look = 0;
 
@@ -515,7 +562,7 @@ static __attribute__((noinline)) int send_otherwise(struct rv_chan *ch, const vo
         if (err == -EBUSY || !pause_between_looks(look++))
             break;
     }
-    return send_locked(ch, rvi_bias_lock(&ch->lock), item, may_wait, deadline);
+    return send_locked(ch, item, deadline, lock_chan(ch), may_wait);
 }
 
 /* With the bias, and room at `tail`. What is not of the size of a number or a pointer is put by a
@@ -538,15 +585,15 @@ static __attribute__((noinline)) int put_any(struct rv_chan *ch, struct slot *sl
     return 0;
 }
 
-PATH int send_item(struct rv_chan *ch, const void *item, bool may_wait, rv_time deadline)
+PATH int send_item(struct rv_chan *ch, const void *item, rv_time deadline, bool may_wait)
 {
     if (rvi_unlikely(!rvi_bias_try_lock(&ch->lock)))
-        return send_otherwise(ch, item, may_wait, deadline);
+        return send_otherwise(ch, item, deadline, may_wait);
 
     uint64_t tail = rvi_load_relaxed(&ch->tail);
     struct slot *slot = slot_at(ch, tail);
     if (rvi_unlikely(rvi_load_relaxed(&slot->turn) != free_turn(ch, tail)))
-        return send_locked(ch, true, item, may_wait, deadline);
+        return send_locked(ch, item, deadline, true, may_wait);
     if (rvi_unlikely(ch->item_bytes != 8))
         return put_any(ch, slot, tail, item);
     put_biased(ch, slot, tail, item, 8);
@@ -554,7 +601,7 @@ PATH int send_item(struct rv_chan *ch, const void *item, bool may_wait, rv_time 
 }
 
 static __attribute__((noinline)) int recv_otherwise(struct rv_chan *ch, void *ret_item,
-                                                    bool may_wait, rv_time deadline)
+                                                    rv_time deadline, bool may_wait)
 {
     int look = 0;
 
@@ -565,7 +612,7 @@ static __attribute__((noinline)) int recv_otherwise(struct rv_chan *ch, void *re
         if (err == -EBUSY || !pause_between_looks(look++))
             break;
     }
-    return recv_locked(ch, rvi_bias_lock(&ch->lock), ret_item, may_wait, deadline);
+    return recv_locked(ch, ret_item, deadline, lock_chan(ch), may_wait);
 }
 
 PATH void take_biased(struct rv_chan *ch, struct slot *slot, uint64_t head, void *ret_item,
@@ -586,15 +633,15 @@ static __attribute__((noinline)) int take_any(struct rv_chan *ch, struct slot *s
     return 0;
 }
 
-PATH int recv_item(struct rv_chan *ch, void *ret_item, bool may_wait, rv_time deadline)
+PATH int recv_item(struct rv_chan *ch, void *ret_item, rv_time deadline, bool may_wait)
 {
     if (rvi_unlikely(!rvi_bias_try_lock(&ch->lock)))
-        return recv_otherwise(ch, ret_item, may_wait, deadline);
+        return recv_otherwise(ch, ret_item, deadline, may_wait);
 
     uint64_t head = rvi_load_relaxed(&ch->head);
     struct slot *slot = slot_at(ch, head);
     if (rvi_unlikely(rvi_load_relaxed(&slot->turn) != full_turn(ch, head)))
-        return recv_locked(ch, true, ret_item, may_wait, deadline);
+        return recv_locked(ch, ret_item, deadline, true, may_wait);
     if (rvi_unlikely(ch->item_bytes != 8))
         return take_any(ch, slot, head, ret_item);
     take_biased(ch, slot, head, ret_item, 8);
@@ -603,7 +650,7 @@ PATH int recv_item(struct rv_chan *ch, void *ret_item, bool may_wait, rv_time de
 
 int rv_chan_try_send(rv_chan *ch, const void *item)
 {
-    return send_item(ch, item, false, RV_NEVER);
+    return send_item(ch, item, RV_NEVER, false);
 }
 
 static __attribute__((noinline)) int send_if_allowed(rv_chan *ch, const void *item,
@@ -611,33 +658,33 @@ static __attribute__((noinline)) int send_if_allowed(rv_chan *ch, const void *it
 {
     int err = rvi_wait_allowed();
 
-    return err < 0 ? err : send_item(ch, item, true, deadline);
+    return err < 0 ? err : send_item(ch, item, deadline, true);
 }
 
 int rv_chan_send(rv_chan *ch, const void *item, rv_time deadline)
 {
     if (rvi_unlikely(!rvi_wait_is_clearly_allowed()))
         return send_if_allowed(ch, item, deadline);
-    return send_item(ch, item, true, deadline);
+    return send_item(ch, item, deadline, true);
 }
 
 int rv_chan_try_recv(rv_chan *ch, void *ret_item)
 {
-    return recv_item(ch, ret_item, false, RV_NEVER);
+    return recv_item(ch, ret_item, RV_NEVER, false);
 }
 
 static __attribute__((noinline)) int recv_if_allowed(rv_chan *ch, void *ret_item, rv_time deadline)
 {
     int err = rvi_wait_allowed();
 
-    return err < 0 ? err : recv_item(ch, ret_item, true, deadline);
+    return err < 0 ? err : recv_item(ch, ret_item, deadline, true);
 }
 
 int rv_chan_recv(rv_chan *ch, void *ret_item, rv_time deadline)
 {
     if (rvi_unlikely(!rvi_wait_is_clearly_allowed()))
         return recv_if_allowed(ch, ret_item, deadline);
-    return recv_item(ch, ret_item, true, deadline);
+    return recv_item(ch, ret_item, deadline, true);
 }
 
 void rv_chan_close(rv_chan *ch)
@@ -694,14 +741,25 @@ static int send_attempt(const struct rv_case *c)
     return rv_chan_try_send(c->object, c->item);
 }
 
-static bool send_case_begin(const struct rv_case *c, struct rvi_deal *deal)
+static bool send_begin(const struct rv_case *c, struct rvi_deal *deal)
 {
-    return send_begin(c->object, deal);
+    struct rv_chan *ch = c->object;
+    struct rvi_entry *receiver = rvi_entry_pop(&ch->receivers);
+
+    if (receiver == NULL)
+        return begin_put(ch, deal);
+    *deal = (struct rvi_deal){receiver, NO_PLACE, 0};
+    ch->passed_by++;
+    return true;
 }
 
-static int send_case_finish(const struct rv_case *c, const struct rvi_deal *deal)
+static int send_finish(const struct rv_case *c, const struct rvi_deal *deal)
 {
-    return send_finish(c->object, deal, c->item);
+    if (deal->peer != NULL)
+        give(c->object, deal->peer, c->item);
+    else if (deal->place != NO_PLACE)
+        finish_put(c->object, deal->place, c->item);
+    return deal->result;
 }
 
 static struct rvi_waitlist *enlist_sender(const struct rv_case *c, struct rvi_entry *entry)
@@ -718,14 +776,25 @@ static int recv_attempt(const struct rv_case *c)
     return rv_chan_try_recv(c->object, c->ret_item);
 }
 
-static bool recv_case_begin(const struct rv_case *c, struct rvi_deal *deal)
+static bool recv_begin(const struct rv_case *c, struct rvi_deal *deal)
 {
-    return recv_begin(c->object, deal);
+    struct rv_chan *ch = c->object;
+    struct rvi_entry *sender = rvi_entry_pop(&ch->senders);
+
+    if (sender == NULL)
+        return begin_take(ch, deal);
+    *deal = (struct rvi_deal){sender, NO_PLACE, 0};
+    begin_fetch(ch, deal);
+    return true;
 }
 
-static int recv_case_finish(const struct rv_case *c, const struct rvi_deal *deal)
+static int recv_finish(const struct rv_case *c, const struct rvi_deal *deal)
 {
-    return recv_finish(c->object, deal, c->ret_item);
+    if (deal->peer != NULL)
+        finish_fetch(c->object, deal, c->ret_item);
+    else if (deal->place != NO_PLACE)
+        use_slot(c->object, deal->place, NULL, c->ret_item);
+    return deal->result;
 }
 
 static struct rvi_waitlist *enlist_receiver(const struct rv_case *c, struct rvi_entry *entry)
@@ -741,8 +810,8 @@ const struct rvi_case_kind rvi_case_send = {
     .attempt = send_attempt,
     .lock = case_lock,
     .unlock = case_unlock,
-    .begin = send_case_begin,
-    .finish = send_case_finish,
+    .begin = send_begin,
+    .finish = send_finish,
     .enlist = enlist_sender,
 };
 
@@ -750,8 +819,8 @@ const struct rvi_case_kind rvi_case_recv = {
     .attempt = recv_attempt,
     .lock = case_lock,
     .unlock = case_unlock,
-    .begin = recv_case_begin,
-    .finish = recv_case_finish,
+    .begin = recv_begin,
+    .finish = recv_finish,
     .enlist = enlist_receiver,
 };
 
