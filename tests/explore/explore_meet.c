@@ -1,366 +1,334 @@
 /* SPDX-License-Identifier: MIT */
-/* explore_meet.c - the objects at which tasks meet: readers and writers, barriers, latches, things
- * done once, strands, tickers; and forks, taken by other workers or not. */
+/* explore_meet.c - read-write lock, barrier, latch, once and ticker among tasks of several workers
+ * and a plain thread, some of whom are late or cancelled. */
+#include <errno.h>
+
 #include "explore.h"
 
-#include <string.h>
+enum { ROUNDS = 3, PARTIES = 3 };
 
-enum { ROUNDS = 3 };
+/* Long enough for a party to fall asleep: one that polls would keep those of a lower priority from
+ * running for ever. */
+#define MOMENT (20 * RV_MICROSECOND)
 
 static struct {
-    struct rv_rwlock rwlock;
+    struct rv_rwlock lock;
     struct rv_barrier barrier;
-    struct rv_latch latch;
     struct rv_once once;
     struct rv_ticker ticker;
-    rv_strand *strand;
-    _Atomic(int) readers, writers, count;
-    int guarded;
+    rv_time first;
+    _Atomic(int) readers, writers; /* inside */
+    _Atomic(int) arrived, last;
+    _Atomic(int) told; /* ticks */
+    int written;       /* by writers, or by what is done once */
+    int failures_left;
 } on;
 
 static void begin(void)
 {
-    memset(&on, 0, sizeof(on));
+    rv_rwlock_init(&on.lock);
+    rv_barrier_init(&on.barrier, PARTIES);
+    on.once = (struct rv_once)RV_ONCE_INIT;
+    on.first = rv_after(MOMENT);
+    RV_CHECK(rv_ticker_init(&on.ticker, on.first, MOMENT) == 0);
+    rvi_store_relaxed(&on.readers, 0);
+    rvi_store_relaxed(&on.writers, 0);
+    rvi_store_relaxed(&on.arrived, 0);
+    rvi_store_relaxed(&on.last, 0);
+    rvi_store_relaxed(&on.told, 0);
+    on.written = 0;
+    on.failures_left = 0;
 }
 
-/* --- readers and writers --- */
+static rv_time limit(const rv_time *patience)
+{
+    return patience ? rv_after(*patience) : RV_NEVER;
+}
+
+static int on_a_helper(void *arg)
+{
+    return rv_blocking((rv_fn *)arg, NULL, NULL);
+}
+
+/* --- read-write lock --- */
 
 static int read_some(void *arg)
 {
-    const rv_time *patience = arg;
-
     for (int i = 0; i < ROUNDS; i++) {
-        int r = rv_rwlock_read_lock(&on.rwlock, patience ? rv_after(*patience) : RV_NEVER);
+        int r = rv_rwlock_read_lock(&on.lock, limit(arg));
         if (r == -ETIME)
             continue;
         if (r < 0)
             return r;
         rvi_fetch_add_relaxed(&on.readers, 1);
+        int seen = on.written;
         RV_CHECK(rvi_load_relaxed(&on.writers) == 0);
         rv_yield();
+        RV_CHECK(on.written == seen);
         rvi_fetch_sub_relaxed(&on.readers, 1);
-        rv_rwlock_read_unlock(&on.rwlock);
+        rv_rwlock_read_unlock(&on.lock);
     }
     return 0;
 }
 
 static int write_some(void *arg)
 {
-    const rv_time *patience = arg;
-
     for (int i = 0; i < ROUNDS; i++) {
-        int r = rv_rwlock_write_lock(&on.rwlock, patience ? rv_after(*patience) : RV_NEVER);
+        int r = rv_rwlock_write_lock(&on.lock, limit(arg));
         if (r == -ETIME)
             continue;
         if (r < 0)
             return r;
         RV_CHECK(rvi_fetch_add_relaxed(&on.writers, 1) == 0);
+        on.written++;
+        rv_yield();
         RV_CHECK(rvi_load_relaxed(&on.readers) == 0);
-        on.guarded++;
         rvi_fetch_sub_relaxed(&on.writers, 1);
-        rv_rwlock_write_unlock(&on.rwlock);
+        rv_rwlock_write_unlock(&on.lock);
     }
     return 0;
 }
 
-static int write_on_a_helper(void *arg)
+static void check_unlocked(void)
 {
-    return rv_blocking(write_some, arg, NULL);
+    RV_CHECK(rv_rwlock_try_write_lock(&on.lock) == 0);
+    rv_rwlock_write_unlock(&on.lock);
 }
 
-static int read_and_write(void *arg)
+static int readers_and_writers(void *arg)
 {
     rv_time patience = 2 * RV_MICROSECOND;
     int err;
 
     (void)arg;
     begin();
-    rv_rwlock_init(&on.rwlock);
     RV_SCOPE(s, err) {
         go(s, read_some, NULL);
+        go(s, write_some, NULL);
         go(s, read_some, &patience);
         go(s, write_some, &patience);
-        go(s, write_on_a_helper, NULL);
+        go(s, on_a_helper, (void *)read_some);
     }
-    RV_CHECK(rv_rwlock_try_write_lock(&on.rwlock) == 0);
-    rv_rwlock_write_unlock(&on.rwlock);
-    RV_CHECK(on.guarded >= ROUNDS);
+    RV_CHECK(on.written >= ROUNDS && on.written <= 2 * ROUNDS);
+    check_unlocked();
     return err;
 }
 
-static int read_and_write_until_cancelled(void *arg)
+/* The readers who stand behind a writer that goes must not be left behind. */
+static int readers_behind_a_writer_that_gives_up(void *arg)
+{
+    rv_time patience = RV_MICROSECOND;
+    int err;
+
+    (void)arg;
+    begin();
+    RV_CHECK(rv_rwlock_read_lock(&on.lock, RV_NEVER) == 0);
+    RV_SCOPE(s, err) {
+        go(s, write_some, &patience);
+        go(s, read_some, NULL);
+        go(s, read_some, NULL);
+    }
+    rv_rwlock_read_unlock(&on.lock);
+    check_unlocked();
+    RV_CHECK(on.written == 0);
+    return err;
+}
+
+static int readers_and_writers_cancelled(void *arg)
 {
     int err;
 
     (void)arg;
     begin();
-    rv_rwlock_init(&on.rwlock);
     RV_SCOPE(s, err) {
         go(s, read_some, NULL);
-        go(s, read_some, NULL);
         go(s, write_some, NULL);
+        go(s, write_some, NULL);
+        go(s, read_some, NULL);
         rv_yield();
-        rv_scope_cancel(s, -EDOM);
+        rv_scope_cancel(s, -EINTR);
     }
-    RV_CHECK(rv_rwlock_try_write_lock(&on.rwlock) == 0);
-    rv_rwlock_write_unlock(&on.rwlock);
-    return err == -EDOM ? 0 : -EPROTO;
+    check_unlocked();
+    return err == -EINTR ? 0 : err;
 }
 
-/* --- barrier and latch --- */
+/* --- barrier --- */
 
-static int meet_some(void *arg)
+static int go_rounds(void *arg)
 {
-    (void)arg;
     for (int i = 0; i < ROUNDS; i++) {
-        rvi_fetch_add_relaxed(&on.count, 1);
-        int r = rv_barrier_wait(&on.barrier, RV_NEVER);
+        int r;
+        rvi_fetch_add_relaxed(&on.arrived, 1);
+        while ((r = rv_barrier_wait(&on.barrier, limit(arg))) == -ETIME)
+            if (rv_sleep(MOMENT) < 0)
+                return -ECANCELED;
         if (r < 0)
             return r;
-        RV_CHECK(rvi_load_relaxed(&on.count) >= 3 * (i + 1));
+        rvi_fetch_add_relaxed(&on.last, r);
+        int arrived = rvi_load_relaxed(&on.arrived);
+        RV_CHECK(arrived >= (i + 1) * PARTIES && arrived < (i + 2) * PARTIES);
     }
     return 0;
 }
 
-static int meet_on_a_helper(void *arg)
+static int rounds(void *arg)
 {
-    return rv_blocking(meet_some, arg, NULL);
-}
-
-static int meet_in_rounds(void *arg)
-{
+    rv_time patience = MOMENT;
     int err;
 
     (void)arg;
     begin();
-    rv_barrier_init(&on.barrier, 3);
     RV_SCOPE(s, err) {
-        go(s, meet_some, NULL);
-        go(s, meet_on_a_helper, NULL);
-        go(s, meet_some, NULL);
+        go(s, go_rounds, NULL);
+        go(s, go_rounds, &patience);
+        go(s, on_a_helper, (void *)go_rounds);
     }
+    RV_CHECK(rvi_load_relaxed(&on.last) == ROUNDS);
     return err;
 }
+
+/* --- latch --- */
 
 static int count_down(void *arg)
 {
-    (void)arg;
-    rvi_fetch_add_relaxed(&on.count, 1);
-    rv_latch_count_down(&on.latch, 1);
+    rv_latch_count_down(*(struct rv_latch **)arg, 1);
     return 0;
 }
 
-static int wait_for_latch(void *arg)
+static int free_a_latch_after_waiting(void *arg)
 {
-    (void)arg;
-    int r = rv_latch_wait(&on.latch, RV_NEVER);
-    RV_CHECK(r < 0 || rvi_load_relaxed(&on.count) == 2);
-    return r;
-}
-
-static int count_down_to_nothing(void *arg)
-{
+    struct rv_latch *latch = rvi_alloc(sizeof(*latch));
     int err;
 
     (void)arg;
-    begin();
-    rv_latch_init(&on.latch, 2);
+    RV_CHECK(latch);
+    rv_latch_init(latch, PARTIES);
     RV_SCOPE(s, err) {
-        go(s, wait_for_latch, NULL);
-        go(s, count_down, NULL);
-        go(s, wait_for_latch, NULL);
-        go(s, count_down, NULL);
+        for (int i = 0; i < PARTIES; i++)
+            go(s, count_down, &latch);
+        int r;
+        while ((r = rv_latch_wait(latch, rv_after(MOMENT))) == -ETIME)
+            RV_CHECK(rv_sleep(MOMENT) == 0);
+        RV_CHECK(r == 0);
+        rvi_free(latch);
     }
-    RV_CHECK(rv_latch_remaining(&on.latch) == 0);
     return err;
 }
 
 /* --- once --- */
 
-static int set_up(void *arg)
+static int do_it(void *arg)
 {
     (void)arg;
-    rvi_fetch_add_relaxed(&on.count, 1);
-    rv_yield();
-    on.guarded = 1;
+    RV_CHECK(rvi_fetch_add_relaxed(&on.writers, 1) == 0);
+    int r = rv_sleep(MOMENT);
+    rvi_fetch_sub_relaxed(&on.writers, 1);
+    if (r < 0 || on.failures_left-- > 0)
+        return r < 0 ? r : -EIO;
+    on.written++;
     return 0;
 }
 
-static int use_it(void *arg)
+static int need_it(void *arg)
 {
-    int r = rv_once_do(&on.once, set_up, arg, RV_NEVER);
-    RV_CHECK(r < 0 || on.guarded == 1);
+    int r;
+
+    while ((r = rv_once_do(&on.once, do_it, NULL, limit(arg))) == -EIO || r == -ETIME)
+        if (rv_sleep(MOMENT) < 0)
+            return -ECANCELED;
+    RV_CHECK(r == -ECANCELED || (r == 0 && on.written == 1));
     return r;
 }
 
-static int use_it_on_a_helper(void *arg)
+static int done_once(void *arg)
 {
-    return rv_blocking(use_it, arg, NULL);
+    rv_time patience = MOMENT / 2;
+    int err;
+
+    (void)arg;
+    begin();
+    on.failures_left = 2;
+    RV_SCOPE(s, err) {
+        go(s, need_it, NULL);
+        go(s, need_it, &patience);
+        go(s, on_a_helper, (void *)need_it);
+        go(s, need_it, NULL);
+    }
+    RV_CHECK(on.written == 1);
+    return err;
 }
 
-static int do_it_once(void *arg)
+static int done_once_although_some_are_cancelled(void *arg)
 {
     int err;
 
     (void)arg;
     begin();
     RV_SCOPE(s, err) {
-        go(s, use_it, NULL);
-        go(s, use_it_on_a_helper, NULL);
-        go(s, use_it, NULL);
+        go(s, need_it, NULL);
+        go(s, need_it, NULL);
+        rv_yield();
+        rv_scope_cancel(s, -EINTR);
     }
-    RV_CHECK(rvi_load_relaxed(&on.count) == 1);
-    return err;
-}
-
-/* --- strand --- */
-
-static int be_alone(void *arg)
-{
-    (void)arg;
-    RV_CHECK(rvi_fetch_add_relaxed(&on.writers, 1) == 0);
-    on.guarded++;
-    rv_yield();
-    RV_CHECK(rvi_fetch_sub_relaxed(&on.writers, 1) == 1);
+    RV_CHECK(err == -EINTR);
+    RV_CHECK(rv_once_do(&on.once, do_it, NULL, RV_NEVER) == 0 && on.written == 1);
     return 0;
-}
-
-static int post_some(void *arg)
-{
-    int result;
-
-    (void)arg;
-    for (int i = 0; i < ROUNDS; i++) {
-        int r = i % 2 ? rv_strand_run(on.strand, be_alone, NULL, &result, RV_NEVER)
-                      : rv_strand_post(on.strand, be_alone, NULL, RV_NEVER);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-static int one_after_the_other(void *arg)
-{
-    int err;
-
-    (void)arg;
-    begin();
-    RV_SCOPE(outer, err) {
-        int posted;
-        RV_CHECK(rv_strand_open(&on.strand, outer, NULL) == 0);
-        RV_SCOPE(s, posted) {
-            go(s, post_some, NULL);
-            go(s, post_some, NULL);
-            go(s, post_some, NULL);
-        }
-        RV_CHECK(posted == 0);
-        RV_CHECK(rv_strand_close(on.strand) == 0);
-    }
-    RV_CHECK(on.guarded == 3 * ROUNDS);
-    return err;
 }
 
 /* --- ticker --- */
 
+/* Time is virtual: what has been told when all are done is exactly what was due. */
 static int take_ticks(void *arg)
 {
     int r;
 
-    (void)arg;
-    while ((r = rv_ticker_wait(&on.ticker, RV_NEVER)) >= 0)
-        rvi_fetch_add_relaxed(&on.count, r);
-    return r == -EPIPE ? 0 : r;
+    while ((r = rv_ticker_wait(&on.ticker, limit(arg))) > 0 || r == -ETIME) {
+        int told = r > 0 ? rvi_fetch_add_relaxed(&on.told, r) + r : rvi_load_relaxed(&on.told);
+        RV_CHECK(told == 0 || rv_now() >= on.first + (told - 1) * MOMENT);
+    }
+    RV_CHECK(r == -EPIPE);
+    return 0;
 }
 
-static int stop_the_ticker(void *arg)
+static int ticks(void *arg)
 {
-    (void)arg;
-    int r = rv_sleep(10 * RV_MILLISECOND);
-    rv_ticker_stop(&on.ticker);
-    return r;
-}
-
-static int tick_until_stopped(void *arg)
-{
+    rv_time patience = MOMENT / 2;
     int err;
 
     (void)arg;
     begin();
-    RV_CHECK(rv_ticker_init(&on.ticker, rv_now(), RV_MILLISECOND) == 0);
     RV_SCOPE(s, err) {
         go(s, take_ticks, NULL);
-        go(s, take_ticks, NULL);
-        go(s, stop_the_ticker, NULL);
+        go(s, take_ticks, &patience);
+        go(s, on_a_helper, (void *)take_ticks);
+        RV_CHECK(rv_sleep_until(on.first + ROUNDS * MOMENT) == 0);
+        while (rvi_load_relaxed(&on.told) <= ROUNDS)
+            RV_CHECK(rv_sleep(MOMENT) == 0);
+        rv_ticker_stop(&on.ticker);
     }
-    RV_CHECK(rvi_load_relaxed(&on.count) >= 9 && rvi_load_relaxed(&on.count) <= 12);
     return err;
 }
 
-/* --- forks --- */
-
-struct fib {
-    int n;
-    int result;
-};
-
-static int fib(void *arg)
-{
-    struct fib *self = arg, left, right;
-    struct rv_fork fork;
-
-    if (self->n < 2) {
-        self->result = self->n;
-        return 0;
-    }
-    left.n = self->n - 1;
-    right.n = self->n - 2;
-    int r = rv_fork(&fork, fib, &left);
-    if (r < 0)
-        return r;
-    r = fib(&right);
-    int joined = rv_join(&fork);
-    self->result = left.result + right.result;
-    return joined < 0 ? joined : r;
-}
-
-static int wait_a_little(void *arg)
-{
-    struct fib *self = arg;
-
-    rv_yield();
-    return fib(self);
-}
-
-static int fork_and_join(void *arg)
-{
-    struct fib one = {.n = 6}, other = {.n = 5};
-    int err;
-
-    (void)arg;
-    RV_SCOPE(s, err) {
-        go(s, fib, &one);
-        go(s, wait_a_little, &other);
-    }
-    RV_CHECK(one.result == 8 && other.result == 5);
-    return err;
-}
-
-EXPLORATION(read_and_write)
-EXPLORATION(read_and_write_until_cancelled)
-EXPLORATION(meet_in_rounds)
-EXPLORATION(count_down_to_nothing)
-EXPLORATION(do_it_once)
-EXPLORATION(one_after_the_other)
-EXPLORATION(tick_until_stopped)
-EXPLORATION(fork_and_join)
+EXPLORATION(readers_and_writers)
+EXPLORATION(readers_behind_a_writer_that_gives_up)
+EXPLORATION(readers_and_writers_cancelled)
+EXPLORATION(rounds)
+EXPLORATION(free_a_latch_after_waiting)
+EXPLORATION(done_once)
+EXPLORATION(done_once_although_some_are_cancelled)
+EXPLORATION(ticks)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        EXPLORED(read_and_write),     EXPLORED(read_and_write_until_cancelled),
-        EXPLORED(meet_in_rounds),     EXPLORED(count_down_to_nothing),
-        EXPLORED(do_it_once),         EXPLORED(one_after_the_other),
-        EXPLORED(tick_until_stopped), EXPLORED(fork_and_join),
+        EXPLORED(readers_and_writers),
+        EXPLORED(readers_behind_a_writer_that_gives_up),
+        EXPLORED(readers_and_writers_cancelled),
+        EXPLORED(rounds),
+        EXPLORED(free_a_latch_after_waiting),
+        EXPLORED(done_once),
+        EXPLORED(done_once_although_some_are_cancelled),
+        EXPLORED(ticks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
