@@ -49,7 +49,7 @@ enum thread_state { RUNNING, WAITING, JOINING, ENDED };
 
 struct thread {
     struct rvi_link link; /* until it has ended */
-    struct sim *sim;
+    struct rvi_sim *sim;
     enum thread_state state; /* RUNNING: is, or could be */
     unsigned index;
     char name[NAME_BYTES];
@@ -74,7 +74,7 @@ struct thread {
     struct rvi_stack *stack;
 };
 
-struct sim {
+struct rvi_sim {
     struct rvi_seam seam;
     struct rvi_sim_opts opts;
     struct rvi_strategy strategy;
@@ -92,15 +92,16 @@ struct sim {
     struct rvi_stack *left; /* the stack of a thread that has ended just now */
     struct rvi_stack_pool *pool;
     struct rvi_stack_cache stacks;
+    struct rvi_fault_thread fault;
 
     size_t count; /* of threads in the list */
     struct rvi_candidate candidates[MOST_THREADS];
     struct thread *able[MOST_THREADS];
 };
 
-static struct sim *sim_of(struct rvi_seam *seam)
+static struct rvi_sim *sim_of(struct rvi_seam *seam)
 {
-    return rvi_container_of(seam, struct sim, seam);
+    return rvi_container_of(seam, struct rvi_sim, seam);
 }
 
 static struct thread *thread_of(struct rvi_link *link)
@@ -121,7 +122,7 @@ const char *rvi_point_word(enum rvi_point what)
 
 /* --- one step --- */
 
-static void digest(struct sim *sim, uint64_t value)
+static void digest(struct rvi_sim *sim, uint64_t value)
 {
     sim->digest = (sim->digest ^ value) * UINT64_C(0x100000001b3); /* FNV-1a's prime */
 }
@@ -132,7 +133,7 @@ static uint64_t who(const struct thread *thread)
     return thread->here.task ? 2 * thread->here.task->id : 2 * (uint64_t)thread->index + 1;
 }
 
-static void get_unstuck(struct sim *sim, int why)
+static void get_unstuck(struct rvi_sim *sim, int why)
 {
     if (sim->was_stuck)
         rvi_panic("the simulated program was %s, was cancelled, and is so again: somebody waits "
@@ -145,7 +146,7 @@ static void get_unstuck(struct sim *sim, int why)
 }
 
 /* The current thread has come to a point. */
-static void record(struct sim *sim, enum rvi_point what)
+static void record(struct rvi_sim *sim, enum rvi_point what)
 {
     struct thread *self = sim->current;
     struct rvi_sim_event event = {++sim->steps, sim->now,        self->index,
@@ -161,7 +162,7 @@ static void record(struct sim *sim, enum rvi_point what)
 }
 
 /* The candidates. Returns the nearest deadline of the others. */
-static rv_time gather(struct sim *sim)
+static rv_time gather(struct rvi_sim *sim)
 {
     rv_time nearest = RV_NEVER;
 
@@ -182,7 +183,7 @@ static rv_time gather(struct sim *sim)
 }
 
 /* Who goes on. */
-static struct thread *choose(struct sim *sim)
+static struct thread *choose(struct rvi_sim *sim)
 {
     rv_time nearest;
 
@@ -198,7 +199,7 @@ static struct thread *choose(struct sim *sim)
 /* --- changing between threads --- */
 
 /* The calling thread goes on. */
-static void arrive(struct sim *sim)
+static void arrive(struct rvi_sim *sim)
 {
     struct thread *self = sim->current;
 
@@ -215,7 +216,7 @@ static void arrive(struct sim *sim)
     sim->busy = false;
 }
 
-static void step(struct sim *sim, enum rvi_point what)
+static void step(struct rvi_sim *sim, enum rvi_point what)
 {
     struct thread *self = sim->current;
 
@@ -231,7 +232,7 @@ static void step(struct sim *sim, enum rvi_point what)
 
 static void end_of_thread(struct thread *self)
 {
-    struct sim *sim = self->sim;
+    struct rvi_sim *sim = self->sim;
 
     sim->busy = true;
     self->here = rvi_here;
@@ -262,7 +263,7 @@ static void thread_main(void *left)
 /* --- what the seam asks for --- */
 
 /* The current thread: others go first, for up to so many steps, as long as any can. */
-static void hold_back(struct sim *sim, unsigned most)
+static void hold_back(struct rvi_sim *sim, unsigned most)
 {
     sim->current->spun = sim->steps + 1;
     sim->current->spins_until = sim->steps + 2 + rvi_rng_below(&sim->rng, most);
@@ -270,7 +271,7 @@ static void hold_back(struct sim *sim, unsigned most)
 
 static void on_point(struct rvi_seam *seam, enum rvi_point what)
 {
-    struct sim *sim = sim_of(seam);
+    struct rvi_sim *sim = sim_of(seam);
 
     if (sim->busy)
         return;
@@ -292,7 +293,7 @@ static int64_t on_clock_now(struct rvi_seam *seam)
 static int on_futex_wait(struct rvi_seam *seam, _Atomic(uint32_t) *word, uint32_t expected,
                          int64_t deadline_ns)
 {
-    struct sim *sim = sim_of(seam);
+    struct rvi_sim *sim = sim_of(seam);
     struct thread *self = sim->current;
 
     RV_CHECK(!sim->busy);
@@ -309,7 +310,7 @@ static int on_futex_wait(struct rvi_seam *seam, _Atomic(uint32_t) *word, uint32_
 }
 
 /* Who has waited for the word for longest. */
-static struct thread *first_waiting(struct sim *sim, const void *word)
+static struct thread *first_waiting(struct rvi_sim *sim, const void *word)
 {
     struct thread *first = NULL;
 
@@ -324,7 +325,7 @@ static struct thread *first_waiting(struct sim *sim, const void *word)
 
 static void on_futex_wake(struct rvi_seam *seam, _Atomic(uint32_t) *word, int count)
 {
-    struct sim *sim = sim_of(seam);
+    struct rvi_sim *sim = sim_of(seam);
     struct thread *thread;
 
     while (count-- > 0 && (thread = first_waiting(sim, word)))
@@ -333,7 +334,7 @@ static void on_futex_wake(struct rvi_seam *seam, _Atomic(uint32_t) *word, int co
 }
 
 /* The new thread is in the list, and waits for its first turn. */
-static int add_thread(struct sim *sim, const char *name, void *(*fn)(void *), void *arg,
+static int add_thread(struct rvi_sim *sim, const char *name, void *(*fn)(void *), void *arg,
                       struct thread **ret)
 {
     struct thread *thread = rvi_calloc(1, sizeof *thread);
@@ -362,7 +363,7 @@ static int add_thread(struct sim *sim, const char *name, void *(*fn)(void *), vo
 static int on_thread_start(struct rvi_seam *seam, uintptr_t *ret, const char *name,
                            void *(*fn)(void *), void *arg)
 {
-    struct sim *sim = sim_of(seam);
+    struct rvi_sim *sim = sim_of(seam);
     struct thread *thread;
     bool was_busy = sim->busy;
 
@@ -378,7 +379,7 @@ static int on_thread_start(struct rvi_seam *seam, uintptr_t *ret, const char *na
 
 static void on_thread_join(struct rvi_seam *seam, uintptr_t handle)
 {
-    struct sim *sim = sim_of(seam);
+    struct rvi_sim *sim = sim_of(seam);
     struct thread *self = sim->current, *thread = (struct thread *)handle;
 
     if (thread->state != ENDED) {
@@ -412,7 +413,7 @@ static const struct rvi_seam seam_functions = {
 
 void rvi_sim_each_waiting(void (*each)(void *arg, const char *name, enum rvi_why why), void *arg)
 {
-    struct sim *sim = sim_of(rvi_seam);
+    struct rvi_sim *sim = sim_of(rvi_seam);
 
     RVI_LIST_FOREACH(link, &sim->threads) {
         const struct thread *thread = thread_of(link);
@@ -430,24 +431,20 @@ static int describe_thread(const struct rvi_stack *stack, char *buf, size_t n)
     return len < 0 ? 0 : len < (int)n ? len : (int)n - 1;
 }
 
-static int open_sim(struct sim **ret, const struct rvi_sim_opts *opts)
+int rvi_sim_open(struct rvi_sim **ret)
 {
     struct rvi_stack_pool_opts stacks = {.usable_bytes = STACK_BYTES, .max = MOST_THREADS};
-    struct sim *sim = rvi_calloc(1, sizeof *sim);
+    struct rvi_sim *sim = rvi_calloc(1, sizeof *sim);
     int r;
 
     if (!sim)
         return -ENOMEM;
     sim->seam = seam_functions;
-    sim->seam.cores = opts->cores;
-    sim->opts = *opts;
-    sim->limit = opts->steps;
-    sim->now = START_OF_TIME;
-    rvi_strategy_init(&sim->strategy, &opts->strategy);
-    rvi_rng_seed(&sim->rng, ~opts->strategy.seed);
     rvi_list_init(&sim->threads);
-    if ((r = rvi_stack_pool_open(&sim->pool, &stacks)) < 0)
+    if ((r = rvi_fault_thread_enter(&sim->fault)) < 0)
         goto free_sim;
+    if ((r = rvi_stack_pool_open(&sim->pool, &stacks)) < 0)
+        goto leave;
     if ((r = rvi_fault_install(sim->pool, describe_thread)) < 0)
         goto close_pool;
     rvi_stack_cache_init(&sim->stacks, sim->pool);
@@ -456,16 +453,19 @@ static int open_sim(struct sim **ret, const struct rvi_sim_opts *opts)
 
 close_pool:
     rvi_stack_pool_close(sim->pool);
+leave:
+    rvi_fault_thread_leave(&sim->fault);
 free_sim:
     rvi_free(sim);
     return r;
 }
 
-static void close_sim(struct sim *sim)
+void rvi_sim_close(struct rvi_sim *sim)
 {
     rvi_stack_cache_fini(&sim->stacks);
     rvi_fault_uninstall(sim->pool);
     rvi_stack_pool_close(sim->pool);
+    rvi_fault_thread_leave(&sim->fault);
     rvi_free(sim);
 }
 
@@ -482,41 +482,47 @@ static void *run_first(void *arg)
     return NULL;
 }
 
+static void reset(struct rvi_sim *sim, const struct rvi_sim_opts *opts)
+{
+    sim->seam.cores = opts->cores;
+    sim->opts = *opts;
+    sim->limit = opts->steps;
+    sim->now = START_OF_TIME;
+    sim->steps = 0;
+    sim->digest = 0;
+    sim->started = 0;
+    sim->was_stuck = false;
+    rvi_strategy_init(&sim->strategy, &opts->strategy);
+    rvi_rng_seed(&sim->rng, ~opts->strategy.seed);
+}
+
 /* From the first thread's start to the last one's end. */
-static int run(struct sim *sim, struct first *first)
+static void play(struct rvi_sim *sim, struct thread *first)
 {
     struct rvi_here here = rvi_here;
-    struct thread *thread;
-    int r = add_thread(sim, "main", run_first, first, &thread);
 
-    if (r < 0)
-        return r;
-    sim->current = thread;
+    sim->current = first;
     sim->busy = true;
     rvi_seam = &sim->seam;
-    rvi_context_switch(&sim->host, &thread->context);
+    rvi_context_switch(&sim->host, &first->context);
     rvi_seam = NULL;
     rvi_here = here;
     rvi_stack_cache_push(&sim->stacks, sim->left);
-    rvi_free(thread);
-    return 0;
+    sim->left = NULL;
 }
 
-int rvi_sim(const struct rvi_sim_opts *opts, void (*fn)(void *), void *arg,
-            struct rvi_sim_totals *ret)
+int rvi_sim_run(struct rvi_sim *sim, const struct rvi_sim_opts *opts, void (*fn)(void *), void *arg,
+                struct rvi_sim_totals *ret)
 {
-    struct rvi_fault_thread fault;
     struct first first = {fn, arg};
-    struct sim *sim;
-    int r = rvi_fault_thread_enter(&fault);
+    struct thread *thread;
 
+    reset(sim, opts);
+    int r = add_thread(sim, "main", run_first, &first, &thread);
     if (r < 0)
         return r;
-    if ((r = open_sim(&sim, opts)) == 0) {
-        r = run(sim, &first);
-        *ret = (struct rvi_sim_totals){sim->steps, sim->digest, sim->now - START_OF_TIME};
-        close_sim(sim);
-    }
-    rvi_fault_thread_leave(&fault);
-    return r;
+    play(sim, thread);
+    rvi_free(thread);
+    *ret = (struct rvi_sim_totals){sim->steps, sim->digest, sim->now - START_OF_TIME};
+    return 0;
 }

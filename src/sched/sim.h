@@ -46,11 +46,20 @@ struct rvi_sim_totals {
     rv_time elapsed;
 };
 
-/** Run fn(arg) as the first simulated thread, and all that it starts, until all have ended. On a
- * plain thread that does not simulate.
- * Errors: -ENOMEM; others from stacks and fault handlers: fn has not run. */
-int rvi_sim(const struct rvi_sim_opts *opts, void (*fn)(void *), void *arg,
-            struct rvi_sim_totals *ret) __attribute__((warn_unused_result));
+struct rvi_sim;
+
+/** What simulations on the calling thread need, one after the other: stacks, and a stack for signal
+ * handlers. On a plain thread that does not simulate.
+ * Errors: -ENOMEM; others from stacks and fault handlers. */
+int rvi_sim_open(struct rvi_sim **ret) __attribute__((warn_unused_result));
+
+/** On the same thread. */
+void rvi_sim_close(struct rvi_sim *sim);
+
+/** Run fn(arg) as the first simulated thread, and all that it starts, until all have ended.
+ * Errors: -ENOMEM: fn has not run. */
+int rvi_sim_run(struct rvi_sim *sim, const struct rvi_sim_opts *opts, void (*fn)(void *), void *arg,
+                struct rvi_sim_totals *ret) __attribute__((warn_unused_result));
 
 /** Inside a simulation: call with the name of each thread that waits for an object as a plain
  * thread. */

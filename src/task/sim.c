@@ -52,12 +52,19 @@ struct plan {
     char text[64];
 };
 
-struct run {
-    const struct rv_sim_opts *opts;
-    const struct plan *plan;
+/* What runs that follow each other share. */
+struct session {
+    struct rv_sim_opts opts;
     rv_fn *entry;
     void *arg;
     FILE *log;
+    struct rvi_sim *sim;
+    char last_words[160];
+};
+
+struct run {
+    const struct session *session;
+    const struct plan *plan;
     struct rvi_sched *sched;
     struct rvi_task *first; /* while it runs */
     struct rvi_msg cancel;  /* to its home worker */
@@ -247,7 +254,8 @@ static void report_stuck(const struct run *run)
     if (run->stuck == -EDEADLK)
         fprintf(stderr, "ravel: deadlock: nobody can run and no timer is armed\n");
     else
-        fprintf(stderr, "ravel: %" PRIu64 " simulated steps were not enough\n", run->opts->steps);
+        fprintf(stderr, "ravel: %" PRIu64 " simulated steps were not enough\n",
+                run->session->opts.steps);
     /* Unwinding needs room; a task that still runs may be on its own small stack just now. */
     struct rvi_backtracer *backtracer = run->stuck == -EDEADLK ? rvi_backtracer_new(true) : NULL;
     for (unsigned i = 0; i < run->sched->worker_count; i++)
@@ -261,7 +269,7 @@ static void on_stuck(void *arg, int why)
     struct run *run = arg;
 
     run->stuck = why;
-    if (!run->opts->quiet || !run->first)
+    if (!run->session->opts.quiet || !run->first)
         report_stuck(run);
     if (!run->first)
         rvi_panic("the simulated runtime itself got stuck; replay it with RAVEL_SEED=%s",
@@ -296,10 +304,10 @@ static void on_event(void *arg, const struct rvi_sim_event *seen)
         .what = rvi_point_word(seen->what),
     };
 
-    if (run->log)
-        log_event(run->log, &event);
-    if (run->opts->event)
-        run->opts->event(run->opts->event_arg, &event);
+    if (run->session->log)
+        log_event(run->session->log, &event);
+    if (run->session->opts.event)
+        run->session->opts.event(run->session->opts.event_arg, &event);
 }
 
 /* --- a run --- */
@@ -310,7 +318,7 @@ static int first_task(void *arg)
 
     run->sched = rvi_sched_self();
     run->first = rvi_task_self();
-    int r = run->entry(run->arg);
+    int r = run->session->entry(run->session->arg);
     run->first = NULL;
     return r;
 }
@@ -324,34 +332,30 @@ static void first_thread(void *arg)
     run->result = rvi_runtime_run(first_task, run, &opts);
 }
 
-/* What the run is printed as wherever it fails. Returns what it came to. */
-static int simulate(struct run *run, struct rvi_sim_totals *ret)
+/* Returns what the run came to. */
+static int simulate(struct session *session, const struct plan *plan, struct rvi_sim_totals *ret)
 {
+    struct run run = {.session = session, .plan = plan};
     struct rvi_sim_opts opts = {
-        .strategy = run->plan->strategy,
-        .steps = run->opts->steps,
-        .step_ns = run->opts->step_ns,
+        .strategy = plan->strategy,
+        .steps = session->opts.steps,
+        .step_ns = session->opts.step_ns,
         .cores = SIMULATED_CORES,
-        .arg = run,
-        .event = run->log || run->opts->event ? on_event : NULL,
+        .arg = &run,
+        .event = session->log || session->opts.event ? on_event : NULL,
         .stuck = on_stuck,
     };
-    char words[160];
 
-    snprintf(words, sizeof words, "ravel: died in a simulated run; RAVEL_SEED=%s replays it\n",
-             run->plan->text);
-    if (run->log)
-        fprintf(run->log, "RAVEL_SEED=%s\n", run->plan->text);
-    int r = rvi_last_words_set(words);
-    if (r < 0)
-        return r;
-    r = rvi_sim(&opts, first_thread, run, ret);
-    rvi_last_words_forget();
+    snprintf(session->last_words, sizeof session->last_words,
+             "ravel: died in a simulated run; RAVEL_SEED=%s replays it\n", plan->text);
+    if (session->log)
+        fprintf(session->log, "RAVEL_SEED=%s\n", plan->text);
+    int r = rvi_sim_run(session->sim, &opts, first_thread, &run, ret);
     if (r == 0)
-        r = run->stuck ? run->stuck : run->result;
-    if (r < 0 && !run->opts->quiet)
+        r = run.stuck ? run.stuck : run.result;
+    if (r < 0 && !session->opts.quiet)
         fprintf(stderr, "ravel: a simulated run failed: %s; RAVEL_SEED=%s replays it\n",
-                strerrordesc_np(-r) ? strerrordesc_np(-r) : "no errno", run->plan->text);
+                strerrordesc_np(-r) ? strerrordesc_np(-r) : "no errno", plan->text);
     return r;
 }
 
@@ -381,93 +385,110 @@ static int close_log(FILE *log)
     return fclose(log) != 0 || has_failed ? -EIO : 0;
 }
 
-static int run_plan(const struct run *template, const struct plan *plan, struct rvi_sim_totals *ret)
+static int open_session(struct session *session)
 {
-    struct run run = *template;
+    int r = open_log(&session->log);
 
-    run.plan = plan;
-    *ret = (struct rvi_sim_totals){0};
-    int r = open_log(&run.log);
     if (r < 0)
         return r;
-    r = simulate(&run, ret);
-    int closed = close_log(run.log);
-    return r < 0 || closed == 0 ? r : closed;
+    if ((r = rvi_sim_open(&session->sim)) < 0)
+        goto close_log;
+    if ((r = rvi_last_words_set(session->last_words)) < 0)
+        goto close_sim;
+    return 0;
+
+close_sim:
+    rvi_sim_close(session->sim);
+close_log:
+    (void)close_log(session->log);
+    return r;
+}
+
+/* Of the runs' result and the log's the first that is an error. */
+static int close_session(struct session *session, int result)
+{
+    rvi_last_words_forget();
+    rvi_sim_close(session->sim);
+    int r = close_log(session->log);
+    return result < 0 || r == 0 ? result : r;
+}
+
+/* Returns 1 when the environment has settled the plan, else 0. */
+static int prepare(struct session *session, const struct rv_sim_opts *opts, struct plan *ret)
+{
+    if (rvi_sched_self() || rvi_seam)
+        return -EBUSY;
+    int r = read_opts(&session->opts, opts);
+    return r < 0 ? r : plan_from_environment(ret, &session->opts);
 }
 
 int rv_sim_run(rv_fn *entry, void *arg, const struct rv_sim_opts *opts)
 {
-    struct rv_sim_opts known;
+    struct session session = {.entry = entry, .arg = arg};
     struct rvi_sim_totals totals;
-    struct run run = {.opts = &known, .entry = entry, .arg = arg};
     struct plan plan;
+    int r = prepare(&session, opts, &plan);
 
-    if (rvi_sched_self() || rvi_seam)
-        return -EBUSY;
-    int r = read_opts(&known, opts);
-    if (r < 0 || (r = plan_from_environment(&plan, &known)) < 0)
-        return r;
     if (r == 0)
-        make_plan(&plan, &known, known.seed);
-    return run_plan(&run, &plan, &totals);
+        make_plan(&plan, &session.opts, session.opts.seed);
+    if (r < 0 || (r = open_session(&session)) < 0)
+        return r;
+    return close_session(&session, simulate(&session, &plan, &totals));
 }
 
 /* --- many runs --- */
 
-static void add_to_result(struct rv_sim_result *result, const struct plan *plan,
-                          const struct rvi_sim_totals *totals)
+static int run_and_record(struct session *session, const struct plan *plan,
+                          struct rv_sim_result *result, uint64_t *ret_steps)
 {
+    struct rvi_sim_totals totals = {0};
+    int r = simulate(session, plan, &totals);
+
     result->runs++;
-    result->steps += totals->steps;
+    result->steps += totals.steps;
     result->seed = plan->strategy.seed;
-    result->digest = totals->digest;
-    result->elapsed = totals->elapsed;
+    result->digest = totals.digest;
+    result->elapsed = totals.elapsed;
     memcpy(result->replay, plan->text, sizeof result->replay);
+    *ret_steps = totals.steps;
+    return r < 0 ? r : 0;
 }
 
 /* The longest run so far is what PCT takes for the length of the next ones. */
-static int explore(const struct run *run, const struct rv_sim_opts *opts,
-                   struct rv_sim_result *result)
+static int run_seeds(struct session *session, struct rv_sim_result *result)
 {
-    struct rv_sim_opts next = *opts;
-    struct rvi_sim_totals totals;
+    struct rv_sim_opts next = session->opts;
     struct plan plan;
-    uint64_t longest = 0;
+    uint64_t steps, longest = 0;
     int r = 0;
 
-    for (uint64_t i = 0; i < opts->seeds && r >= 0; i++) {
-        make_plan(&plan, &next, opts->seed + i);
-        r = run_plan(run, &plan, &totals);
-        add_to_result(result, &plan, &totals);
-        longest = totals.steps > longest ? totals.steps : longest;
-        next.length = longest ? longest : opts->length;
+    for (uint64_t i = 0; i < session->opts.seeds && r == 0; i++) {
+        make_plan(&plan, &next, session->opts.seed + i);
+        r = run_and_record(session, &plan, result, &steps);
+        if (steps > longest)
+            next.length = longest = steps;
     }
-    return r < 0 ? r : 0;
+    return r;
 }
 
 int rv_sim_explore(rv_fn *entry, void *arg, const struct rv_sim_opts *opts,
                    struct rv_sim_result *result)
 {
-    struct rv_sim_opts known;
     struct rv_sim_result out = {.size = sizeof out};
-    struct rvi_sim_totals totals;
-    struct run run = {.opts = &known, .entry = entry, .arg = arg};
+    struct session session = {.entry = entry, .arg = arg};
     struct plan plan;
+    uint64_t steps;
+    int r = prepare(&session, opts, &plan);
 
-    if (rvi_sched_self() || rvi_seam)
-        return -EBUSY;
-    if (result && result->size < sizeof *result)
-        return -EINVAL;
-    int r = read_opts(&known, opts);
-    if (r < 0 || (r = plan_from_environment(&plan, &known)) < 0)
+    if (r >= 0 && result && result->size < sizeof *result)
+        r = -EINVAL;
+    if (r < 0)
         return r;
-    if (r > 0) {
-        r = run_plan(&run, &plan, &totals);
-        add_to_result(&out, &plan, &totals);
-        r = r < 0 ? r : 0;
-    } else {
-        r = explore(&run, &known, &out);
-    }
+    bool is_one = r > 0;
+    if ((r = open_session(&session)) < 0)
+        return r;
+    r = is_one ? run_and_record(&session, &plan, &out, &steps) : run_seeds(&session, &out);
+    r = close_session(&session, r);
     if (result)
         *result = out;
     return r;
