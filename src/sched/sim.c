@@ -86,7 +86,7 @@ struct rvi_sim {
     bool was_stuck;
 
     struct rvi_list threads; /* in the order of their start */
-    unsigned started;
+    unsigned started, alive;
     struct thread *current;
     struct rvi_stack host;  /* the context of the caller */
     struct rvi_stack *left; /* the stack of a thread that has ended just now */
@@ -239,6 +239,7 @@ static void end_of_thread(struct thread *self)
     record(sim, RVI_POINT_END);
     self->state = ENDED;
     rvi_link_remove(&self->link);
+    sim->alive--;
     RVI_LIST_FOREACH(link, &sim->threads) {
         if (thread_of(link)->joins == self)
             thread_of(link)->state = RUNNING;
@@ -337,7 +338,7 @@ static void on_futex_wake(struct rvi_seam *seam, _Atomic(uint32_t) *word, int co
 static int add_thread(struct rvi_sim *sim, const char *name, void *(*fn)(void *), void *arg,
                       struct thread **ret)
 {
-    struct thread *thread = rvi_calloc(1, sizeof *thread);
+    struct thread *thread = sim->alive < MOST_THREADS ? rvi_calloc(1, sizeof *thread) : NULL;
 
     if (!thread)
         return -ENOMEM;
@@ -356,6 +357,7 @@ static int add_thread(struct rvi_sim *sim, const char *name, void *(*fn)(void *)
     thread->here.simulated = thread;
     snprintf(thread->name, sizeof thread->name, "%s", name ? name : "thread");
     rvi_list_push_back(&sim->threads, &thread->link);
+    sim->alive++;
     *ret = thread;
     return 0;
 }
