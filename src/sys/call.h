@@ -23,6 +23,7 @@
  *     pthread_sigmask, gettid and getpid;
  *   - FUTEX_WAKE, whose one error says that the word was unmapped and nobody sleeps there;
  *   - a wait's ETIMEDOUT before its deadline, which would be a lie about time;
+ *   - putting a signal's disposition back, which fails only where setting it did;
  *   - what a signal handler does when the process is about to die;
  *   - the C library's own calls behind malloc (base/alloc.h is the seam there), reading on in an
  *     open file, mutexes and conditions of POSIX threads, which need no kernel to be made. */
@@ -51,7 +52,6 @@
     X(FIND_OWN_STACK, false, ENOMEM, EMFILE) /* reads /proc for the first thread */                \
     /* fault.c: filters; a handler that runs on the very stack gives EPERM */                      \
     X(INSTALL_HANDLER, false, EPERM)                                                               \
-    X(RESTORE_HANDLER, true, EPERM)                                                                \
     X(ASK_SIGNAL_STACK, false, EPERM)                                                              \
     X(SET_SIGNAL_STACK, false, ENOMEM, EPERM)                                                      \
     X(RESTORE_SIGNAL_STACK, true, EPERM)                                                           \
@@ -62,6 +62,13 @@
     X(NAME_THREAD, true, ENOENT, EMFILE)                                                           \
     X(ASK_TIMER_SLACK, true, EPERM)                                                                \
     X(SET_TIMER_SLACK, true, EPERM)                                                                \
+    /* quit.c, last_words.c, capture.c: filters; a thread that has just ended; pending signals */  \
+    X(WATCH_QUIT, true, EPERM)                                                                     \
+    X(SET_LAST_WORDS, false, EPERM)                                                                \
+    X(SET_CAPTURE, false, EPERM)                                                                   \
+    X(CAPTURE, false, ESRCH, EAGAIN)                                                               \
+    /* write.c */                                                                                  \
+    X(WRITE, false, EPIPE, EINTR, ENOSPC)                                                          \
     /* futex.c */                                                                                  \
     X(WAIT, true, EINTR, EAGAIN)                                                                   \
     /* fence.c: ENOMEM where the set of cores is too large for a kernel's stack */                 \

@@ -20,6 +20,7 @@
 
 #include "base/atomic.h"
 #include "base/seam.h"
+#include "sys/call.h"
 #include "sys/futex.h"
 
 enum { RED_ZONE_BYTES = 128 };
@@ -73,14 +74,14 @@ static int install(void)
     struct sigaction ours = {.sa_sigaction = on_signal,
                              .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
 
-    if (sigaction(SIGPROF, NULL, &now) != 0)
+    if (RVI_CALL(SET_CAPTURE, sigaction(SIGPROF, NULL, &now)) != 0)
         return -errno;
     if ((now.sa_flags & SA_SIGINFO) && now.sa_sigaction == on_signal)
         return 0;
     if ((now.sa_flags & SA_SIGINFO) || (now.sa_handler != SIG_DFL && now.sa_handler != SIG_IGN))
         return -EBUSY;
     sigfillset(&ours.sa_mask);
-    return sigaction(SIGPROF, &ours, NULL) == 0 ? 0 : -errno;
+    return RVI_CALL(SET_CAPTURE, sigaction(SIGPROF, &ours, NULL)) == 0 ? 0 : -errno;
 }
 
 /* Until DONE, or withdrawn at the deadline. */
@@ -112,7 +113,7 @@ int rvi_capture_thread(int thread_id, rvi_capture_fn *fn, void *arg, struct rvi_
     request.ret = ret;
     rvi_store_relaxed(&request.thread_id, thread_id);
     rvi_store_release(&request.state, WANTED); /* pairs: capture */
-    if (syscall(SYS_tgkill, getpid(), thread_id, SIGPROF) == 0)
+    if (RVI_CALL(CAPTURE, syscall(SYS_tgkill, getpid(), thread_id, SIGPROF)) == 0)
         return await_answer(deadline_ns);
     r = -errno;
     rvi_store_relaxed(&request.state, FREE);

@@ -216,12 +216,12 @@ static int handler_install(struct signal_state *state)
 static void handler_uninstall(struct signal_state *state)
 {
     struct sigaction now;
-    if (!state->is_ours || RVI_CALL(RESTORE_HANDLER, sigaction(state->number, NULL, &now)) != 0)
+    if (!state->is_ours || sigaction(state->number, NULL, &now) != 0)
         return;
     if (!(now.sa_flags & SA_SIGINFO) || now.sa_sigaction != on_fault)
         return;
-    if (RVI_CALL(RESTORE_HANDLER, sigaction(state->number, &state->previous, NULL)) == 0)
-        state->is_ours = false;
+    sigaction(state->number, &state->previous, NULL);
+    state->is_ours = false;
 }
 
 static void handlers_uninstall(void)

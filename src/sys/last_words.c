@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/atomic.h"
+#include "sys/call.h"
 #include "sys/lock.h"
 #include "sys/stack.h"
 
@@ -87,8 +88,8 @@ static int install(void)
     __sanitizer_set_death_callback(speak);
 #endif
     for (size_t i = 0; i < SIGNALS; i++) {
-        if (sigaction(signals[i], NULL, &previous[i]) != 0 ||
-            sigaction(signals[i], &ours, NULL) != 0) {
+        if (RVI_CALL(SET_LAST_WORDS, sigaction(signals[i], NULL, &previous[i])) != 0 ||
+            RVI_CALL(SET_LAST_WORDS, sigaction(signals[i], &ours, NULL)) != 0) {
             int error = errno;
             uninstall(i);
             return -error;

@@ -16,6 +16,7 @@
 
 #include "base/atomic.h"
 #include "base/seam.h"
+#include "sys/call.h"
 #include "sys/futex.h"
 #include "sys/thread.h"
 
@@ -62,8 +63,15 @@ static void *wait_for_quit(void *arg)
 
 static bool is_default(void)
 {
-    return sigaction(SIGQUIT, NULL, &previous) == 0 && !(previous.sa_flags & SA_SIGINFO) &&
-           previous.sa_handler == SIG_DFL;
+    return RVI_CALL(WATCH_QUIT, sigaction(SIGQUIT, NULL, &previous)) == 0 &&
+           !(previous.sa_flags & SA_SIGINFO) && previous.sa_handler == SIG_DFL;
+}
+
+static void stop(void)
+{
+    rvi_store_relaxed(&is_stopping, true);
+    poke();
+    rvi_thread_join(thread);
 }
 
 /* The lock is held. */
@@ -80,8 +88,10 @@ static bool start(void (*fn)(void))
     if (rvi_thread_start(&thread, "ravel-quit", wait_for_quit, &call) < 0)
         return false;
     sigemptyset(&ours.sa_mask);
-    sigaction(SIGQUIT, &ours, NULL); /* cannot fail with these arguments */
-    return true;
+    if (RVI_CALL(WATCH_QUIT, sigaction(SIGQUIT, &ours, NULL)) == 0)
+        return true;
+    stop();
+    return false;
 }
 
 bool rvi_quit_open(void (*fn)(void))
@@ -108,9 +118,7 @@ void rvi_quit_close(void)
     pthread_mutex_lock(&lock);
     if (--users == 0) {
         give_back();
-        rvi_store_relaxed(&is_stopping, true);
-        poke();
-        rvi_thread_join(thread);
+        stop();
     }
     pthread_mutex_unlock(&lock);
 }

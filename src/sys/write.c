@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "sys/call.h"
+
 /* An error of poll's shows again in the next write. */
 static void wait_until_writable(int fd)
 {
@@ -16,7 +18,7 @@ static void wait_until_writable(int fd)
 int rvi_write_all(int fd, const char *bytes, size_t count)
 {
     while (count > 0) {
-        ssize_t n = write(fd, bytes, count);
+        ssize_t n = RVI_CALL(WRITE, write(fd, bytes, count));
         if (n >= 0) {
             bytes += n;
             count -= (size_t)n;

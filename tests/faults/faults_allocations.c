@@ -43,6 +43,12 @@ static void a_pool_of_stacks_survives_every_allocation_that_fails(void **state)
     fail_every_allocation_of(a_pool_alone);
 }
 
+static void a_simulated_run_survives_every_allocation_that_fails(void **state)
+{
+    (void)state;
+    fail_every_allocation_of(simulated);
+}
+
 static void executors_without_a_runtime_survive_every_allocation_that_fails(void **state)
 {
     (void)state;
@@ -55,7 +61,8 @@ int main(void)
         cmocka_unit_test(a_run_survives_every_allocation_that_fails),
         cmocka_unit_test(a_run_of_default_size_survives_every_allocation_that_fails),
         cmocka_unit_test(a_pool_of_stacks_survives_every_allocation_that_fails),
+        cmocka_unit_test(a_simulated_run_survives_every_allocation_that_fails),
         cmocka_unit_test(executors_without_a_runtime_survive_every_allocation_that_fails),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, open_null_device, close_null_device);
 }

@@ -10,6 +10,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,6 +42,8 @@ static long next(long n)
     long percent = (long)scaled(100, 1);
     return n + 1 + (percent < 100 ? n % (200 / percent) : 0);
 }
+
+static int null_device = -1;
 
 /* ---- parts ---------------------------------------------------------------------------------- */
 
@@ -201,10 +204,11 @@ static int use_executors(void *arg)
     return r;
 }
 
-static int read_stats(void)
+static int look_inside(void)
 {
     struct rv_run_stats stats = {.size = sizeof stats};
-    return rv_run_stats_read(&stats);
+    int r = rv_run_stats_read(&stats);
+    return r < 0 ? r : rv_dump(null_device);
 }
 
 static int everything(void *arg)
@@ -214,7 +218,7 @@ static int everything(void *arg)
     if ((r = talk()) < 0 || (r = crowd_sleeps()) < 0 || (r = loop()) < 0 ||
         (r = call_helpers()) < 0 || (r = use_executors(NULL)) < 0)
         return r;
-    return read_stats();
+    return look_inside();
 }
 
 /* ---- scenarios ------------------------------------------------------------------------------ */
@@ -251,6 +255,33 @@ static int a_pool_alone(void)
     rvi_stack_cache_fini(&cache);
     rvi_stack_pool_close(pool);
     return r;
+}
+
+/* A simulation has no other threads than its workers, and takes its time. */
+static int talk_and_loop(void *arg)
+{
+    int r = talk();
+    (void)arg;
+    return r < 0 ? r : loop();
+}
+
+static int simulated(void)
+{
+    struct rv_sim_opts opts = {.size = sizeof opts, .seed = 7, .workers = WORKERS, .quiet = 1};
+    return rv_sim_run(talk_and_loop, NULL, &opts);
+}
+
+static int open_null_device(void **state)
+{
+    (void)state;
+    null_device = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    return null_device < 0 ? -1 : 0;
+}
+
+static int close_null_device(void **state)
+{
+    (void)state;
+    return close(null_device);
 }
 
 static int without_a_runtime(void)
@@ -293,7 +324,7 @@ static int entries_of(const char *folder)
 struct left {
     long allocations;
     int descriptors, threads;
-    struct sigaction on_segv, on_bus;
+    struct sigaction on_segv, on_bus, on_quit, on_abort;
     stack_t signal_stack;
 };
 
@@ -304,6 +335,8 @@ static struct left look_at_what_is_left(void)
                        .threads = entries_of("/proc/self/task")};
     RV_CHECK(sigaction(SIGSEGV, NULL, &now.on_segv) == 0);
     RV_CHECK(sigaction(SIGBUS, NULL, &now.on_bus) == 0);
+    RV_CHECK(sigaction(SIGQUIT, NULL, &now.on_quit) == 0);
+    RV_CHECK(sigaction(SIGABRT, NULL, &now.on_abort) == 0);
     RV_CHECK(sigaltstack(NULL, &now.signal_stack) == 0);
     return now;
 }
@@ -331,6 +364,8 @@ static void check_handlers_are_as_before(const struct left *before)
     struct left now = look_at_what_is_left();
     assert_true(now.on_segv.sa_sigaction == before->on_segv.sa_sigaction);
     assert_true(now.on_bus.sa_sigaction == before->on_bus.sa_sigaction);
+    assert_true(now.on_quit.sa_sigaction == before->on_quit.sa_sigaction);
+    assert_true(now.on_abort.sa_sigaction == before->on_abort.sa_sigaction);
 }
 
 /* One that could not be withdrawn stays usable, until it is withdrawn here. */

@@ -440,26 +440,6 @@ static void regress_a_signal_stack_that_stays_keeps_its_memory(void **state)
     }
 }
 
-/* It was taken for somebody else's by the next install, which then called itself for ever. */
-static void regress_a_handler_that_stays_is_known_as_ours(void **state)
-{
-    (void)state;
-    struct sigaction before, now;
-    if (RVI_DEBUG_CHECKS < 1)
-        skip();
-    sigaction(SIGSEGV, NULL, &before);
-    open_all(NULL);
-    rvi_call_fail_after(2, 0, false); /* the first call only looks */
-    rvi_fault_uninstall(pool);
-    assert_false(rvi_call_fail_pending());
-    sigaction(SIGSEGV, NULL, &now);
-    assert_false(now.sa_sigaction == before.sa_sigaction);
-    assert_int_equal(rvi_fault_install(pool, describe), 0);
-    close_all();
-    sigaction(SIGSEGV, NULL, &now);
-    assert_true(now.sa_sigaction == before.sa_sigaction);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -480,7 +460,6 @@ int main(void)
         cmocka_unit_test(leaving_removes_the_alternate_stack),
         cmocka_unit_test(an_alternate_stack_that_exists_is_kept),
         cmocka_unit_test(regress_a_signal_stack_that_stays_keeps_its_memory),
-        cmocka_unit_test(regress_a_handler_that_stays_is_known_as_ours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
