@@ -363,10 +363,14 @@ void rvi_worker_migrate(struct rvi_worker *w, struct rvi_worker *target)
     leave(w, departure.task, &departure);
 }
 
-bool rvi_worker_may_spin(const struct rvi_worker *w)
+bool rvi_worker_may_spin(const struct rvi_worker *w, rv_time deadline)
 {
+    rv_time timer = rvi_timers_next(&w->timers);
+    rv_time limit = timer < deadline ? timer : deadline;
+
     return w->sched->spins && !w->next && rvi_fifo_is_empty(&w->ready) &&
-           rvi_deque_looks_empty(&w->fresh) && rvi_inbox_looks_empty(&w->inbox);
+           rvi_deque_looks_empty(&w->fresh) && rvi_inbox_looks_empty(&w->inbox) &&
+           (limit == RV_NEVER || rvi_clock_now() < limit);
 }
 
 void rvi_worker_yield(struct rvi_worker *w)

@@ -128,8 +128,9 @@ void rvi_worker_migrate(struct rvi_worker *w, struct rvi_worker *target);
 void rvi_worker_catch_up(struct rvi_worker *w);
 
 /** Whether the current task may keep its worker for a moment (microseconds) to see whether another
- * worker does what it waits for: there is nobody else to run here, and cores for both. */
-bool rvi_worker_may_spin(const struct rvi_worker *w);
+ * worker does what it waits for until `deadline`: there are cores for both, and nobody else to run
+ * or to be woken here by now. */
+bool rvi_worker_may_spin(const struct rvi_worker *w, rv_time deadline);
 
 /** Let the others run first. */
 void rvi_worker_yield(struct rvi_worker *w);

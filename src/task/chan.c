@@ -535,11 +535,11 @@ static int recv_shared(struct rv_chan *ch, void *ret_item)
 
 /* Whether to look again rather than wait: a peer on another core may be at it this moment, or in
  * line for this core. */
-static bool pause_between_looks(int look)
+static bool pause_between_looks(int look, rv_time deadline)
 {
     struct rvi_worker *w = rvi_worker_self();
 
-    if (look == LOOKS || w == NULL || !rvi_worker_may_spin(w))
+    if (look == LOOKS || w == NULL || !rvi_worker_may_spin(w, deadline))
         return false;
     if (look >= BRIEF_LOOKS)
         rvi_thread_yield();
@@ -559,7 +559,7 @@ static __attribute__((noinline)) int send_otherwise(struct rv_chan *ch, const vo
         int err = send_shared(ch, item);
         if (err == 0 || (err == -EAGAIN && !may_wait))
             return err;
-        if (err == -EBUSY || !pause_between_looks(look++))
+        if (err == -EBUSY || !pause_between_looks(look++, deadline))
             break;
     }
     return send_locked(ch, item, deadline, lock_chan(ch), may_wait);
@@ -609,7 +609,7 @@ static __attribute__((noinline)) int recv_otherwise(struct rv_chan *ch, void *re
         int err = recv_shared(ch, ret_item);
         if (err == 0 || (err == -EAGAIN && !may_wait))
             return err;
-        if (err == -EBUSY || !pause_between_looks(look++))
+        if (err == -EBUSY || !pause_between_looks(look++, deadline))
             break;
     }
     return recv_locked(ch, ret_item, deadline, lock_chan(ch), may_wait);
