@@ -239,6 +239,8 @@ static int keep_a_limit(void *arg)
     return err;
 }
 
+/* --- shields --- */
+
 static int shielded_cleanup(void *arg)
 {
     (void)arg;
@@ -250,18 +252,80 @@ static int shielded_cleanup(void *arg)
     return r;
 }
 
-static int clean_up_under_a_shield(void *arg)
+/* Two of them, in a scope that is cancelled at some moment. */
+static int cancel_two(rv_fn *fn)
 {
     int err;
 
-    (void)arg;
     RV_SCOPE(s, err) {
-        go(s, shielded_cleanup, NULL);
-        go(s, shielded_cleanup, NULL);
-        rv_yield();
+        go(s, fn, NULL);
+        go(s, fn, NULL);
+        RV_CHECK(rv_sleep(20 * RV_MICROSECOND) == 0);
         rv_scope_cancel(s, -EDOM);
     }
     return err == -EDOM ? 0 : -EPROTO;
+}
+
+static int clean_up_under_a_shield(void *arg)
+{
+    (void)arg;
+    return cancel_two(shielded_cleanup);
+}
+
+static int sleep_a_moment(void *arg)
+{
+    (void)arg;
+    return rv_sleep(20 * RV_MICROSECOND);
+}
+
+/* Whenever the scope outside is cancelled: nothing behind the shield hears of it. */
+static int clean_up(void *arg)
+{
+    int err, timed_err;
+
+    (void)arg;
+    RV_CHECK(rv_shield_begin(rv_after(RV_MINUTE)) == 0);
+    RV_SCOPE(inside, err) {
+        go(inside, sleep_a_moment, NULL);
+        RV_CHECK(rv_shield_begin(rv_after(5 * RV_MICROSECOND)) == 0);
+        RV_CHECK(sleep_a_moment(NULL) == 0);
+        RV_SCOPE(timed, timed_err, .deadline = rv_after(20 * RV_MICROSECOND)) {
+            go(timed, sleep_for_ever, NULL);
+            RV_CHECK(rv_sleep_until(RV_NEVER) == -ECANCELED);
+        }
+        RV_CHECK(timed_err == -ETIME);
+        rv_shield_end();
+        go(inside, sleep_a_moment, NULL);
+    }
+    RV_CHECK(err == 0);
+    rv_shield_end();
+    return rv_sleep(0);
+}
+
+static int clean_up_behind_shields(void *arg)
+{
+    (void)arg;
+    return cancel_two(clean_up);
+}
+
+/* Had a scope been forgotten at the end of the shield, its task would sleep for ever. */
+static int outlive_a_shield(void *arg)
+{
+    rv_scope *inside;
+
+    (void)arg;
+    RV_CHECK(rv_shield_begin(rv_after(RV_MINUTE)) == 0);
+    RV_CHECK(rv_scope_open(&inside, NULL) == 0);
+    go(inside, sleep_for_ever, NULL);
+    RV_CHECK(sleep_a_moment(NULL) == 0);
+    rv_shield_end();
+    return rv_scope_close(inside);
+}
+
+static int outlive_shields(void *arg)
+{
+    (void)arg;
+    return cancel_two(outlive_a_shield);
 }
 
 EXPLORATION(start_from_everywhere)
@@ -274,6 +338,8 @@ EXPLORATION(time_out)
 EXPLORATION(cancel_while_they_move)
 EXPLORATION(keep_a_limit)
 EXPLORATION(clean_up_under_a_shield)
+EXPLORATION(clean_up_behind_shields)
+EXPLORATION(outlive_shields)
 
 int main(void)
 {
@@ -288,6 +354,8 @@ int main(void)
         EXPLORED(cancel_while_they_move),
         EXPLORED(keep_a_limit),
         EXPLORED(clean_up_under_a_shield),
+        EXPLORED(clean_up_behind_shields),
+        EXPLORED(outlive_shields),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
