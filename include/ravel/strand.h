@@ -132,6 +132,6 @@ RV_API RV_NODISCARD int rv_strand_stats_read(rv_strand *strand, struct rv_strand
  *          for, not the wait
  * Threads: any task of any worker, plain threads; not signal handlers
  * Lifetime: ends the strand; nobody else may be using it */
-RV_API int rv_strand_close(rv_strand *strand);
+RV_API RV_NODISCARD int rv_strand_close(rv_strand *strand);
 
 RV_END_DECLS
