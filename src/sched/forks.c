@@ -167,26 +167,19 @@ void rvi_forks_fini(struct rvi_sched *sched)
 
 /* --- the owner --- */
 
-/* The hint is right in chains of rv_fork(); otherwise the first EMPTY slot is found by halving. */
-struct rvi_fork_slot *rvi_forks_head(struct rvi_forks *forks)
+/* The first EMPTY one, by halving. */
+struct rvi_fork_slot *rvi_forks_search(const struct rvi_forks *forks)
 {
-    struct rvi_fork_slot *low = forks->slots, *high = end_of(forks), *hint = forks->hint;
+    const struct rvi_fork_slot *low = forks->slots, *high = end_of(forks);
 
-    if (rvi_likely(!is_in_use(forks, hint) && (hint == low || is_in_use(forks, hint - 1))))
-        return hint;
     while (low < high) {
-        struct rvi_fork_slot *middle = low + (high - low) / 2;
+        const struct rvi_fork_slot *middle = low + (high - low) / 2;
         if (is_in_use(forks, middle))
             low = middle + 1;
         else
             high = middle;
     }
-    return low;
-}
-
-bool rvi_forks_is_last(const struct rvi_forks *forks, const struct rvi_fork_slot *slot)
-{
-    return is_in_use(forks, slot) && !is_in_use(forks, slot + 1);
+    return (struct rvi_fork_slot *)(uintptr_t)low;
 }
 
 void rvi_forks_call(struct rvi_forks *forks)

@@ -20,7 +20,7 @@ struct rvi_forks {
     struct rvi_fork_stack seen; /* what inline code reads; split is written under the lock */
     /* the owner's */
     struct rvi_forks *next_free;
-    struct rvi_fork_slot *hint; /* where the next free slot was when somebody last looked */
+    struct rvi_fork_slot *hint; /* the next free slot, as far as functions without macros know */
     size_t entries;             /* calls of forkable functions from ordinary code */
 
     /* the thieves' line */
@@ -48,11 +48,15 @@ struct rvi_forks *rvi_forks_take(struct rvi_worker *w, struct rvi_task *task);
 /** Take it away again: nothing is forked any more. */
 void rvi_forks_give(struct rvi_worker *w, struct rvi_forks *forks);
 
-/** The next free slot. */
-struct rvi_fork_slot *rvi_forks_head(struct rvi_forks *forks);
+/* The slow half of rvi_forks_head(). */
+struct rvi_fork_slot *rvi_forks_search(const struct rvi_forks *forks);
 
-/** Whether this is the last fork that is open. */
-bool rvi_forks_is_last(const struct rvi_forks *forks, const struct rvi_fork_slot *slot);
+/** The next free slot. Forkable functions keep it to themselves: while one is being called, the
+ * hint may be old. */
+static inline struct rvi_fork_slot *rvi_forks_head(const struct rvi_forks *forks)
+{
+    return rvi_likely(forks->entries == 0) ? forks->hint : rvi_forks_search(forks);
+}
 
 /** A slot has been filled that nobody has been told of. */
 void rvi_forks_call(struct rvi_forks *forks);

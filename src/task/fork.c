@@ -142,6 +142,7 @@ void rv_fork_leave(struct rvi_fork_slot *head)
         rvi_panic("a forkable function returned with a fork open: join every fork in the function "
                   "that made it, with RV_JOIN()");
     forks->entries--;
+    forks->hint = head;
     give_if_idle(forks, head);
 }
 
@@ -214,7 +215,7 @@ static bool is_last(const struct rv_fork *f)
     const struct rvi_task *self = rvi_task_self();
 
     return f->slot && self && self->forks == rvi_forks_of(f->slot) &&
-           rvi_forks_is_last(self->forks, f->slot) && plain_of(f->slot) == f;
+           rvi_forks_head(self->forks) == f->slot + 1 && plain_of(f->slot) == f;
 }
 
 /* The stack goes back before the child runs here: the child may take and return it as well. */
