@@ -9,6 +9,8 @@
  * over a switch. rv_migrate() is the one exception and keeps out of it. */
 #pragma once
 
+#include "base/rng.h"
+
 struct rvi_cancel;
 struct rvi_worker;
 struct rvi_task;
@@ -20,6 +22,7 @@ struct rvi_here {
     const void *serving;       /* of a plain thread: the executor whose job it runs */
     int why;                   /* of a plain thread that waits: enum rvi_why */
     const void *simulated;     /* of a simulated thread: which one it is */
+    struct rvi_rng rng;        /* of a plain thread; state[0] is 0 until it is seeded */
 };
 
 extern _Thread_local struct rvi_here rvi_here __attribute__((tls_model("initial-exec")));

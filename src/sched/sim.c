@@ -355,6 +355,7 @@ static int add_thread(struct rvi_sim *sim, const char *name, void *(*fn)(void *)
     thread->fn = fn;
     thread->arg = arg;
     thread->here.simulated = thread;
+    rvi_rng_seed(&thread->here.rng, sim->opts.strategy.seed + ((uint64_t)thread->index << 32));
     snprintf(thread->name, sizeof thread->name, "%s", name ? name : "thread");
     rvi_list_push_back(&sim->threads, &thread->link);
     sim->alive++;

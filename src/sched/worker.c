@@ -735,7 +735,7 @@ int rvi_worker_init(struct rvi_worker *w, struct rvi_sched *sched, unsigned inde
     rvi_timers_init(&w->timers);
     rvi_inbox_init(&w->inbox);
     rvi_sleeper_init(&w->sleeper);
-    rvi_rng_seed(&w->rng, index + 1);
+    rvi_rng_seed(&w->rng, rvi_seam ? rvi_rng_next(&rvi_here.rng) : index + 1);
     rvi_stack_cache_init(&w->stacks, sched->pool);
     w->seen = rvi_calloc(sched->worker_count, sizeof *w->seen);
     if (!w->seen)

@@ -101,12 +101,11 @@ static int count_possible(const struct rv_case *cases, size_t n)
 
 static size_t random_below(size_t n)
 {
-    static _Thread_local struct rvi_rng of_thread; /* zeroed: not seeded yet */
     struct rvi_worker *w = rvi_worker_self();
-    struct rvi_rng *rng = w != NULL ? &w->rng : &of_thread;
+    struct rvi_rng *rng = w != NULL ? &w->rng : &rvi_here.rng;
 
-    if (w == NULL && of_thread.state[0] == 0)
-        rvi_rng_seed(&of_thread, (uint64_t)(uintptr_t)&of_thread);
+    if (w == NULL && rng->state[0] == 0)
+        rvi_rng_seed(rng, (uint64_t)(uintptr_t)rng);
     return n > 1 ? (size_t)rvi_rng_below(rng, n) : 0;
 }
 

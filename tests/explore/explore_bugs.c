@@ -278,12 +278,12 @@ static void find_and_replay(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BUG(lost_update, -EPROTO, 200),
-        BUG(lock_order, -EDEADLK, 200),
-        BUG(condition_checked_too_early, -EDEADLK, 200),
-        BUG(signal_missed, -EDEADLK, 200),
-        BUG(closed_too_early, -EPROTO, 200),
-        BUG(stop_flag_without_a_wake, -EDEADLK, 200),
+        BUG(lost_update, -EPROTO, 1000),
+        BUG(lock_order, -EDEADLK, 1000),
+        BUG(condition_checked_too_early, -EDEADLK, 1000),
+        BUG(signal_missed, -EDEADLK, 1000),
+        BUG(closed_too_early, -EPROTO, 1000),
+        BUG(stop_flag_without_a_wake, -EDEADLK, 1000),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

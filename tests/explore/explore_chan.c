@@ -165,6 +165,113 @@ static int pass_on_to_a_thread(void *arg)
     return r < 0 ? r : err;
 }
 
+/* --- selections --- */
+
+static struct {
+    rv_chan *other;
+    struct rv_event stop;
+} also;
+
+/* From whichever of two channels has something, until both are closed. */
+static int receive_from_both(void *arg)
+{
+    unsigned number[2];
+    struct rv_case cases[] = {RV_RECV(on.ch, &number[0]), RV_RECV(also.other, &number[1])};
+
+    (void)arg;
+    while (cases[0].object || cases[1].object) {
+        int which = rv_select(cases, 2, RV_NEVER);
+        if (which < 0)
+            return which;
+        if (cases[which].result < 0)
+            cases[which].object = NULL;
+        else
+            rvi_fetch_add_relaxed(&on.received[number[which]], 1);
+    }
+    return 0;
+}
+
+static int receive_from_both_on_a_helper(void *arg)
+{
+    return rv_blocking(receive_from_both, arg, NULL);
+}
+
+/* Into whichever has room. */
+static int send_to_both(void *arg)
+{
+    unsigned number;
+    struct rv_case cases[] = {RV_SEND(on.ch, &number), RV_SEND(also.other, &number),
+                              RV_EVENT(&also.stop)};
+
+    (void)arg;
+    for (int i = 0; i < ITEMS; i++) {
+        number = rvi_fetch_add_relaxed(&on.next, 1);
+        int which = rv_select(cases, 3, RV_NEVER);
+        if (which < 0)
+            return which;
+        if (which == 2)
+            return 0;
+        RV_CHECK(cases[which].result == 0);
+        rvi_fetch_add_relaxed(&on.sent[number], 1);
+    }
+    return 0;
+}
+
+static int stop_sending(void *arg)
+{
+    (void)arg;
+    rv_yield();
+    rv_event_set(&also.stop);
+    return 0;
+}
+
+static int select_among(size_t capacity, rv_fn *receiver, rv_fn *stopper)
+{
+    int r = 0, err;
+
+    begin(capacity);
+    RV_CHECK(rv_chan_new(&also.other, sizeof(unsigned), capacity) == 0);
+    rv_event_init(&also.stop);
+    RV_SCOPE(receivers, err) {
+        go(receivers, receiver, NULL);
+        go(receivers, receive_from_both, NULL);
+        RV_SCOPE(senders, r) {
+            go(senders, send_to_both, NULL);
+            go(senders, send_to_both, NULL);
+            go(senders, stopper, NULL);
+        }
+        rv_chan_close(also.other);
+        rv_chan_close(on.ch);
+    }
+    also.other = rv_chan_free(also.other);
+    end();
+    return r < 0 ? r : err;
+}
+
+static int select_between_two(void *arg)
+{
+    (void)arg;
+    return select_among(1, receive_from_both, do_nothing);
+}
+
+static int select_from_hand_to_hand(void *arg)
+{
+    (void)arg;
+    return select_among(0, receive_from_both, do_nothing);
+}
+
+static int select_until_stopped(void *arg)
+{
+    (void)arg;
+    return select_among(1, receive_from_both, stop_sending);
+}
+
+static int select_on_a_thread(void *arg)
+{
+    (void)arg;
+    return select_among(1, receive_from_both_on_a_helper, stop_sending);
+}
+
 /* --- queues --- */
 
 static int work(void *arg)
@@ -215,6 +322,10 @@ EXPLORATION(pass_on_impatiently)
 EXPLORATION(close_under_everybody)
 EXPLORATION(cancel_under_everybody)
 EXPLORATION(pass_on_to_a_thread)
+EXPLORATION(select_between_two)
+EXPLORATION(select_from_hand_to_hand)
+EXPLORATION(select_until_stopped)
+EXPLORATION(select_on_a_thread)
 EXPLORATION(join_means_that_all_is_done)
 
 int main(void)
@@ -223,6 +334,8 @@ int main(void)
         EXPLORED(pass_on_by_one_place),        EXPLORED(pass_on_by_two_places),
         EXPLORED(pass_on_impatiently),         EXPLORED(close_under_everybody),
         EXPLORED(cancel_under_everybody),      EXPLORED(pass_on_to_a_thread),
+        EXPLORED(select_between_two),          EXPLORED(select_from_hand_to_hand),
+        EXPLORED(select_until_stopped),        EXPLORED(select_on_a_thread),
         EXPLORED(join_means_that_all_is_done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

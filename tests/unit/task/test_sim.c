@@ -103,9 +103,26 @@ static int send_two(void *arg)
     return r;
 }
 
+/* Which one happens is drawn by chance, also for a plain thread. */
+static int select_one(void *arg)
+{
+    struct rv_event one = RV_EVENT_INIT, other = RV_EVENT_INIT;
+    struct rv_case cases[] = {RV_EVENT(&one), RV_EVENT(&other)};
+    (void)arg;
+    rv_event_set(&one);
+    rv_event_set(&other);
+    for (int i = 0; i < 10; i++) {
+        int which = rv_select(cases, 2, RV_NEVER);
+        RV_CHECK(which >= 0);
+        while (which-- > 0)
+            (void)rv_now(); /* a step more */
+    }
+    return 0;
+}
+
 static int call_out(void *arg)
 {
-    return rv_blocking(do_nothing, arg, NULL);
+    return rv_blocking(select_one, arg, NULL);
 }
 
 static int submit_one(void *arg)
@@ -135,6 +152,7 @@ static int some_of_everything(void *arg)
         RV_CHECK(rv_go(s, send_two, ch) == 0);
         go(s, call_out, NULL);
         go(s, submit_one, NULL);
+        go(s, select_one, NULL);
         for (int i = 0; i < 4; i++)
             RV_CHECK(rv_chan_recv(ch, &item, RV_NEVER) == 0);
     }
