@@ -47,8 +47,9 @@ struct rv_sim_opts {
     uint64_t steps;   /* more than these are reported as -ELOOP; 0: a million */
     uint64_t seeds;   /* rv_sim_explore(): how many to try; 0: 100 */
     unsigned workers; /* 0: two or three, drawn from the seed */
-    rv_time step_ns;  /* virtual time goes on by 1 to twice this at each step; 0: 100 */
-    int quiet;        /* do not print what failed and how, unless the process dies of it */
+    size_t stack_bytes; /* of a task: as in struct rv_run_opts (RAVEL_STACK) */
+    rv_time step_ns;    /* virtual time goes on by 1 to twice this at each step; 0: 100 */
+    int quiet;          /* do not print what failed and how, unless the process dies of it */
     void (*event)(void *arg, const struct rv_sim_event *event); /* called at each step, or NULL; it
                         must not block. The same as lines of text: (RAVEL_SIM_LOG: a file, which
                         they are appended to) */

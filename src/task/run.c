@@ -85,7 +85,7 @@ static int wants_dump(const struct rv_run_opts *known, bool *ret)
     return strcmp(text, "0") == 0 ? 0 : refuse("RAVEL_DUMP", text, 0, 1);
 }
 
-static int read_opts(struct rvi_sched_opts *ret, bool *ret_dumps, const struct rv_run_opts *opts)
+int rvi_runtime_opts(struct rvi_sched_opts *ret, bool *ret_dumps, const struct rv_run_opts *opts)
 {
     struct rv_run_opts known;
     int r = rvi_opts_copy(&known, sizeof known, opts, opts ? opts->size : 0);
@@ -161,7 +161,7 @@ int rv_run(rv_fn *entry, void *arg, const struct rv_run_opts *opts)
 
     if (rvi_sched_self())
         return -EBUSY;
-    int r = read_opts(&sched_opts, &dumps, opts);
+    int r = rvi_runtime_opts(&sched_opts, &dumps, opts);
     if (r < 0)
         return r;
     dumps = dumps && !rvi_seam && rvi_quit_open(rvi_dump_on_quit);

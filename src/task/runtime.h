@@ -2,13 +2,23 @@
 /* runtime.h - what a runtime has besides its scheduler. */
 #pragma once
 
+#include <stdbool.h>
+
 #include <ravel/blocking.h>
+#include <ravel/run.h>
 
 #include "sched/sched.h"
 
 struct rvi_runtime {
     rv_limiter *blocking; /* of rv_blocking() calls that name none */
 };
+
+/** Settle the options of a run, by the environment where the program has left them open.
+ *
+ * @param ret_dumps  whether SIGQUIT is to be answered
+ * Errors: as rv_run() */
+int rvi_runtime_opts(struct rvi_sched_opts *ret, bool *ret_dumps, const struct rv_run_opts *opts)
+    __attribute__((warn_unused_result));
 
 /** rv_run() with every option settled, wherever they come from. */
 int rvi_runtime_run(rv_fn *entry, void *arg, const struct rvi_sched_opts *opts)

@@ -40,7 +40,6 @@ enum {
     DEFAULT_STEP_NS = 100,
     MOST_WORKERS = 64,
     SIMULATED_CORES = 2, /* so that what chooses by cores chooses threads */
-    MOST_TASKS = 1 << 16,
     MOST_FRAMES = 64,
 };
 
@@ -55,6 +54,7 @@ struct plan {
 /* What runs that follow each other share. */
 struct session {
     struct rv_sim_opts opts;
+    struct rvi_sched_opts sched_opts; /* of each run, but for the workers */
     rv_fn *entry;
     void *arg;
     FILE *log;
@@ -327,8 +327,9 @@ static int first_task(void *arg)
 static void first_thread(void *arg)
 {
     struct run *run = arg;
-    struct rvi_sched_opts opts = {.workers = run->plan->workers, .max_stacks = MOST_TASKS};
+    struct rvi_sched_opts opts = run->session->sched_opts;
 
+    opts.workers = run->plan->workers;
     run->result = rvi_runtime_run(first_task, run, &opts);
 }
 
@@ -413,12 +414,29 @@ static int close_session(struct session *session, int result)
     return result < 0 || r == 0 ? result : r;
 }
 
+/* A stall watch never sleeps for long, and would so hide every deadlock. */
+static int settle_sched_opts(struct session *session)
+{
+    struct rv_run_opts opts = {
+        .size = sizeof opts,
+        .workers = 1,
+        .stack_bytes = session->opts.stack_bytes,
+    };
+    bool dumps;
+    int r = rvi_runtime_opts(&session->sched_opts, &dumps, &opts);
+
+    session->sched_opts.stall_ns = 0;
+    return r;
+}
+
 /* Returns 1 when the environment has settled the plan, else 0. */
 static int prepare(struct session *session, const struct rv_sim_opts *opts, struct plan *ret)
 {
     if (rvi_sched_self() || rvi_seam)
         return -EBUSY;
     int r = read_opts(&session->opts, opts);
+    if (r == 0)
+        r = settle_sched_opts(session);
     return r < 0 ? r : plan_from_environment(ret, &session->opts);
 }
 
@@ -489,7 +507,6 @@ int rv_sim_explore(rv_fn *entry, void *arg, const struct rv_sim_opts *opts,
         return r;
     r = is_one ? run_and_record(&session, &plan, &out, &steps) : run_seeds(&session, &out);
     r = close_session(&session, r);
-    if (result)
-        *result = out;
-    return r;
+    int given = result ? rvi_opts_give(result, &out, sizeof out, sizeof out) : 0;
+    return r < 0 ? r : given;
 }

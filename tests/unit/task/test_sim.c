@@ -606,6 +606,26 @@ static int simulate_inside_a_thread(void *arg)
     return rv_blocking(simulate_inside, arg, NULL);
 }
 
+static int need_stack(void *arg)
+{
+    volatile char room[200 << 10];
+    (void)arg;
+    memset((char *)(uintptr_t)room, 1, sizeof(room));
+    return room[1000] - 1;
+}
+
+static void tasks_have_the_stacks_that_were_asked_for(void **state)
+{
+    (void)state;
+    struct rv_sim_opts opts = {.size = sizeof(opts), .stack_bytes = 256 << 10};
+    assert_int_equal(rv_sim_run(need_stack, NULL, &opts), 0);
+    setenv("RAVEL_STACK", "262144", 1);
+    assert_int_equal(rv_sim_run(need_stack, NULL, NULL), 0);
+    unsetenv("RAVEL_STACK");
+    opts.stack_bytes = 1;
+    assert_int_equal(rv_sim_run(need_stack, NULL, &opts), -EINVAL);
+}
+
 static void simulations_do_not_nest(void **state)
 {
     (void)state;
@@ -661,6 +681,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_environment_names_one_run),
         cmocka_unit_test(what_is_no_seed_is_refused),
         cmocka_unit_test(options_out_of_range_are_refused),
+        cmocka_unit_test(tasks_have_the_stacks_that_were_asked_for),
         cmocka_unit_test(simulations_do_not_nest),
         cmocka_unit_test(a_runtime_inside_is_simulated_too),
         cmocka_unit_test(a_log_that_cannot_be_written_is_an_error),
