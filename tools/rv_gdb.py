@@ -44,11 +44,12 @@ def schedulers():
 def descriptors(slab):
     """Every descriptor that was ever taken; of the newest chunk only the first part was."""
     chunk, end = slab["chunks"], slab["fresh"]
+    kind = gdb.lookup_type("struct rvi_task")
+    account = gdb.lookup_type("struct rvi_account").sizeof if slab["has_accounts"] else 0
     while chunk:
-        task = chunk["tasks"][0].address
-        while task < end:
-            yield task
-            task += 1
+        first = int(chunk["tasks"][0].address)
+        for address in range(first, int(end), kind.sizeof + account):
+            yield gdb.Value(address).cast(kind.pointer())
         chunk = chunk["next"]
         if chunk:
             end = chunk["end"]
@@ -84,7 +85,7 @@ def state_of(task):
     if not home_of(task):
         return "not begun"
     state = words("rvi_task_state", "RVI_TASK_")[int(task["state"])]
-    if state == "parked":
+    if state.startswith("parked"):
         return words("rvi_why", "RVI_WHY_")[int(task["why"])]
     return state
 

@@ -19,6 +19,10 @@ struct rv_run_opts {
     rv_time stall_ns;   /* report tasks that hold their worker longer than this; 0: never
                            (RAVEL_STALL_MS: milliseconds, 0 to 2^31 - 1) */
     int measure_stacks; /* paint stacks, so that rv_task_stack_used() can answer */
+    int account;        /* keep times and counts of each task, for rv_task_stats_read(): a look at
+                           the clock at each switch, and 64 bytes a task (RAVEL_ACCOUNT) */
+    size_t trace;       /* events of each worker to keep, the last ones; 0: none. 24 bytes each
+                           (RAVEL_TRACE) */
     int no_quit_dump;   /* leave SIGQUIT alone: no dump of all tasks then, see inspect.h
                            (RAVEL_DUMP: 0) */
 };

@@ -182,7 +182,34 @@ int rvi_sched_run(struct rvi_sched *sched, rv_fn *fn, void *arg, const struct rv
 
 /* --- life --- */
 
-static int open_workers(struct rvi_sched *sched, bool measure)
+static uint8_t probes_of(const struct rvi_sched_opts *opts)
+{
+    int probes = 0;
+
+    if (opts->stall_ns > 0)
+        probes |= RVI_PROBE_STALL;
+    if (opts->accounts)
+        probes |= RVI_PROBE_ACCOUNT;
+    if (opts->trace_events)
+        probes |= RVI_PROBE_TRACE;
+    return (uint8_t)probes;
+}
+
+static int open_worker(struct rvi_sched *sched, unsigned index, const struct rvi_sched_opts *opts)
+{
+    struct rvi_worker *w = &sched->workers[index];
+    int r = rvi_worker_init(w, sched, index);
+
+    if (r < 0)
+        return r;
+    w->reuses_stacks = !opts->measure_stacks;
+    r = rvi_probe_init(w, probes_of(opts), opts->trace_events);
+    if (r < 0)
+        rvi_worker_fini(w);
+    return r;
+}
+
+static int open_workers(struct rvi_sched *sched, const struct rvi_sched_opts *opts)
 {
     size_t bytes = sched->worker_count * sizeof *sched->workers;
 
@@ -191,16 +218,13 @@ static int open_workers(struct rvi_sched *sched, bool measure)
         return -ENOMEM;
     memset(sched->workers, 0, bytes);
     for (unsigned i = 0; i < sched->worker_count; i++) {
-        struct rvi_worker *w = &sched->workers[i];
-        int r = rvi_worker_init(w, sched, i);
+        int r = open_worker(sched, i, opts);
         if (r < 0) {
             while (i--)
                 rvi_worker_fini(&sched->workers[i]);
             rvi_free(sched->workers);
             return r;
         }
-        w->reuses_stacks = !measure;
-        w->probes = sched->monitor.stall_ns > 0 ? RVI_PROBE_STALL : 0;
     }
     return 0;
 }
@@ -233,7 +257,7 @@ int rvi_sched_open(struct rvi_sched **ret, const struct rvi_sched_opts *opts)
     if (r < 0)
         goto close_pool;
     rvi_helpers_init(&sched->helpers);
-    r = open_workers(sched, opts->measure_stacks);
+    r = open_workers(sched, opts);
     if (r < 0)
         goto uninstall;
     *ret = sched;

@@ -23,6 +23,8 @@ struct rvi_sched_opts {
     size_t max_stacks;
     rv_time stall_ns; /* 0: no stall watch */
     bool measure_stacks;
+    bool accounts;         /* keep times and counts of each task */
+    uint64_t trace_events; /* a worker's ring; 0: no trace */
 };
 
 struct rvi_sched {

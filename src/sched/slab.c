@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "sched/probe.h"
 #include "sched/task.h"
 
 enum {
@@ -16,25 +17,41 @@ struct rvi_slab_chunk {
     struct rvi_task tasks[];
 };
 
+static size_t stride(const struct rvi_slab *slab)
+{
+    return sizeof(struct rvi_task) + (slab->has_accounts ? sizeof(struct rvi_account) : 0);
+}
+
+static struct rvi_task *after(const struct rvi_slab *slab, const struct rvi_task *task,
+                              size_t count)
+{
+    return (struct rvi_task *)((uintptr_t)task + count * stride(slab)); /* NOLINT: an address */
+}
+
 static struct rvi_task *grow(struct rvi_slab *slab)
 {
     size_t count = slab->next_count ? slab->next_count : FIRST_COUNT;
     struct rvi_slab_chunk *chunk =
-        rvi_alloc_aligned(RVI_CACHE_LINE, sizeof *chunk + count * sizeof(struct rvi_task));
+        rvi_alloc_aligned(RVI_CACHE_LINE, sizeof *chunk + count * stride(slab));
 
     if (!chunk)
         return NULL;
     chunk->next = slab->chunks;
     slab->chunks = chunk;
-    slab->fresh = chunk->tasks + 1;
-    slab->end = chunk->end = chunk->tasks + count;
+    slab->fresh = after(slab, chunk->tasks, 1);
+    slab->end = chunk->end = after(slab, chunk->tasks, count);
     slab->next_count = count * 2 < MOST_COUNT ? count * 2 : MOST_COUNT;
     return chunk->tasks;
 }
 
 struct rvi_task *rvi_slab_take_slow(struct rvi_slab *slab)
 {
-    return slab->fresh < slab->end ? slab->fresh++ : grow(slab);
+    struct rvi_task *task = slab->fresh;
+
+    if (task == slab->end)
+        return grow(slab);
+    slab->fresh = after(slab, task, 1);
+    return task;
 }
 
 /* All chunks but the newest are in use as a whole. */
@@ -43,7 +60,7 @@ void rvi_slab_walk(const struct rvi_slab *slab, void (*fn)(const struct rvi_task
 {
     for (const struct rvi_slab_chunk *chunk = slab->chunks; chunk; chunk = chunk->next) {
         const struct rvi_task *end = chunk == slab->chunks ? slab->fresh : chunk->end;
-        for (const struct rvi_task *task = chunk->tasks; task < end; task++)
+        for (const struct rvi_task *task = chunk->tasks; task < end; task = after(slab, task, 1))
             fn(task, arg);
     }
 }

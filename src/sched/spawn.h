@@ -22,6 +22,8 @@ static inline struct rvi_task *rvi_task_new(struct rvi_worker *worker)
     memset(task, 0, sizeof *task);
     task->birth = worker;
     task->id = rvi_load_relaxed(&worker->next_id);
+    if (rvi_unlikely(worker->probes))
+        rvi_probe_new(worker, task);
     return task;
 }
 

@@ -44,6 +44,7 @@ enum rvi_task_state {
     RVI_TASK_PARKED,
     RVI_TASK_MOVING,
     RVI_TASK_DONE,
+    RVI_TASK_PARKED_SEEN, /* PARKED, and a probe wants to hear of its wake */
 };
 
 /* Whether a cancellation is on its way from the birth worker to the home worker: one at most in a

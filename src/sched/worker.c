@@ -264,6 +264,7 @@ static __attribute__((noinline)) void *begin_on_new_stack(struct rvi_worker *w,
         task->result = r;
         rvi_count(&w->unswitched);
         finish(w, task);
+        w->probing.finished++; /* it is not the one that a probe has seen running */
         return NULL;
     }
     if (rvi_unlikely(!stack->ctx))
@@ -332,6 +333,8 @@ HOT_INLINE void leave(struct rvi_worker *w, struct rvi_task *task, void *pass)
     do {
         next = pick(w);
         if (rvi_unlikely(next == task)) {
+            if (rvi_unlikely(w->probes))
+                rvi_probe_stay(w, task);
             task->state = RVI_TASK_RUNNING;
             rvi_count(&w->unswitched);
             return;
@@ -378,6 +381,7 @@ void rvi_worker_yield(struct rvi_worker *w)
     struct rvi_task *task = rvi_here.task;
 
     task->state = RVI_TASK_READY;
+    task->why = RVI_WHY_NONE;
     rvi_fifo_push(&w->ready, &task->run);
     leave(w, task, NULL);
 }
@@ -503,6 +507,8 @@ static struct rvi_task *steal_from(struct rvi_worker *w, struct rvi_worker *vict
     }
     if (n > 1)
         own_up(w);
+    if (rvi_unlikely(w->probes) && n > 0)
+        rvi_probe_note(w, 0, RVI_TRACE_STEAL, (uint64_t)victim->index << 32 | n);
     return n ? loot[0] : NULL;
 }
 
@@ -661,7 +667,9 @@ static struct rvi_task *wait_for_work(struct rvi_worker *w)
             return task;
         }
         rvi_fetch_sub_seq_cst(&w->sched->searching, 1); /* pairs: searching */
+        rvi_probe_note(w, 0, RVI_TRACE_SLEEP, 0);
         is_counted = sleep_until_called(w);
+        rvi_probe_note(w, 0, RVI_TRACE_AWAKE, 0);
     }
     return NULL;
 }
@@ -759,6 +767,7 @@ static void drop_pause(struct rvi_worker *w)
 void rvi_worker_fini(struct rvi_worker *w)
 {
     drop_pause(w);
+    rvi_probe_fini(w);
     RV_CHECK(rvi_fifo_is_empty(&w->ready) && !w->next && rvi_inbox_looks_empty(&w->inbox));
     rvi_stack_cache_fini(&w->stacks);
     rvi_timers_fini(&w->timers);

@@ -16,6 +16,7 @@
 #include "queue/inbox.h"
 #include "sched/here.h"
 #include "sched/pause.h"
+#include "sched/probe.h"
 #include "sched/slab.h"
 #include "sched/task.h"
 #include "sched/why.h"
@@ -71,6 +72,7 @@ struct rvi_worker {
     struct rvi_inbox inbox;
     struct rvi_sleeper sleeper;
     struct rvi_pause pause;
+    struct rvi_probing probing;
 };
 
 /** Set up everything but the thread. Errors: -ENOMEM. */
@@ -107,6 +109,8 @@ static inline void rvi_worker_nudge(struct rvi_worker *w, struct rvi_task *task)
 {
     if (task->state == RVI_TASK_PARKED)
         rvi_worker_ready(w, task);
+    else if (rvi_unlikely(task->state == RVI_TASK_PARKED_SEEN))
+        rvi_probe_wake(w, task);
 }
 
 /** Send a message to a worker and see to it that it looks. Any thread. */

@@ -248,9 +248,9 @@ static void describe(struct dump *d, const struct rvi_task *task, struct group *
     ret->is_readable = !home || is_held(home);
     if (!is_held(home))
         return;
-    ret->state = task->state;
+    ret->state = task->state == RVI_TASK_PARKED_SEEN ? RVI_TASK_PARKED : task->state;
     ret->trace = trace_of(d, task, home);
-    if (task->state == RVI_TASK_PARKED) {
+    if (ret->state == RVI_TASK_PARKED) {
         uint32_t now_ms = (uint32_t)(d->now / RV_MILLISECOND);
         int32_t age = (int32_t)(now_ms - task->parked_ms);
         ret->why = task->why;

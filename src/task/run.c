@@ -19,7 +19,8 @@
 
 enum {
     MOST_WORKERS = 1024,
-    BLOCKING_CALLS = 64, /* at one time, of those that name no limiter */
+    MOST_EVENTS = 1 << 28, /* of a trace: 6 GiB a worker */
+    BLOCKING_CALLS = 64,   /* at one time, of those that name no limiter */
 };
 
 #define LEAST_STACK_BYTES ((size_t)16 << 10)
@@ -93,15 +94,19 @@ int rvi_runtime_opts(struct rvi_sched_opts *ret, bool *ret_dumps, const struct r
     if (r < 0 || (r = check_stall(known.stall_ns)) < 0 || (r = wants_dump(&known, ret_dumps)) < 0)
         return r;
     unsigned long long workers = known.workers, stack = known.stack_bytes, stall_ms = 0;
+    unsigned long long accounts = known.account != 0, events = known.trace;
     if (known.stall_ns)
         stall_ms = 1; /* the program has set it */
     if ((r = from_environment("RAVEL_WORKERS", 1, MOST_WORKERS, &workers)) < 0 ||
         (r = from_environment("RAVEL_STACK", LEAST_STACK_BYTES, MOST_STACK_BYTES, &stack)) < 0 ||
-        (r = from_environment("RAVEL_STALL_MS", 0, INT_MAX, &stall_ms)) < 0)
+        (r = from_environment("RAVEL_STALL_MS", 0, INT_MAX, &stall_ms)) < 0 ||
+        (r = from_environment("RAVEL_ACCOUNT", 0, 1, &accounts)) < 0 ||
+        (r = from_environment("RAVEL_TRACE", 0, MOST_EVENTS, &events)) < 0)
         return r;
     if (workers == 0)
         workers = (unsigned)rvi_usable_cores();
     if ((r = check_range("workers", workers, 1, MOST_WORKERS)) < 0 ||
+        (r = check_range("trace", events, 0, MOST_EVENTS)) < 0 ||
         (stack && (r = check_range("stack_bytes", stack, LEAST_STACK_BYTES, MOST_STACK_BYTES)) < 0))
         return r;
     *ret = (struct rvi_sched_opts){
@@ -110,6 +115,8 @@ int rvi_runtime_opts(struct rvi_sched_opts *ret, bool *ret_dumps, const struct r
         .max_stacks = known.max_tasks,
         .stall_ns = known.stall_ns ? known.stall_ns : (rv_time)stall_ms * RV_MILLISECOND,
         .measure_stacks = known.measure_stacks != 0,
+        .accounts = accounts != 0,
+        .trace_events = events,
     };
     return 0;
 }
