@@ -3,8 +3,8 @@
 
 A reader of C as these headers are written (clang-format has seen them), not of C at large: what it
 cannot read is an error with its place, never something left out. The docstring of a declaration is
-the /** comment right before it. Macros that follow each other without an empty line share the
-docstring of the first. A member's comment stands behind it on its line, or on lines of its own
+the /** comment right before it. Constants that are macros and follow each other without an empty
+line share the docstring of the first. A member's comment stands behind it on its line, or on lines of its own
 before it.
 
 Not listed: names that are Ravel's own business (rvi_, and rv_ names that end in an underscore).
@@ -266,7 +266,7 @@ def read_header(path):
             if kind == "directive":
                 symbol = macro(path, line, piece, doc)
                 grouped = last_macro and not doc and line == last_end + 1
-                if symbol and grouped:
+                if symbol and grouped and not symbol.params:
                     symbol = symbol._replace(leader=last_macro.leader or last_macro.name,
                                              doc=last_macro.doc)
                 last_macro, last_end = symbol, line + piece.count("\n")

@@ -108,6 +108,8 @@ class Others(unittest.TestCase):
 
     def test_macros_in_a_row_share_a_docstring(self):
         self.assertEqual(complaints("/** Lengths. */\n#define RV_A 1\n#define RV_B 2\n"), [])
+        self.assertEqual(complaints("/** Lengths. */\n#define RV_A 1\n#define RV_B(x) (x)\n"),
+                         ["5: RV_B lacks docstring (/** ... */)"])
         self.assertEqual(complaints("/** Lengths. */\n#define RV_A 1\n\n#define RV_B 2\n"),
                          ["6: RV_B lacks docstring (/** ... */)"])
 
