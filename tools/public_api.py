@@ -4,10 +4,10 @@
 A reader of C as these headers are written (clang-format has seen them), not of C at large: what it
 cannot read is an error with its place, never something left out. The docstring of a declaration is
 the /** comment right before it. Constants that are macros and follow each other without an empty
-line share the docstring of the first. A member's comment stands behind it on its line, or on lines of its own
-before it.
+line share the docstring of the first. A member's comment stands behind it on its line, or on lines
+of its own before it.
 
-Not listed: names that are Ravel's own business (rvi_, and rv_ names that end in an underscore).
+Not listed: names that are Ravel's own business (rvi_).
 """
 
 import re
@@ -244,7 +244,7 @@ def macro(path, line, text, doc):
 
 
 def is_internal(name):
-    return not name.lower().startswith("rv_") or name.endswith("_")
+    return not name.lower().startswith("rv_")
 
 
 # ---- headers -------------------------------------------------------------------------------------
