@@ -51,8 +51,8 @@ struct rv_sim_opts {
     rv_time step_ns;    /* virtual time goes on by 1 to twice this at each step; 0: 100 */
     int quiet;          /* do not print what failed and how, unless the process dies of it */
     void (*event)(void *arg, const struct rv_sim_event *event); /* called at each step, or NULL; it
-                        must not block. The same as lines of text: (RAVEL_SIM_LOG: a file, which
-                        they are appended to) */
+                        must not block. RAVEL_SIM_LOG names a file to which each step is
+                        appended as a line of text. */
     void *event_arg;                                            /* handed to event */
 };
 

@@ -315,9 +315,10 @@ def overview_page(model, example):
     for concept in model.concepts:
         page.add(".TP", f".BR ravel\\-{concept.name} (7)", page.rich(sentence(concept.summary)))
     page.section("ENVIRONMENT")
-    page.add("What a program sets itself wins over these.")
+    page.add("Where a field is named, a variable is what counts if the program leaves it zero.")
     for variable in environment(model):
-        words = [sentence(variable.text), sentence(variable.values), f"See {variable.where}."]
+        words = [sentence(variable.text), variable.values and f"Values: {variable.values}.",
+                 f"See {variable.where}."]
         page.tagged(f"\\fB{variable.name}\\fP", " ".join(filter(None, words)))
     if example:
         page.section("EXAMPLES")

@@ -282,8 +282,8 @@ def environment_section(links, model):
     rows = [[f"<code>{v.name}</code>", text(v.values), links.prose(capital(v.text)),
              f"<code>{links.name(v.symbol)}</code>"] for v in environment(model)]
     head = ["variable", "values", "meaning", "in the program"]
-    return ('<h2 id="environment">Environment variables</h2>\n<p>What a program sets itself wins '
-            "over these.</p>\n" + table([head] + rows))
+    return ('<h2 id="environment">Environment variables</h2>\n<p>Where a field is named, a '
+            "variable is what counts if the program leaves it zero.</p>\n" + table([head] + rows))
 
 
 def reference_nav(model):
