@@ -145,6 +145,12 @@ static void a_pool_of_stacks_survives_every_system_call_that_fails(void **state)
     fail_all(a_pool_alone);
 }
 
+static void a_dump_survives_every_system_call_that_fails(void **state)
+{
+    (void)state;
+    fail_all(run_and_dump);
+}
+
 static void a_simulated_run_survives_every_system_call_that_fails(void **state)
 {
     (void)state;
@@ -182,6 +188,7 @@ int main(void)
         cmocka_unit_test(a_run_of_default_size_survives_every_system_call_that_fails),
         cmocka_unit_test(a_run_on_an_older_kernel_survives_every_system_call_that_fails),
         cmocka_unit_test(a_pool_of_stacks_survives_every_system_call_that_fails),
+        cmocka_unit_test(a_dump_survives_every_system_call_that_fails),
         cmocka_unit_test(a_simulated_run_survives_every_system_call_that_fails),
         cmocka_unit_test(a_look_at_a_stack_survives_every_system_call_that_fails),
         cmocka_unit_test(executors_without_a_runtime_survive_every_system_call_that_fails),
