@@ -45,10 +45,9 @@ def descriptors(slab):
     """Every descriptor that was ever taken; of the newest chunk only the first part was."""
     chunk, end = slab["chunks"], slab["fresh"]
     kind = gdb.lookup_type("struct rvi_task")
-    account = gdb.lookup_type("struct rvi_account").sizeof if slab["has_accounts"] else 0
     while chunk:
         first = int(chunk["tasks"][0].address)
-        for address in range(first, int(end), kind.sizeof + account):
+        for address in range(first, int(end), int(slab["stride"])):
             yield gdb.Value(address).cast(kind.pointer())
         chunk = chunk["next"]
         if chunk:

@@ -14,7 +14,8 @@ int rvi_probe_init(struct rvi_worker *w, uint8_t probes, uint64_t trace_events)
             return -ENOMEM;
     }
     w->probes = probes;
-    w->slab.has_accounts = probes & RVI_PROBE_ACCOUNT;
+    if (probes & RVI_PROBE_ACCOUNT)
+        w->slab.stride = sizeof(struct rvi_task) + sizeof(struct rvi_account);
     return 0;
 }
 
@@ -151,6 +152,7 @@ static void enter_next(struct rvi_worker *w, struct rvi_task *next, rv_time now)
 {
     struct rvi_account *account = rvi_account_of(w, next);
 
+    next->why = RVI_WHY_NONE; /* so that a yield has none */
     if (account) {
         uint64_t queued = (uint64_t)(now - account->ready_since);
         account->queued_ns += queued;
@@ -187,6 +189,7 @@ void rvi_probe_stay(struct rvi_worker *w, struct rvi_task *task)
     rv_time now = rvi_clock_now();
     count_park(w, task, now);
     count_wake(w, task, now, 0);
+    task->why = RVI_WHY_NONE;
 }
 
 void rvi_probe_wake(struct rvi_worker *w, struct rvi_task *task)

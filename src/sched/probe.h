@@ -12,7 +12,7 @@
  *
  * A task woken between its park and its switch, by a message that its own worker reads while it picks
  * the next one, is not yet SEEN: rvi_probe_switch() finds it READY with a reason to wait, and counts
- * the wake too. A yield says that it has none. */
+ * the wake too. A yield has none: whoever goes on is seen here, and loses it. */
 #pragma once
 
 #include <stdbool.h>

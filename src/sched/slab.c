@@ -3,7 +3,6 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
-#include "sched/probe.h"
 #include "sched/task.h"
 
 enum {
@@ -17,22 +16,19 @@ struct rvi_slab_chunk {
     struct rvi_task tasks[];
 };
 
-static size_t stride(const struct rvi_slab *slab)
-{
-    return sizeof(struct rvi_task) + (slab->has_accounts ? sizeof(struct rvi_account) : 0);
-}
-
 static struct rvi_task *after(const struct rvi_slab *slab, const struct rvi_task *task,
                               size_t count)
 {
-    return (struct rvi_task *)((uintptr_t)task + count * stride(slab)); /* NOLINT: an address */
+    return (struct rvi_task *)((uintptr_t)task + count * slab->stride); /* NOLINT: an address */
 }
 
 static struct rvi_task *grow(struct rvi_slab *slab)
 {
     size_t count = slab->next_count ? slab->next_count : FIRST_COUNT;
+    if (slab->stride == 0)
+        slab->stride = sizeof(struct rvi_task);
     struct rvi_slab_chunk *chunk =
-        rvi_alloc_aligned(RVI_CACHE_LINE, sizeof *chunk + count * stride(slab));
+        rvi_alloc_aligned(RVI_CACHE_LINE, sizeof *chunk + count * slab->stride);
 
     if (!chunk)
         return NULL;

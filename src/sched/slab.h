@@ -3,7 +3,6 @@
  * shared. */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/check.h"
@@ -14,7 +13,7 @@ struct rvi_slab {
     struct rvi_qlink *free;       /* through `run` of those given back */
     struct rvi_task *fresh, *end; /* never used part of the newest chunk */
     struct rvi_slab_chunk *chunks;
-    bool has_accounts; /* a struct rvi_account follows each */
+    size_t stride; /* bytes from one to the next; 0: until the first is taken, those of one */
     size_t next_count;
 };
 

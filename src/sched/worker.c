@@ -388,7 +388,6 @@ void rvi_worker_yield(struct rvi_worker *w)
     struct rvi_task *task = rvi_here.task;
 
     task->state = RVI_TASK_READY;
-    task->why = RVI_WHY_NONE;
     rvi_fifo_push(&w->ready, &task->run);
     leave(w, task, NULL);
 }

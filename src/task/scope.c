@@ -107,13 +107,6 @@ static bool is_home(const struct rv_scope *scope)
     return scope->home == rvi_worker_self();
 }
 
-/* At home. */
-static inline void note(const struct rv_scope *scope, enum rvi_trace_kind kind, uint64_t arg)
-{
-    if (rvi_unlikely(scope->home->probes))
-        rvi_probe_note(scope->home, scope->owner->id, kind, arg);
-}
-
 /* --- references from elsewhere --- */
 
 static void hold(struct rv_scope *scope)
@@ -309,7 +302,8 @@ static void spread_all(struct rvi_fifo *todo)
     while ((link = rvi_fifo_pop(todo))) {
         struct rv_scope *scope = rvi_container_of(link, struct rv_scope, todo);
         int why = rvi_cancel_reason(&scope->cancel);
-        note(scope, RVI_TRACE_SCOPE_CANCEL, why < 0 ? (uint64_t)-why : 0);
+        rvi_probe_note(scope->home, scope->owner->id, RVI_TRACE_SCOPE_CANCEL,
+                       why < 0 ? (uint64_t)-why : 0);
         cancel_inside(scope->owner, scope, todo);
         spread_to_children(&scope->here, todo);
         spread_elsewhere(scope);
@@ -657,6 +651,8 @@ static struct rv_scope *scope_new(struct rvi_task *owner, struct rvi_worker *hom
         scope->is_limited = true;
         rv_sem_init(&scope->room, opts->limit);
     }
+    if (rvi_unlikely(home->probes))
+        rvi_probe_note(home, owner->id, RVI_TRACE_SCOPE_OPEN, 0);
     return scope;
 }
 
@@ -720,7 +716,6 @@ int rv_scope_open(rv_scope **ret, const struct rv_scope_opts *opts)
     }
     enter(self, scope);
     self->cancel = &scope->cancel;
-    note(scope, RVI_TRACE_SCOPE_OPEN, 0);
     if (rvi_cancel_reason(scope->outer_cancel)) {
         rvi_fifo_init(&todo);
         cancel_from_outside(scope, &todo); /* it has nobody yet to spread to */
@@ -749,7 +744,10 @@ static void scope_free(struct rv_scope *scope)
             rvi_free(rvi_load_acquire(&shards[i])); /* pairs: scope-shard */
         rvi_free(shards);
     }
-    rvi_spares_give(&scope->home->scopes, scope);
+    struct rvi_worker *home = scope->home;
+    if (rvi_unlikely(home->probes))
+        rvi_probe_note(home, scope->owner->id, RVI_TRACE_SCOPE_CLOSE, 0);
+    rvi_spares_give(&home->scopes, scope);
 }
 
 /* Again and again: between the nudge and its turn the scope may have been cancelled, and messages
@@ -786,7 +784,6 @@ int rv_scope_close(rv_scope *scope)
     leave(self, scope);
     self->cancel = scope->outer_cancel;
     int result = result_of(scope);
-    note(scope, RVI_TRACE_SCOPE_CLOSE, 0);
     scope_free(scope);
     return result;
 }

@@ -212,7 +212,7 @@ static int look_for_probes(void *arg)
 {
     (void)arg;
     const struct rvi_worker *w = rvi_worker_self();
-    RV_CHECK(w->probes == 0 && !w->probing.trace && !w->slab.has_accounts);
+    RV_CHECK(w->probes == 0 && !w->probing.trace && w->slab.stride == sizeof(struct rvi_task));
     RV_CHECK(rv_sleep(RV_MILLISECOND) == 0);
     RV_CHECK(w->probing.task == NULL);
     return 0;
