@@ -36,18 +36,23 @@ static inline void *rvi_spares_take(struct rvi_spares *spares)
     return link;
 }
 
-/** A block of at least a pointer's size that rvi_alloc() has returned; it is kept or freed. */
-static inline void rvi_spares_give(struct rvi_spares *spares, void *block)
+/** Keep a block of at least a pointer's size that rvi_alloc() has returned. False: free it. */
+static inline bool rvi_spares_keep(struct rvi_spares *spares, void *block)
 {
     struct rvi_qlink *link = block;
 
-    if (rvi_unlikely(spares->count + 1 > RVI_SPARES_MOST)) { /* MOST may be 0 */
-        rvi_free(block);
-        return;
-    }
+    if (rvi_unlikely(spares->count + 1 > RVI_SPARES_MOST)) /* MOST may be 0 */
+        return false;
     link->next = spares->first;
     spares->first = link;
     spares->count++;
+    return true;
+}
+
+/** Keep nothing from now on: there is none yet. */
+static inline void rvi_spares_forgo(struct rvi_spares *spares)
+{
+    spares->count = RVI_SPARES_MOST;
 }
 
 /** Free them all. */

@@ -14,6 +14,8 @@ int rvi_probe_init(struct rvi_worker *w, uint8_t probes, uint64_t trace_events)
             return -ENOMEM;
     }
     w->probes = probes;
+    if (probes & RVI_PROBE_TRACE)
+        rvi_spares_forgo(&w->scopes); /* so that each scope comes where it is noted */
     if (probes & RVI_PROBE_ACCOUNT)
         w->slab.stride = sizeof(struct rvi_task) + sizeof(struct rvi_account);
     return 0;

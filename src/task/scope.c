@@ -628,12 +628,23 @@ static int read_opts(struct rv_scope_opts *ret, const struct rv_scope_opts *opts
     return (unsigned)ret->policy <= RV_FIRST_SUCCESS ? 0 : -EINVAL;
 }
 
+/* With a trace there are no spares, so that all scopes are made and freed here. */
+static __attribute__((noinline)) struct rv_scope *scope_alloc(const struct rvi_task *owner,
+                                                              struct rvi_worker *home)
+{
+    struct rv_scope *scope = rvi_alloc(sizeof *scope);
+
+    if (scope)
+        rvi_probe_note(home, owner->id, RVI_TRACE_SCOPE_OPEN, 0);
+    return scope;
+}
+
 static struct rv_scope *scope_new(struct rvi_task *owner, struct rvi_worker *home,
                                   const struct rv_scope_opts *opts)
 {
     struct rv_scope *scope = rvi_spares_take(&home->scopes);
 
-    if (!scope && !(scope = rvi_alloc(sizeof *scope)))
+    if (!scope && !(scope = scope_alloc(owner, home)))
         return NULL;
     memset(scope, 0, offsetof(struct rv_scope, todo));
     scope->policy = opts->policy;
@@ -651,8 +662,6 @@ static struct rv_scope *scope_new(struct rvi_task *owner, struct rvi_worker *hom
         scope->is_limited = true;
         rv_sem_init(&scope->room, opts->limit);
     }
-    if (rvi_unlikely(home->probes))
-        rvi_probe_note(home, owner->id, RVI_TRACE_SCOPE_OPEN, 0);
     return scope;
 }
 
@@ -733,6 +742,12 @@ static int result_of(const struct rv_scope *scope)
     return reason ? reason : rvi_load_relaxed(&scope->first_failure);
 }
 
+static __attribute__((noinline)) void scope_dispose(struct rv_scope *scope)
+{
+    rvi_probe_note(scope->home, scope->owner->id, RVI_TRACE_SCOPE_CLOSE, 0);
+    rvi_free(scope);
+}
+
 static void scope_free(struct rv_scope *scope)
 {
     _Atomic(struct shard *) *shards =
@@ -744,10 +759,8 @@ static void scope_free(struct rv_scope *scope)
             rvi_free(rvi_load_acquire(&shards[i])); /* pairs: scope-shard */
         rvi_free(shards);
     }
-    struct rvi_worker *home = scope->home;
-    if (rvi_unlikely(home->probes))
-        rvi_probe_note(home, scope->owner->id, RVI_TRACE_SCOPE_CLOSE, 0);
-    rvi_spares_give(&home->scopes, scope);
+    if (rvi_unlikely(!rvi_spares_keep(&scope->home->scopes, scope)))
+        scope_dispose(scope);
 }
 
 /* Again and again: between the nudge and its turn the scope may have been cancelled, and messages
