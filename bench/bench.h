@@ -40,8 +40,8 @@ typedef void bench_fn(void *arg, long ops);
 void bench_batches(bench_fn *run, void *arg, long ops);
 
 /* Fork/join: fib(n) without cut-off, in nanoseconds for one of its forks, and the sum of all leaves'
- * numbers of a tree ten wide, in nanoseconds for a leaf. The call before the measured one wakes the
- * threads. Parameters: n; leaves. */
+ * numbers of a tree ten wide, in nanoseconds for a leaf: the median of some calls, after one that
+ * wakes the threads. Parameters: n or leaves, and batches. */
 void bench_fib(long (*fib)(long n));
 void bench_sum_of_leaves(long (*sum)(long leaves));
 

@@ -63,7 +63,9 @@ class Case(NamedTuple):
 SHORT = (10_000, 20_000)
 LONG = (100_000, 200_000)
 LEAVES = (("leaves=1000", 2_000), ("leaves=10000", 20_000))     # the tree is summed twice
-FORKS = (("n=15", 986 + 88), ("n=20", 10_945 + 986))            # fib(n - 5) comes before fib(n)
+FORKED_LEAVES = tuple((f"{words} batches=1", leaves) for words, leaves in LEAVES)
+# fib(n - 5) comes before fib(n).
+FORKS = (("n=15 batches=1", 986 + 88), ("n=20 batches=1", 10_945 + 986))
 TASKS = (("tasks=2000", 2_000), ("tasks=4000", 4_000))
 CASES = (
     Case("switch", "fibers=2", LONG),
@@ -79,7 +81,7 @@ CASES = (
     Case("fork", "form=typed workers=2", heavy=True, quick="n=27"),
     Case("fork", "form=function workers=1", FORKS, heavy=True, quick="n=27"),
     Case("fork", "form=function workers=2", heavy=True, quick="n=27"),
-    Case("skynet-fork", "workers=1", LEAVES, heavy=True, quick="leaves=100000"),
+    Case("skynet-fork", "workers=1", FORKED_LEAVES, heavy=True, quick="leaves=100000"),
     Case("skynet-fork", "workers=2", heavy=True, quick="leaves=100000"),
     Case("skynet", "workers=1", LEAVES, heavy=True, quick="leaves=100000"),
     Case("skynet", "workers=2", heavy=True, quick="leaves=100000"),
