@@ -12,8 +12,9 @@
  *     if (cases[which].result < 0)
  *         return cases[which].result; // -EPIPE: that channel is closed
  *
- * Exactly one case happens, or none when the call fails. Two facts have two places: the return value
- * says how the wait went and which case ended it, the case's result says how that one went. */
+ * Exactly one case happens, or none when the call fails. Two facts have two places: the return
+ * value says how the wait went and which case ended it, the case's result says how that one
+ * went. */
 #pragma once
 
 #include <ravel/def.h>

@@ -4,17 +4,17 @@
  *
  * Such an object keeps entries in its line, not bare waiters. An entry that waits for this object
  * alone belongs to whoever takes it out of the line. One of a choice stands in the lines of other
- * objects too, so taking it out is not enough; it has to be claimed, by the one
- * compare-and-swap that succeeds in the choice's life:
+ * objects too, so taking it out is not enough; it has to be claimed, by the one compare-and-swap
+ * that succeeds in the choice's life:
  *
  *   E1  a choice is claimed once: by one of its entries, or by the call itself when it gives up
  *   E2  whoever claims an entry owes its choice one wake, after the lock is free
  *   E3  an entry that could not be claimed is not touched after it has been taken out
  *
  * rvi_entry_pop() hides the difference: what it returns is the caller's to serve. By E3, and
- * because a call takes each object's lock once more before it returns, the frame of a choice is not
- * touched after its call. The claim needs no order of its own: what the claimer writes into the
- * entry is published by the wake, and its taking out by the object's lock. */
+ * because a call takes each other object's lock once more before it returns, the frame of a choice
+ * is not touched after its call. The claim needs no order of its own: what the claimer writes into
+ * the entry is published by the wake, and its taking out by the object's lock. */
 #pragma once
 
 #include <stdbool.h>

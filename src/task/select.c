@@ -21,8 +21,8 @@
  * at most one peer, by one compare-and-swap. For the same reason it cannot meet itself: it joins
  * after it has looked.
  *
- * Why that cannot lock up. Only this file holds more than one bias lock at a time, and takes them by
- * ascending address: of those who wait for a lock in a circle, the one who waits for the lowest
+ * Why that cannot lock up. Only this file holds more than one bias lock at a time, and takes them
+ * by ascending address: of those who wait for a lock in a circle, the one who waits for the lowest
  * would hold a higher one. Revoking a bias inside waits for an owner who is inside that one lock,
  * which is the same wait. Nothing is woken, copied or switched before all are free (begin and
  * finish are two steps for that reason).
@@ -31,8 +31,8 @@
  * (entry.h, E1): by the peer that takes an entry out, under that object's lock, and then serves and
  * wakes it; or by the call itself when it is cancelled or late. If the peer was first, giving up
  * fails, the call waits for the wake and returns the case: a grant is never lost (S1). Afterwards
- * every other line is left under its lock, so whoever has taken an entry out in vain is done with it
- * (S3).
+ * every other line is left under its lock, so whoever has taken an entry out in vain is done with
+ * it (S3).
  *
  * The cost with n cases is n locks twice and a sort when the call has to wait. Go's selectgo does
  * the same (Go's runtime, select.go), but locks all also when a case can happen at once.
@@ -42,7 +42,8 @@
  * tentative about each other need a tie-break; the sort is cheaper to believe. A random permutation
  * of the cases, as in Go: the chance of 1 in n that a random start gives is what matters against
  * starvation, and it needs no memory for the order.
- * Checked by: tests/unit/task/test_select.c, test_every_point.c, tests/stress/stress_select.c */
+ * Checked by: tests/unit/task/test_select.c, test_every_point.c, tests/stress/stress_select.c,
+ * tests/explore/explore_select.c */
 #include "task/select.h"
 
 #include <errno.h>
