@@ -11,15 +11,17 @@
  *         return RV_JOIN(left, fib) + right;     // nobody has: it is called here
  *     }
  *
- * fib(35) is an ordinary call, from a task or from anywhere. A fork writes its arguments into a slot; the join calls the function unless an idle worker has
- * taken the slot meanwhile. A child that is taken runs in a task of its own, under the innermost
- * scope that was open where it was forked, with the joiner's task-local values; it may block, and
- * is cancelled with that scope. One that is not taken runs in the joining task. So a child must
- * neither rely on running before its join nor leave a mark on its task: no scope, shield or fork
- * left open, no value set, no migration.
+ * fib(35) is an ordinary call, from a task or from anywhere. A fork writes its arguments into a
+ * slot; the join calls the function unless an idle worker has taken the slot meanwhile. A child
+ * that is taken runs in a task of its own, under the innermost scope that was open where it was
+ * forked, with the joiner's task-local values; it may block, and is cancelled with that scope. One
+ * that is not taken runs in the joining task. So a child must neither rely on running before its
+ * join, nor wait for what its parent does until then, nor leave a mark on its task: no scope, shield
+ * or fork left open, no value set, no migration.
  *
  * Rules. Forks are joined by the function that made them, the last one first, inside the scopes in
- * which they were made. A join waits, whatever is cancelled, until its child has ended.
+ * which they were made. Joins out of order stop the program; of the macros' joins only where NDEBUG
+ * is not defined. A join waits, whatever is cancelled, until its child has ended.
  *
  * Depth. A task has some 500 slots; what is forked beyond runs at once, with the same result. So
  * does what is forked on a plain thread, or without memory. A recursion that is too deep for the

@@ -14,9 +14,9 @@
  *
  * A stack belongs to a task, not to a worker, because tasks of one worker interleave when they
  * block and a stack's forks are joined in order. It is the task's only while forks may be open, so
- * that a million tasks which have forked once hold no million stacks; it goes back to the worker's
- * free list then. Stacks are never freed before their scheduler is closed: a thief that still looks
- * at one that has changed hands sees slots that are EMPTY, or forks that it may have.
+ * that a million tasks which have forked once hold no million stacks of 32 KiB; it goes back to the
+ * worker's free list then. Stacks are never freed before their scheduler is closed: a thief that
+ * still looks at one that has changed hands sees slots that are EMPTY, or forks that it may have.
  *
  * Invariants, with the lock held and the owner not inside a join:
  *   F1  slots <= top <= split <= head; slots before head are in use, the others EMPTY
@@ -212,7 +212,7 @@ bool rvi_forks_reclaim(struct rvi_forks *forks, struct rvi_fork_slot *slot)
 void rvi_forks_settle(struct rvi_forks *forks, struct rvi_fork_slot *slot)
 {
     rvi_lock_acquire(&forks->lock);
-    RV_DCHECK(rvi_load_relaxed(&forks->top) == slot + 1);
+    RV_CHECK(rvi_load_relaxed(&forks->top) == slot + 1);
     rvi_store_relaxed(&forks->top, slot);
     set_split(forks, slot);
     rvi_lock_release(&forks->lock);

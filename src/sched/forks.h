@@ -80,7 +80,7 @@ static inline void rvi_forks_unlock(const struct rvi_task *task)
         rvi_lock_release(&task->forks->lock);
 }
 
-/* --- thieves: any worker but the owner's thread --- */
+/* --- thieves: any worker; the owner's own, too, while the owner does not run --- */
 
 /** The first of all fork stacks, NULL when nobody has forked yet; `next` leads on. They stay until
  * the scheduler is closed. */
