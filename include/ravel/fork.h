@@ -264,7 +264,7 @@ static inline __attribute__((always_inline)) int rvi_fork_take_back(struct rvi_f
     atomic_store_explicit(&slot->kind, NULL, memory_order_relaxed);
     atomic_signal_fence(memory_order_seq_cst); /* pairs: fork-split */
     uintptr_t split = atomic_load_explicit(&rvi_fork_stack_of(slot)->split, memory_order_relaxed);
-    return __builtin_expect((uintptr_t)slot >= split, 1);
+    return __builtin_expect((uintptr_t)slot >= split, 1) != 0;
 }
 
 /* Whether a join is for the last fork. Without the check, under NDEBUG, one that is not stops no
