@@ -9,7 +9,8 @@
  *
  * A program is replayed as far as it is decided by the runtime: one that asks the kernel for the
  * time or for random numbers, or lets something outside (a real thread, a file) decide, is on its
- * own there. Orders are sequentially consistent; effects of weaker memory are not simulated. */
+ * own there. Signal handlers on the simulating thread call nothing of this library. Orders are
+ * sequentially consistent; effects of weaker memory are not simulated. */
 #pragma once
 
 #include <ravel/def.h>

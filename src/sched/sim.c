@@ -7,14 +7,15 @@
  * wherever the thread happens to be, its own stack or a fiber's. That is what preemption by the
  * kernel looks like to it, so nothing that is seen here is impossible there.
  *
- *   S1  one thread is RUNNING: `current`; the others wait at a point, or have not begun
+ *   S1  one thread runs: `current`; the others are at a point, or have not begun
  *   S2  `busy` is set from a point until whoever was chosen is running: the simulation's own
  *       accesses, and those of the functions it calls, are no points
- *   S3  a thread that waits for a word is woken, timed out, or stays; it has no place in a queue
+ *   S3  who waits for a word is woken in the order of coming; nobody is woken for nothing
  *   S4  nothing depends on an address, on real time or on chance but the seed's
  *
  * Time goes on by a little at each step and jumps to the nearest deadline when nobody can run.
- * Whom a priority belongs to: to the task that a thread runs, else to the thread.
+ * A priority belongs to the task that a thread runs, or else to the thread. ThreadSanitizer sees one
+ * thread's work here, in which nothing races.
  *
  * Rejected: real threads that take turns, 2.5 to 60 us a switch for 0.05; a scheduler of its own
  * that only pretends to be the runtime's, which would test itself.
@@ -45,12 +46,17 @@ enum {
 #define STACK_BYTES ((size_t)1 << 20)
 #define START_OF_TIME RV_SECOND /* not 0, which programs take for "never set" */
 
-enum thread_state { RUNNING, WAITING, JOINING, ENDED };
+enum thread_state {
+    ABLE,    /* runs, or could */
+    WAITING, /* for a word or a deadline */
+    JOINING,
+    ENDED,
+};
 
 struct thread {
     struct rvi_link link; /* until it has ended */
     struct rvi_sim *sim;
-    enum thread_state state; /* RUNNING: is, or could be */
+    enum thread_state state;
     unsigned index;
     char name[NAME_BYTES];
     void *(*fn)(void *);
@@ -94,7 +100,7 @@ struct rvi_sim {
     struct rvi_stack_cache stacks;
     struct rvi_fault_thread fault;
 
-    size_t count; /* of threads in the list */
+    size_t count; /* of those that can run at this step */
     struct rvi_candidate candidates[MOST_THREADS];
     struct thread *able[MOST_THREADS];
 };
@@ -127,7 +133,7 @@ static void digest(struct rvi_sim *sim, uint64_t value)
     sim->digest = (sim->digest ^ value) * UINT64_C(0x100000001b3); /* FNV-1a's prime */
 }
 
-/* Whom a priority belongs to. */
+/* Whose the next step is. */
 static uint64_t who(const struct thread *thread)
 {
     return thread->here.task ? 2 * thread->here.task->id : 2 * (uint64_t)thread->index + 1;
@@ -149,8 +155,14 @@ static void get_unstuck(struct rvi_sim *sim, int why)
 static void record(struct rvi_sim *sim, enum rvi_point what)
 {
     struct thread *self = sim->current;
-    struct rvi_sim_event event = {++sim->steps, sim->now,        self->index,
-                                  self->name,   self->here.task, what};
+    struct rvi_sim_event event = {
+        .step = ++sim->steps,
+        .now = sim->now,
+        .thread = self->index,
+        .thread_name = self->name,
+        .task = self->here.task,
+        .what = what,
+    };
 
     digest(sim, (uint64_t)event.now);
     digest(sim, (uint64_t)what << 56 ^ (uint64_t)self->index << 40 ^ who(self));
@@ -170,7 +182,7 @@ static rv_time gather(struct rvi_sim *sim)
     RVI_LIST_FOREACH(link, &sim->threads) {
         struct thread *thread = thread_of(link);
         bool is_due = thread->state == WAITING && thread->deadline <= sim->now;
-        if (thread->state == RUNNING || is_due) {
+        if (thread->state == ABLE || is_due) {
             bool spins = thread->spins_until > sim->steps;
             sim->candidates[sim->count].who = who(thread);
             sim->candidates[sim->count].spun = spins ? thread->spun : 0;
@@ -207,7 +219,7 @@ static void arrive(struct rvi_sim *sim)
         rvi_stack_cache_push(&sim->stacks, sim->left);
     sim->left = NULL;
     if (self->state == WAITING) {
-        self->state = RUNNING;
+        self->state = ABLE;
         self->wait_result = -ETIME;
     }
     self->spins_until = 0;
@@ -242,7 +254,7 @@ static void end_of_thread(struct thread *self)
     sim->alive--;
     RVI_LIST_FOREACH(link, &sim->threads) {
         if (thread_of(link)->joins == self)
-            thread_of(link)->state = RUNNING;
+            thread_of(link)->state = ABLE;
     }
     sim->left = self->stack;
     sim->current = rvi_list_is_empty(&sim->threads) ? NULL : choose(sim);
@@ -330,7 +342,7 @@ static void on_futex_wake(struct rvi_seam *seam, _Atomic(uint32_t) *word, int co
     struct thread *thread;
 
     while (count-- > 0 && (thread = first_waiting(sim, word)))
-        thread->state = RUNNING;
+        thread->state = ABLE;
     on_point(seam, RVI_POINT_WAKE);
 }
 
