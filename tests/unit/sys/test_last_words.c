@@ -7,12 +7,21 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "sys/fault.h"
 #include "sys_test.h"
 
 #define LINE "these are the last words\n"
 
+/* As simulations have one: memcheck cannot always extend the main stack for a handler. */
+static void take_stack_for_handlers(void)
+{
+    struct rvi_fault_thread thread;
+    RV_CHECK(rvi_fault_thread_enter(&thread) == 0);
+}
+
 static void set(void)
 {
+    take_stack_for_handlers();
     RV_CHECK(rvi_last_words_set(LINE) == 0);
 }
 
@@ -100,6 +109,7 @@ static void die_beside_one_with_words(void *arg)
     pthread_barrier_t barrier;
     pthread_t thread;
     (void)arg;
+    take_stack_for_handlers();
     pthread_barrier_init(&barrier, NULL, 2);
     RV_CHECK(pthread_create(&thread, NULL, set_and_stay, &barrier) == 0);
     pthread_barrier_wait(&barrier);
