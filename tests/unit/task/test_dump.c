@@ -106,9 +106,9 @@ static void check_words(void)
     RV_CHECK(says("'taker', from "));
     RV_CHECK(says(": waits (channel receive)"));
     RV_CHECK(says("worker 0"));
-    if (!has_lines)
-        return;
-    RV_CHECK(says(": waits (channel receive) in take_letter at task/test_dump.c:"));
+    if (!has_lines || is_under_a_tool())
+        return; /* a tool may use up the time for a look before the first frame */
+    dump_until_it_says(": waits (channel receive) in take_letter at task/test_dump.c:");
     RV_CHECK(says("have_children at task/test_dump.c:"));
     RV_CHECK(!says("fiber_main") && !says("rvi_ctx_first_frame"));
 }
