@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-CHECKS = ("layers", "pairs", "docs", "format", "tools", "headers", "symbols", "install", "gdb",
-          "examples", "instructions")
+CHECKS = ("layers", "pairs", "calls", "docs", "format", "tools", "headers", "symbols", "install",
+          "gdb", "examples", "instructions")
 
 
 class Config(NamedTuple):

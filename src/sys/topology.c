@@ -42,9 +42,8 @@ static FILE *open_under(const char *root, const char *path)
 {
     char full[2 * PATH_BYTES];
     int n = snprintf(full, sizeof(full), "%s%s", root, path);
-    if (n <= 0 || (size_t)n >= sizeof(full) || rvi_call_fails(RVI_CALL_READ_CGROUP))
-        return NULL;
-    return fopen(full, "re");
+    bool fits = n > 0 && (size_t)n < sizeof(full);
+    return fits && !rvi_call_fails(RVI_CALL_READ_CGROUP) ? fopen(full, "re") : NULL;
 }
 
 /* Call each(line, into) for every line until it returns true. */
