@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "tools"))
 
 from tap import run_unittests  # noqa: E402
 
-SCRIPT, PROGRAM = sys.argv[1:3]
+SCRIPT, PROGRAM = (os.path.abspath(argument) for argument in sys.argv[1:3])
 
 LOOK = ["info rv-tasks", "echo ==bt==\\n", "rv-task first bt", "echo ==apply==\\n",
         "rv-task second apply print number", "echo ==own==\\n", "bt",

@@ -89,5 +89,6 @@ int main(void)
         cmocka_unit_test(what_the_program_has_set_before_stays),
         cmocka_unit_test(what_the_program_sets_meanwhile_stays),
     };
+    signal(SIGQUIT, SIG_DFL); /* a shell's background jobs begin with it ignored */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
