@@ -5,7 +5,8 @@
  * three registers that no assembler statement may clobber, because compilers keep them for
  * themselves. All others are in the clobber list: the compiler saves those that hold something, in
  * the frame of the function that switches, where unwind tables find them. So a switch is ten
- * instructions, and two lines of the other stack.
+ * instructions, and two lines of the other stack. On aarch64 x18 is in the list too: on Linux it is
+ * a scratch register like any other, and the only one that would be left to keep something in.
  *
  * Inlined, because a call and its return belong to two stacks and confuse the processor's list of
  * return addresses: without them it stays right over a switch, down through all callers, and the
@@ -117,11 +118,17 @@ __attribute__((always_inline)) static inline void *rvi_ctx_switch(void **save, v
                      : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3), "=m"(self)
                      :
                      : "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15",
-                       "x16", "x17", "x20", "x21", "x22", "x23", "x24", "x25", "x26", "x27", "x28",
-                       "x30", "cc", "memory", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8",
-                       "v9", "v10", "v11", "v12", "v13", "v14", "v15", "v16", "v17", "v18", "v19",
-                       "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29", "v30",
-                       "v31");
+                       "x16", "x17", "x18", "x20", "x21", "x22", "x23", "x24", "x25", "x26", "x27",
+                       "x28", "x30", "cc", "memory", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7",
+                       "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15", "v16", "v17", "v18",
+                       "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29",
+                       "v30", "v31"
+#if defined(__ARM_FEATURE_SVE)
+                       ,
+                       "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p10", "p11",
+                       "p12", "p13", "p14", "p15"
+#endif
+    );
     return x0;
 #endif
 }

@@ -4,8 +4,8 @@
  * x0 holds pass, x19 entry, x29 0. The entry function is jumped to, with a return address that it
  * must not use: a call would leave an entry on the processor's list of return addresses that no
  * return takes off. An undefined return address is how DWARF says "outermost". Unwinders look up the
- * byte before a return address, hence the first nop: it makes the address of a fiber that has not
- * run yet belong to this frame, not to the function before. */
+ * byte before a return address, hence the nop before that address: it belongs to this frame, not to
+ * the function before. */
 
 #if defined(__aarch64__)
 
@@ -20,12 +20,12 @@ rvi_ctx_first_frame:
         .cfi_startproc
         .cfi_undefined x30
         nop
+1:      brk     1
 rvi_ctx_start:
         hint    36                      /* bti j */
-        adr     x30, 1f
+        adr     x30, 1b
         mov     x16, x19
         br      x16
-1:      brk     1
         .cfi_endproc
         .size   rvi_ctx_first_frame, . - rvi_ctx_first_frame
 
