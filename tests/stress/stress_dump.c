@@ -8,7 +8,7 @@
 
 #include "stress.h"
 
-enum { ROUNDS = 20, CHILDREN = 40, SHOVELS = 6 };
+enum { ROUNDS = 6, CHILDREN = 40, SHOVELS = 6 };
 
 static int null_fd;
 static _Atomic(bool) is_over, is_outsider_done;
@@ -99,7 +99,7 @@ static void runtimes_begin_and_end_under_a_dump(void **state)
     (void)state;
     null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
     assert_int_equal(pthread_create(&outsider, NULL, dump_from_outside, NULL), 0);
-    for (size_t i = 0; i < scaled(200, 10); i++)
+    for (size_t i = 0; i < scaled(100, 10); i++)
         run_on(1 + i % 3, end_at_once, NULL);
     pthread_join(outsider, NULL);
     close(null_fd);
