@@ -303,7 +303,7 @@ static void spread_all(struct rvi_fifo *todo)
         struct rv_scope *scope = rvi_container_of(link, struct rv_scope, todo);
         int why = rvi_cancel_reason(&scope->cancel);
         rvi_probe_note(scope->home, scope->owner->id, RVI_TRACE_SCOPE_CANCEL,
-                       why < 0 ? (uint64_t)-why : 0);
+                       why < 0 ? (uint64_t) - (int64_t)why : 0);
         cancel_inside(scope->owner, scope, todo);
         spread_to_children(&scope->here, todo);
         spread_elsewhere(scope);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <unwind.h>
 
+#include "sys/fiber_hooks.h"
 #include "sys_test.h"
 
 /* Keeps a call from being inlined or turned into a jump: its frame must exist. */
@@ -20,6 +21,15 @@ enum { STACK_BYTES = 256 << 10 };
 static _Alignas(4096) char fiber_stack[STACK_BYTES];
 static char *const fiber_top = fiber_stack + STACK_BYTES;
 static void *thread_ctx, *fiber_ctx;
+
+/* The fiber before was left without unwinding: its frames' red zones are still poisoned. */
+static void *make(void *stack_top, void (*entry)(void *pass))
+{
+#if RVI_ASAN
+    __asan_unpoison_memory_region(fiber_stack, sizeof fiber_stack);
+#endif
+    return rvi_ctx_make(stack_top, entry);
+}
 
 FRAME static void *to_fiber(void *pass)
 {
@@ -41,7 +51,7 @@ static void values_pass_both_ways(void **state)
 {
     (void)state;
     char text[16];
-    fiber_ctx = rvi_ctx_make(fiber_top, echo_entry);
+    fiber_ctx = make(fiber_top, echo_entry);
     for (int i = 0; i < 8; i++)
         assert_ptr_equal(to_fiber(text + i), text + i + 1);
 }
@@ -59,7 +69,7 @@ static void entry_runs_on_an_aligned_stack_whatever_the_top(void **state)
     (void)state;
     for (int odd = 0; odd < 64; odd++) {
         void *frame = NULL;
-        fiber_ctx = rvi_ctx_make(fiber_top - odd, address_entry);
+        fiber_ctx = make(fiber_top - odd, address_entry);
         to_fiber(&frame);
         assert_int_equal((uintptr_t)frame % 16, 0);
         assert_true((char *)frame > fiber_stack && (char *)frame < fiber_top - odd);
@@ -97,7 +107,7 @@ static void registers_entry(void *pass)
 static void callee_saved_registers_survive(void **state)
 {
     (void)state;
-    fiber_ctx = rvi_ctx_make(fiber_top, registers_entry);
+    fiber_ctx = make(fiber_top, registers_entry);
     for (long salt = 1; salt < 100; salt++) {
         assert_true(registers_survive(salt, to_fiber));
         assert_null(to_fiber(NULL));
@@ -107,7 +117,7 @@ static void callee_saved_registers_survive(void **state)
 static void saved_pc_of_a_fresh_context_leads_to_its_entry(void **state)
 {
     (void)state;
-    fiber_ctx = rvi_ctx_make(fiber_top, echo_entry);
+    fiber_ctx = make(fiber_top, echo_entry);
 #if defined(__x86_64__)
     assert_ptr_equal(rvi_ctx_saved_pc(fiber_ctx), (const void *)(uintptr_t)echo_entry);
 #else
@@ -120,7 +130,7 @@ static void a_fresh_context_can_be_used_again(void **state)
 {
     (void)state;
     char text[4];
-    void *fresh = rvi_ctx_make(fiber_top, echo_entry);
+    void *fresh = make(fiber_top, echo_entry);
     for (int i = 0; i < 3; i++) {
         fiber_ctx = fresh;
         assert_ptr_equal(to_fiber(text), text + 1);
@@ -131,7 +141,7 @@ static void a_fresh_context_can_be_used_again(void **state)
 static void saved_pc_is_where_the_switch_returns(void **state)
 {
     (void)state;
-    fiber_ctx = rvi_ctx_make(fiber_top, echo_entry);
+    fiber_ctx = make(fiber_top, echo_entry);
     to_fiber(NULL);
     const char *here = rvi_ctx_saved_pc(fiber_ctx);
     const char *function = (const char *)(uintptr_t)to_thread;
@@ -194,7 +204,7 @@ static void unwind_entry(void *pass)
 static void check_trace(void (*entry)(void *))
 {
     struct trace trace = {0};
-    fiber_ctx = rvi_ctx_make(fiber_top, entry);
+    fiber_ctx = make(fiber_top, entry);
     to_fiber(&trace);
     assert_in_range(trace.depth, 8, 12);
     /* _Unwind_Backtrace may tell the end as a last frame at address 0. */
@@ -239,7 +249,7 @@ static void debuggee_entry(void *pass)
 
 static int debuggee(bool stop_inside)
 {
-    fiber_ctx = rvi_ctx_make(fiber_top, debuggee_entry);
+    fiber_ctx = make(fiber_top, debuggee_entry);
     to_fiber(stop_inside ? fiber_stack : NULL);
     to_fiber(NULL);
     FRAME_ENDS;
