@@ -31,6 +31,11 @@ static inline void rvi_timer_init(struct rvi_timer *timer, void (*fire)(struct r
     timer->fire = fire;
 }
 
+static inline bool rvi_timer_is_armed(const struct rvi_timer *timer)
+{
+    return rvi_heap_node_is_in(&timer->node);
+}
+
 /** Fire at `when` (absolute nanoseconds) or a little later; a timer that is armed must be disarmed
  * first.
  * Errors: -ENOMEM, the timer is not armed. */
@@ -40,7 +45,7 @@ int rvi_timers_arm(struct rvi_timers *timers, struct rvi_timer *timer, rv_time w
 /** Nothing happens to one that is not armed. */
 static inline void rvi_timers_disarm(struct rvi_timers *timers, struct rvi_timer *timer)
 {
-    if (rvi_heap_node_is_in(&timer->node))
+    if (rvi_timer_is_armed(timer))
         rvi_heap_remove(&timers->heap, &timer->node);
 }
 

@@ -43,6 +43,25 @@ void rvi_deque_fini(struct rvi_deque *deque);
 int rvi_deque_push_slow(struct rvi_deque *deque, void *item);
 void *rvi_deque_pop_slow(struct rvi_deque *deque);
 
+/** Put an item at the bottom if there is room at hand: for paths that want no frame.
+ *
+ * @param item  not NULL
+ * @return whether it is in
+ * Errors:  none
+ * Blocks:  no
+ * Threads: the owner
+ * Lifetime: the item is the deque's until it is taken out */
+static inline bool rvi_deque_try_push(struct rvi_deque *deque, void *item)
+{
+    RV_DCHECK(item != NULL);
+    int64_t bottom = rvi_load_relaxed(&deque->bottom);
+    if (rvi_unlikely(bottom == deque->limit))
+        return false;
+    deque->slots[bottom & deque->mask] = item;
+    rvi_store_release(&deque->bottom, bottom + 1); /* pairs: deque-bottom */
+    return true;
+}
+
 /** Put an item at the bottom.
  *
  * @param item  not NULL
@@ -54,13 +73,7 @@ void *rvi_deque_pop_slow(struct rvi_deque *deque);
 __attribute__((warn_unused_result)) static inline int rvi_deque_push(struct rvi_deque *deque,
                                                                      void *item)
 {
-    RV_DCHECK(item != NULL);
-    int64_t bottom = rvi_load_relaxed(&deque->bottom);
-    if (rvi_unlikely(bottom == deque->limit))
-        return rvi_deque_push_slow(deque, item);
-    deque->slots[bottom & deque->mask] = item;
-    rvi_store_release(&deque->bottom, bottom + 1); /* pairs: deque-bottom */
-    return 0;
+    return rvi_likely(rvi_deque_try_push(deque, item)) ? 0 : rvi_deque_push_slow(deque, item);
 }
 
 /** Take the item that was pushed last; NULL when the deque is empty.

@@ -20,17 +20,25 @@ struct rvi_slab {
 /* When none has been given back. */
 struct rvi_task *rvi_slab_take_slow(struct rvi_slab *slab);
 
-/** Memory for one descriptor, its contents undefined; NULL when there is none. */
-static inline struct rvi_task *rvi_slab_take(struct rvi_slab *slab)
+/** One that has been given back; NULL when there is none. */
+static inline struct rvi_task *rvi_slab_take_again(struct rvi_slab *slab)
 {
     struct rvi_qlink *link = slab->free;
 
     if (rvi_unlikely(!link))
-        return rvi_slab_take_slow(slab);
+        return NULL;
     slab->free = link->next;
     if (link->next)
         rvi_task_prefetch(rvi_container_of(link->next, struct rvi_task, run));
     return rvi_container_of(link, struct rvi_task, run);
+}
+
+/** Memory for one descriptor, its contents undefined; NULL when there is none. */
+static inline struct rvi_task *rvi_slab_take(struct rvi_slab *slab)
+{
+    struct rvi_task *task = rvi_slab_take_again(slab);
+
+    return rvi_likely(task != NULL) ? task : rvi_slab_take_slow(slab);
 }
 
 static inline void rvi_slab_give(struct rvi_slab *slab, struct rvi_task *task)

@@ -63,6 +63,9 @@ enum { REASON_SUCCESS = 1 };
 
 enum { MOST_SHIELDS = UINT8_MAX }; /* of one task */
 
+/* Of the paths without a frame. */
+#define PATH __attribute__((always_inline)) static inline
+
 struct shard {
     struct rv_scope *scope;
     struct rvi_worker *worker;
@@ -76,27 +79,32 @@ struct shard {
 };
 
 struct rv_scope {
+    /* Of one opening */
     struct rvi_cancel cancel;
     enum rv_policy policy;
     bool is_limited;
+    bool is_special; /* limited, or RV_FIRST_SUCCESS: a start or an end may concern others */
     bool is_closing; /* the owner waits for the scope to be empty */
+    uint8_t outer_shields;
+    _Atomic(int) first_failure;
     const char *name;
     struct rvi_task *owner;
     struct rv_scope *outer; /* the owner's next one out; NULL: the one it was started in */
     const struct rvi_cancel *outer_cancel; /* the owner's token outside */
     struct rvi_fork_slot *mark; /* the owner's forks from here on are inside; NULL: all are */
-    struct rvi_worker *home;
-    struct rvi_timer timer; /* deadline, or the end of the shields that a cancellation waits for */
     rv_time deadline;
     rv_time outer_shield_until; /* until when the outer shields keep cancellation from this scope */
-    uint8_t outer_shields;
-    _Atomic(int) first_failure;
+
+    /* Between two openings: as scope_alloc() has made them, for scopes never leave their worker.
+     * Only the counts of `here` begin anew. */
+    struct rvi_worker *home;
+    struct rvi_timer timer; /* deadline, or the end of the shields that a cancellation waits for */
     _Atomic(uint32_t) away;
     _Atomic(_Atomic(struct shard *) *)
         elsewhere; /* by worker index; NULL until somebody else starts one */
     struct shard here;
 
-    /* Not cleared by scope_new(): */
+    /* Set when used */
     struct rvi_qlink todo; /* in a work list of scopes to spread */
     struct rvi_msg cancel_msg;
     struct rv_sem room; /* how many more tasks may live, when limited */
@@ -127,7 +135,7 @@ static bool is_empty(const struct rv_scope *scope)
            rvi_load_acquire(&scope->away) == 0; /* pairs: scope-away */
 }
 
-static void wake_closer_if_empty(struct rv_scope *scope)
+PATH void wake_closer_if_empty(struct rv_scope *scope)
 {
     if (scope->is_closing && is_empty(scope))
         rvi_worker_nudge(scope->home, scope->owner);
@@ -156,11 +164,11 @@ static void give_back(struct shard *shard)
         rvi_worker_send(shard->scope->home, &shard->quit);
 }
 
-static void shard_add(struct shard *shard, struct rvi_task *task)
+PATH void shard_add(struct rv_scope *scope, struct shard *shard, struct rvi_task *task)
 {
     rvi_list_push_back(&shard->children, &task->sibling);
-    if (shard != &shard->scope->here && !has_children(shard))
-        hold(shard->scope);
+    if (shard != &scope->here && !has_children(shard))
+        hold(scope);
     rvi_count(&shard->started);
 }
 
@@ -437,7 +445,8 @@ static void lose_errand(rv_fn *fn, void *arg, int why)
         errand->lost(errand, why);
 }
 
-static void child_ended(struct rvi_task *task)
+/* Any child. */
+static __attribute__((noinline)) void settle(struct rvi_task *task)
 {
     struct shard *shard = task->group;
     struct rv_scope *scope = shard->scope;
@@ -457,6 +466,59 @@ static void child_ended(struct rvi_task *task)
     shard_remove(shard);
 }
 
+/* The ordinary one has been started at home, holds nothing, has succeeded and is one less: that
+ * needs no frame. */
+static void child_ended(struct rvi_task *task)
+{
+    struct shard *shard = task->group;
+    struct rv_scope *scope = shard->scope;
+
+    if (rvi_unlikely(shard != &scope->here || scope->is_special || task->result < 0 ||
+                     task->locals || task->own_name)) {
+        settle(task);
+        return;
+    }
+    rvi_link_remove(&task->sibling);
+    rvi_task_free_plain(task);
+    rvi_count(&shard->ended);
+    if (!has_children(shard))
+        wake_closer_if_empty(scope);
+}
+
+PATH void init_child(struct rvi_task *task, struct rv_scope *scope, struct shard *shard, rv_fn *fn,
+                     void *arg, const struct rv_site *site)
+{
+    task->fn = fn;
+    task->arg = arg;
+    task->site = site;
+    task->cancel = &scope->cancel;
+    task->ended = child_ended;
+    task->group = shard;
+    shard_add(scope, shard, task);
+}
+
+static void disown(struct rvi_task *task)
+{
+    struct shard *shard = task->group;
+
+    rvi_link_remove(&task->sibling);
+    rvi_store_relaxed(&shard->started, rvi_load_relaxed(&shard->started) - 1); /* as if never */
+    shard_look(shard);
+}
+
+/* It cannot end before this returns: its end comes back to this thread. */
+static __attribute__((noinline)) int spawn(struct rvi_worker *w, struct rvi_task *task)
+{
+    int r = rvi_task_spawn(w, task);
+
+    if (rvi_unlikely(r < 0)) {
+        disown(task);
+        rvi_local_unref(task->locals);
+        rvi_task_free(task);
+    }
+    return r;
+}
+
 /* On a worker, with room in the scope. */
 static int start(struct rv_scope *scope, struct rvi_worker *w, rv_fn *fn, void *arg,
                  const struct rv_site *site, struct rvi_local *locals)
@@ -466,21 +528,9 @@ static int start(struct rv_scope *scope, struct rvi_worker *w, rv_fn *fn, void *
 
     if (rvi_unlikely(!task))
         return -ENOMEM;
-    task->fn = fn;
-    task->arg = arg;
-    task->site = site;
-    task->cancel = &scope->cancel;
     task->locals = rvi_local_ref(locals);
-    task->ended = child_ended;
-    task->group = shard;
-    int r = rvi_task_spawn(w, task);
-    if (rvi_unlikely(r < 0)) {
-        rvi_local_unref(task->locals);
-        rvi_task_free(task);
-        return r;
-    }
-    shard_add(shard, task); /* it cannot end before: its end comes back to this thread */
-    return 0;
+    init_child(task, scope, shard, fn, arg, site);
+    return spawn(w, task);
 }
 
 /* --- forks that another worker has taken --- */
@@ -511,17 +561,13 @@ int rvi_scope_adopt(struct rv_scope *scope, struct rvi_task *task)
         return -ENOMEM;
     task->cancel = &scope->cancel;
     task->group = shard;
-    shard_add(shard, task);
+    shard_add(scope, shard, task);
     return 0;
 }
 
 void rvi_scope_disown(struct rvi_task *task)
 {
-    struct shard *shard = task->group;
-
-    rvi_link_remove(&task->sibling);
-    rvi_store_relaxed(&shard->started, rvi_load_relaxed(&shard->started) - 1); /* as if never */
-    shard_look(shard);
+    disown(task);
 }
 
 /* --- starting a task from a plain thread, or a worker of another runtime --- */
@@ -581,17 +627,35 @@ static int start_limited(struct rv_scope *scope, rv_fn *fn, void *arg, const str
     return r;
 }
 
-int rv_go_at(rv_scope *scope, rv_fn *fn, void *arg, const struct rv_site *site)
+static __attribute__((noinline)) int go_otherwise(struct rv_scope *scope, rv_fn *fn, void *arg,
+                                                  const struct rv_site *site)
 {
     struct rvi_worker *w = rvi_worker_self();
 
-    if (rvi_unlikely(rvi_cancel_reason(&scope->cancel) != 0))
+    if (rvi_cancel_reason(&scope->cancel) != 0)
         return -ECANCELED;
-    if (rvi_unlikely(is_outsider(scope, w)))
+    if (is_outsider(scope, w))
         return post(scope, fn, arg, site);
-    if (rvi_unlikely(scope->is_limited))
+    if (scope->is_limited)
         return start_limited(scope, fn, arg, site);
     return start(scope, w, fn, arg, site, rvi_task_self()->locals);
+}
+
+/* As start(), when nothing stands in the way: without a frame. */
+int rv_go_at(rv_scope *scope, rv_fn *fn, void *arg, const struct rv_site *site)
+{
+    struct rvi_worker *w = rvi_worker_self();
+    struct rvi_task *task;
+
+    if (rvi_unlikely(scope->home != w || scope->is_special ||
+                     rvi_cancel_reason(&scope->cancel) != 0 || rvi_task_self()->locals ||
+                     !(task = rvi_task_new_again(w))))
+        return go_otherwise(scope, fn, arg, site);
+    init_child(task, scope, &scope->here, fn, arg, site);
+    if (rvi_unlikely(!rvi_deque_try_push(&w->fresh, task)))
+        return spawn(w, task);
+    rvi_task_announce(w, task);
+    return 0;
 }
 
 int rvi_scope_takes_errands(const rv_scope *scope)
@@ -632,51 +696,83 @@ static int read_opts(struct rv_scope_opts *ret, const struct rv_scope_opts *opts
 static __attribute__((noinline)) struct rv_scope *scope_alloc(const struct rvi_task *owner,
                                                               struct rvi_worker *home)
 {
-    struct rv_scope *scope = rvi_alloc(sizeof *scope);
+    struct rv_scope *scope = rvi_calloc(1, sizeof *scope);
 
-    if (scope)
-        rvi_probe_note(home, owner->id, RVI_TRACE_SCOPE_OPEN, 0);
-    return scope;
-}
-
-static struct rv_scope *scope_new(struct rvi_task *owner, struct rvi_worker *home,
-                                  const struct rv_scope_opts *opts)
-{
-    struct rv_scope *scope = rvi_spares_take(&home->scopes);
-
-    if (!scope && !(scope = scope_alloc(owner, home)))
+    if (!scope)
         return NULL;
-    memset(scope, 0, offsetof(struct rv_scope, todo));
-    scope->policy = opts->policy;
-    scope->name = opts->name;
-    scope->owner = owner;
-    scope->outer = owner->scopes;
-    scope->outer_cancel = owner->cancel;
     scope->home = home;
-    scope->deadline = opts->deadline ? opts->deadline : RV_NEVER;
     scope->here.scope = scope;
     scope->here.worker = home;
     rvi_timer_init(&scope->timer, on_timer);
     rvi_list_init(&scope->here.children);
-    if (opts->limit) {
-        scope->is_limited = true;
-        rv_sem_init(&scope->room, opts->limit);
-    }
+    rvi_probe_note(home, owner->id, RVI_TRACE_SCOPE_OPEN, 0);
     return scope;
 }
 
-static void enter(struct rvi_task *self, struct rv_scope *scope)
+/* One without options; not yet on its owner's stack. */
+PATH void begin(struct rv_scope *scope, struct rvi_task *owner)
 {
-    if (rvi_unlikely(self->forks != NULL))
+    memset(scope, 0, offsetof(struct rv_scope, owner));
+    scope->owner = owner;
+    scope->outer = owner->scopes;
+    scope->outer_cancel = owner->cancel;
+    scope->mark = NULL;
+    scope->deadline = RV_NEVER;
+    memset(&scope->here.started, 0, offsetof(struct shard, owed) - offsetof(struct shard, started));
+}
+
+static int set_opts(struct rv_scope *scope, const struct rv_scope_opts *opts)
+{
+    scope->policy = opts->policy;
+    scope->name = opts->name;
+    scope->is_limited = opts->limit > 0;
+    scope->is_special = scope->is_limited || opts->policy == RV_FIRST_SUCCESS;
+    if (scope->is_limited)
+        rv_sem_init(&scope->room, opts->limit);
+    if (opts->deadline == 0 || opts->deadline == RV_NEVER)
+        return 0;
+    scope->deadline = opts->deadline;
+    return rvi_timers_arm(&scope->home->timers, &scope->timer, scope->deadline);
+}
+
+static int scope_new(struct rv_scope **ret, struct rvi_task *owner,
+                     const struct rv_scope_opts *opts)
+{
+    struct rvi_worker *home = rvi_worker_self();
+    struct rv_scope *scope = rvi_spares_take(&home->scopes);
+
+    if (!scope && !(scope = scope_alloc(owner, home)))
+        return -ENOMEM;
+    begin(scope, owner);
+    int r = opts ? set_opts(scope, opts) : 0;
+    if (r < 0)
+        rvi_free(scope);
+    else
+        *ret = scope;
+    return r;
+}
+
+/* What its owner has open besides. */
+static void mark_inside(struct rvi_task *self, struct rv_scope *scope)
+{
+    if (self->forks)
         scope->mark = rvi_forks_head(self->forks);
     rvi_forks_lock(self);
-    if (rvi_unlikely(self->shields)) {
+    if (self->shields) {
         scope->outer_shields = self->shields;
         scope->outer_shield_until = self->shield_until;
         self->shields = 0;
     }
     self->scopes = scope;
     rvi_forks_unlock(self);
+}
+
+static __attribute__((noinline)) void be_born_cancelled(struct rv_scope *scope)
+{
+    struct rvi_fifo todo;
+
+    rvi_fifo_init(&todo);
+    cancel_from_outside(scope, &todo); /* it has nobody yet to spread to */
 }
 
 /* Shields that were begun inside the scope and not ended join those outside. */
@@ -701,35 +797,45 @@ static void check_forks_are_joined(const struct rvi_task *self, const struct rv_
                   "scope in which it was made");
 }
 
-int rv_scope_open(rv_scope **ret, const struct rv_scope_opts *opts)
+/* It is on its owner's stack. */
+PATH void enter(struct rvi_task *self, struct rv_scope *scope)
 {
-    static const struct rv_scope_opts defaults;
+    self->cancel = &scope->cancel;
+    if (rvi_unlikely(rvi_cancel_reason(scope->outer_cancel)))
+        be_born_cancelled(scope);
+}
+
+static __attribute__((noinline)) int open_otherwise(rv_scope **ret,
+                                                    const struct rv_scope_opts *opts)
+{
     struct rvi_task *self = rvi_task_self();
     struct rv_scope_opts known;
-    struct rvi_fifo todo;
     int r = opts ? read_opts(&known, opts) : 0;
 
     if (r < 0)
         return r;
     if (!self)
         return -EPERM;
-    struct rv_scope *scope = scope_new(self, rvi_worker_self(), opts ? &known : &defaults);
-    if (!scope)
-        return -ENOMEM;
-    if (scope->deadline != RV_NEVER) {
-        r = rvi_timers_arm(&scope->home->timers, &scope->timer, scope->deadline);
-        if (r < 0) {
-            rvi_free(scope);
-            return r;
-        }
-    }
-    enter(self, scope);
-    self->cancel = &scope->cancel;
-    if (rvi_cancel_reason(scope->outer_cancel)) {
-        rvi_fifo_init(&todo);
-        cancel_from_outside(scope, &todo); /* it has nobody yet to spread to */
-    }
+    r = scope_new(ret, self, opts ? &known : NULL);
+    if (r < 0)
+        return r;
+    mark_inside(self, *ret);
+    enter(self, *ret);
+    return 0;
+}
+
+int rv_scope_open(rv_scope **ret, const struct rv_scope_opts *opts)
+{
+    struct rvi_task *self = rvi_task_self();
+    struct rv_scope *scope;
+
+    if (rvi_unlikely(opts || !self || self->forks || self->shields ||
+                     !(scope = rvi_spares_take(&rvi_worker_self()->scopes))))
+        return open_otherwise(ret, opts);
+    begin(scope, self);
+    self->scopes = scope;
     *ret = scope;
+    enter(self, scope);
     return 0;
 }
 
@@ -742,63 +848,91 @@ static int result_of(const struct rv_scope *scope)
     return reason ? reason : rvi_load_relaxed(&scope->first_failure);
 }
 
-static __attribute__((noinline)) void scope_dispose(struct rv_scope *scope)
-{
-    rvi_probe_note(scope->home, scope->owner->id, RVI_TRACE_SCOPE_CLOSE, 0);
-    rvi_free(scope);
-}
-
-static void scope_free(struct rv_scope *scope)
+static void free_shards(struct rv_scope *scope)
 {
     _Atomic(struct shard *) *shards =
         rvi_load_acquire(&scope->elsewhere); /* pairs: scope-elsewhere */
 
-    RV_DCHECK(is_empty(scope));
-    if (rvi_unlikely(shards != NULL)) {
-        for (unsigned i = 0; i < scope->home->sched->worker_count; i++)
-            rvi_free(rvi_load_acquire(&shards[i])); /* pairs: scope-shard */
-        rvi_free(shards);
-    }
+    for (unsigned i = 0; shards && i < scope->home->sched->worker_count; i++)
+        rvi_free(rvi_load_acquire(&shards[i])); /* pairs: scope-shard */
+    rvi_free(shards);
+    rvi_store_relaxed(&scope->elsewhere, NULL); /* nobody else knows the scope any more */
+}
+
+static __attribute__((noinline)) int scope_dispose(struct rv_scope *scope, int result)
+{
+    rvi_probe_note(scope->home, scope->owner->id, RVI_TRACE_SCOPE_CLOSE, 0);
+    rvi_free(scope);
+    return result;
+}
+
+/* Returns the result: for a path without a frame. */
+PATH int scope_free(struct rv_scope *scope, int result)
+{
+    RV_DCHECK(is_empty(scope) && !rvi_list_first(&scope->here.children));
     if (rvi_unlikely(!rvi_spares_keep(&scope->home->scopes, scope)))
-        scope_dispose(scope);
+        return scope_dispose(scope, result);
+    return result;
+}
+
+static __attribute__((noinline)) int close_otherwise(struct rv_scope *scope)
+{
+    int result = result_of(scope);
+
+    rvi_timers_disarm(&scope->home->timers, &scope->timer);
+    leave(scope->owner, scope);
+    scope->owner->cancel = scope->outer_cancel;
+    free_shards(scope);
+    return scope_free(scope, result);
+}
+
+/* An empty one. Most have begun without options and have not been cancelled, and nobody else has
+ * started a task on them. */
+PATH int finish_close(struct rv_scope *scope)
+{
+    struct rvi_task *self = scope->owner;
+
+    if (rvi_unlikely(rvi_cancel_reason(&scope->cancel) || rvi_timer_is_armed(&scope->timer) ||
+                     scope->outer_shields || self->forks || rvi_load_relaxed(&scope->elsewhere)))
+        return close_otherwise(scope);
+    self->scopes = scope->outer;
+    self->cancel = scope->outer_cancel;
+    return scope_free(scope, rvi_load_relaxed(&scope->first_failure));
 }
 
 /* Again and again: between the nudge and its turn the scope may have been cancelled, and messages
  * that find nobody are on their way to the shards. No waiter: all that ends the wait happens here,
  * on the owner's worker. */
-static void wait_until_empty(struct rv_scope *scope)
+static __attribute__((noinline)) int wait_and_close(struct rv_scope *scope)
 {
     scope->is_closing = true;
-    while (!is_empty(scope))
+    do
         rvi_park(RVI_WHY_SCOPE_CLOSE);
+    while (!is_empty(scope));
     scope->is_closing = false;
+    return finish_close(scope);
 }
 
 /* Misuse stops the program: as a result it could not be told from a task's. */
-static void check_may_close(const struct rv_scope *scope, const struct rvi_task *self)
+static __attribute__((noinline, cold)) void check_may_close(const struct rv_scope *scope,
+                                                            const struct rvi_task *self)
 {
-    if (rvi_unlikely(scope->owner != self))
+    if (scope->owner != self)
         rvi_panic("rv_scope_close: the caller does not own this scope; only the task that opened "
                   "it may close it");
-    if (rvi_unlikely(self->scopes != scope))
+    if (self->scopes != scope)
         rvi_panic("rv_scope_close: a scope that was opened inside this one is still open; close "
                   "the inner scope first");
+    check_forks_are_joined(self, scope);
 }
 
 int rv_scope_close(rv_scope *scope)
 {
-    struct rvi_task *self = rvi_task_self();
+    const struct rvi_task *self = rvi_task_self();
 
-    check_may_close(scope, self);
-    check_forks_are_joined(self, scope);
-    if (!is_empty(scope))
-        wait_until_empty(scope);
-    rvi_timers_disarm(&scope->home->timers, &scope->timer);
-    leave(self, scope);
-    self->cancel = scope->outer_cancel;
-    int result = result_of(scope);
-    scope_free(scope);
-    return result;
+    if (rvi_unlikely(scope->owner != self || self->scopes != scope || self->forks))
+        check_may_close(scope, self);
+    return is_empty(scope) ? finish_close(scope) : wait_and_close(scope);
 }
 
 /* Another worker counts on meanwhile: it must not look as if more tasks had ended than were
