@@ -147,15 +147,24 @@ static __attribute__((noinline)) void do_chores(struct rvi_worker *w)
 
 /* --- picking --- */
 
-static __attribute__((noinline)) struct rvi_task *take_fresh_slow(struct rvi_worker *w)
+static __attribute__((noinline)) struct rvi_task *take_fresh_otherwise(struct rvi_worker *w)
 {
-    struct rvi_task *task = rvi_unlikely(++w->fresh_taken % OLDEST_EVERY == 0)
+    struct rvi_task *task = rvi_unlikely(w->fresh_taken % OLDEST_EVERY == 0)
                                 ? rvi_deque_pop_oldest(&w->fresh)
                                 : rvi_deque_pop(&w->fresh);
-    rvi_task_prefetch(rvi_deque_ahead(&w->fresh, PREFETCH_AHEAD));
-    if (rvi_unlikely(rvi_load_relaxed(&w->sched->attention)) && !rvi_deque_looks_empty(&w->fresh))
+    if (rvi_load_relaxed(&w->sched->attention) && !rvi_deque_looks_empty(&w->fresh))
         rvi_sched_wake_one(w->sched);
     return task;
+}
+
+/* Without a frame when it is the newest that is taken, and nobody sleeps. */
+static __attribute__((noinline)) struct rvi_task *take_fresh_slow(struct rvi_worker *w)
+{
+    rvi_task_prefetch(rvi_deque_ahead(&w->fresh, PREFETCH_AHEAD + 1));
+    if (rvi_unlikely(++w->fresh_taken % OLDEST_EVERY == 0 ||
+                     rvi_load_relaxed(&w->sched->attention)))
+        return take_fresh_otherwise(w);
+    return rvi_deque_pop(&w->fresh);
 }
 
 static inline struct rvi_task *take_fresh(struct rvi_worker *w)
@@ -232,14 +241,21 @@ HOT_INLINE struct rvi_task *pick(struct rvi_worker *w)
 static void fiber_main(void *pass);
 
 /* A fresh task gets this stack and this worker for good. */
-static void begin(struct rvi_worker *w, struct rvi_task *task, struct rvi_stack *stack)
+HOT_INLINE void begin_at_home(struct rvi_worker *w, struct rvi_task *task, struct rvi_stack *stack)
 {
     task->stack = stack;
     stack->user = task;
+    rvi_store_relaxed(&task->home, w);
+}
+
+static void begin(struct rvi_worker *w, struct rvi_task *task, struct rvi_stack *stack)
+{
     if (task->birth == w) {
-        rvi_store_relaxed(&task->home, w);
+        begin_at_home(w, task, stack);
         return;
     }
+    task->stack = stack;
+    stack->user = task;
     rvi_count(&w->stolen);
     rvi_store_seq_cst(&task->home, w); /* pairs: task-home */
     rvi_fence_seq_cst();               /* before its first look at its token; pairs: task-home */
@@ -247,7 +263,7 @@ static void begin(struct rvi_worker *w, struct rvi_task *task, struct rvi_stack 
 
 /* The task is over; its descriptor goes home. On the birth worker's thread nobody else sends
  * pokes. */
-static void finish(struct rvi_worker *w, struct rvi_task *task)
+HOT_INLINE void finish(struct rvi_worker *w, struct rvi_task *task)
 {
     task->state = RVI_TASK_DONE;
     task->stack = NULL;
@@ -258,25 +274,41 @@ static void finish(struct rvi_worker *w, struct rvi_task *task)
         rvi_task_retire(task);
 }
 
-/* A stack for a fresh task, and the context to switch to; without one the task ends here, unrun,
- * and its scope hears of it. */
-static __attribute__((noinline)) void *begin_on_new_stack(struct rvi_worker *w,
-                                                          struct rvi_task *task)
+/* Without a stack the task ends here, unrun, and its scope hears of it. */
+static void give_up(struct rvi_worker *w, struct rvi_task *task, int why)
+{
+    rvi_store_relaxed(&task->home, w);
+    task->result = why;
+    rvi_count(&w->unswitched);
+    finish(w, task);
+    w->probing.finished++; /* it is not the one that a probe has seen running */
+}
+
+/* Any stack for any fresh task. */
+static __attribute__((noinline)) void *begin_otherwise(struct rvi_worker *w, struct rvi_task *task)
 {
     struct rvi_stack *stack;
     int r = rvi_stack_cache_take(&w->stacks, &stack);
 
     if (rvi_unlikely(r < 0)) {
-        rvi_store_relaxed(&task->home, w);
-        task->result = r;
-        rvi_count(&w->unswitched);
-        finish(w, task);
-        w->probing.finished++; /* it is not the one that a probe has seen running */
+        give_up(w, task, r);
         return NULL;
     }
-    if (rvi_unlikely(!stack->ctx))
+    if (!stack->ctx)
         rvi_stack_prepare(stack, fiber_main);
     begin(w, task, stack);
+    return stack->ctx;
+}
+
+/* A stack for a fresh task, and the context to switch to; NULL when there is none. Mostly the task
+ * was born here and the stack has served before. */
+HOT_INLINE void *begin_on_new_stack(struct rvi_worker *w, struct rvi_task *task)
+{
+    struct rvi_stack *stack;
+
+    if (rvi_unlikely(task->birth != w || !(stack = rvi_stack_cache_pop_ready(&w->stacks))))
+        return begin_otherwise(w, task);
+    begin_at_home(w, task, stack);
     return stack->ctx;
 }
 
@@ -418,31 +450,60 @@ struct successor {
     struct rvi_stack *stack;
 };
 
-/* A task is over: what to switch to, or a fresh task now has its stack. The cache may have the stack
- * while this still runs on it: nobody else takes from it, and it gives up those put in longest ago
- * only. Never inlined: the task may have migrated, and the address of a thread-local that was
- * computed before it ran is then the old thread's (on aarch64 compilers keep it in a register). */
+static const struct successor no_switch = {NULL, NULL};
+
+/* A fiber that has no task left goes to another one: its stack is free. The cache may have it while
+ * this still runs on it: nobody else takes from it, and it gives up those put in longest ago
+ * only. */
+HOT_INLINE struct successor go_over(struct rvi_worker *w, struct rvi_stack *self,
+                                    struct rvi_task *task, void *ctx)
+{
+    set_current(w, task);
+    rvi_stack_cache_push(&w->stacks, self);
+    return (struct successor){ctx, stack_of(w, task)};
+}
+
+HOT_INLINE struct successor stay(struct rvi_worker *w, struct rvi_stack *self,
+                                 struct rvi_task *task)
+{
+    rvi_count(&w->unswitched);
+    begin(w, task, self);
+    set_current(w, task);
+    return no_switch;
+}
+
+/* `task` was picked; NULL: nobody. */
+static __attribute__((noinline)) struct successor succeed_otherwise(struct rvi_worker *w,
+                                                                    struct rvi_stack *self,
+                                                                    struct rvi_task *task)
+{
+    void *ctx;
+
+    for (;;) {
+        if (task && !task->ctx && w->reuses_stacks)
+            return stay(w, self, task);
+        if ((ctx = ctx_of(w, task)))
+            return go_over(w, self, task, ctx);
+        task = pick(w);
+    }
+}
+
+/* A task is over: what to switch to, or a fresh task now has its stack. Never inlined: the task may
+ * have migrated, and the address of a thread-local that was computed before it ran is then the old
+ * thread's (on aarch64 compilers keep it in a register). */
 static __attribute__((noinline)) struct successor succeed(struct rvi_task *task,
                                                           struct rvi_stack *self)
 {
     struct rvi_worker *w = rvi_load_relaxed(&task->home);
-    void *ctx;
 
     rvi_here.task = NULL;
     finish(w, task);
-    do {
-        task = pick(w);
-        if (task && !task->ctx && rvi_likely(w->reuses_stacks)) {
-            rvi_count(&w->unswitched);
-            begin(w, task, self);
-            set_current(w, task);
-            return (struct successor){NULL, NULL};
-        }
-        ctx = ctx_of(w, task);
-    } while (rvi_unlikely(!ctx));
-    set_current(w, task);
-    rvi_stack_cache_push(&w->stacks, self);
-    return (struct successor){ctx, stack_of(w, task)};
+    task = pick(w);
+    if (rvi_unlikely(!task || w->probes || !rvi_stack_cache_has_room(&w->stacks)))
+        return succeed_otherwise(w, self, task);
+    if (task->ctx)
+        return go_over(w, self, task, task->ctx);
+    return rvi_likely(w->reuses_stacks) ? stay(w, self, task) : succeed_otherwise(w, self, task);
 }
 
 /* A fiber: one fresh task after the other, until somebody who has begun is next. */

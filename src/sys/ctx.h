@@ -133,6 +133,29 @@ __attribute__((always_inline)) static inline void *rvi_ctx_switch(void **save, v
 #endif
 }
 
+/* Continue `to`, and never come back: nothing is saved. */
+__attribute__((noreturn, always_inline)) static inline void rvi_ctx_jump(void *to, void *pass)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("movq 8(%%rdx), %%rsp\n\t" RVI_CTX_CFI "movq 16(%%rdx), %%rbp\n\t"
+                     "movq 24(%%rdx), %%rbx\n\t"
+                     "jmpq *(%%rdx)\n\t" RVI_CTX_CFI_END
+                     :
+                     : "D"(pass), "d"(to)
+                     : "memory");
+#elif defined(__aarch64__)
+    register void *x0 __asm__("x0") = pass;
+    register void *x2 __asm__("x2") = to;
+    __asm__ volatile("ldp x16, x10, [x2]\n\t"
+                     "mov sp, x10\n\t" RVI_CTX_CFI "ldp x29, x19, [x2, 16]\n\t"
+                     "br x16\n\t" RVI_CTX_CFI_END
+                     :
+                     : "r"(x0), "r"(x2)
+                     : "memory");
+#endif
+    __builtin_unreachable();
+}
+
 /* Prepare a stack that grows down from stack_top: the first switch to the returned context calls
  * entry(pass) on it, 16-byte aligned. entry must not return, nor write above its own frame: as long
  * as nothing else does, the context can be switched to again, and starts entry anew.

@@ -184,11 +184,8 @@ static inline void rvi_stack_entered(struct rvi_stack *self)
 __attribute__((noreturn, always_inline)) static inline void rvi_stack_switch_final_ctx(
     struct rvi_stack *to, void *to_ctx, void *pass)
 {
-    void *never;
-
     rvi_hooks_before_switch(NULL, to);
-    rvi_ctx_switch(&never, to_ctx, pass);
-    __builtin_unreachable();
+    rvi_ctx_jump(to_ctx, pass);
 }
 
 __attribute__((noreturn, always_inline)) static inline void rvi_stack_switch_final(

@@ -134,6 +134,18 @@ static inline struct rvi_stack *rvi_stack_cache_pop(struct rvi_stack_cache *cach
     return stack;
 }
 
+/* The same if nothing has to be done before a fiber can start on it, for paths that want no frame:
+ * its `ctx` is there. NULL: call take(). */
+static inline struct rvi_stack *rvi_stack_cache_pop_ready(struct rvi_stack_cache *cache)
+{
+    struct rvi_stack *stack = cache->hot;
+    if (RVI_ASAN || rvi_unlikely(!stack || !stack->ctx || cache->measure))
+        return NULL;
+    cache->hot = stack->next;
+    cache->hot_count--;
+    return stack;
+}
+
 /* A stack. Unless it has its `ctx` from an earlier fiber, rvi_stack_prepare() must give it one.
  * Errors: -ENOMEM the pool is full, or the kernel has no memory or mappings for another guard. */
 __attribute__((warn_unused_result)) static inline int rvi_stack_cache_take(
@@ -144,6 +156,12 @@ __attribute__((warn_unused_result)) static inline int rvi_stack_cache_take(
         return rvi_stack_cache_take_slow(cache, ret);
     *ret = stack;
     return 0;
+}
+
+/* Whether push() is no more than a few stores. */
+static inline bool rvi_stack_cache_has_room(const struct rvi_stack_cache *cache)
+{
+    return cache->hot_count + 1 < cache->limit;
 }
 
 /* Give a stack back, from this or another cache of the same pool. Nothing may run on it. */

@@ -480,9 +480,8 @@ static void child_ended(struct rvi_task *task)
     }
     rvi_link_remove(&task->sibling);
     rvi_task_free_plain(task);
-    rvi_count(&shard->ended);
-    if (!has_children(shard))
-        wake_closer_if_empty(scope);
+    rvi_count(&scope->here.ended);
+    wake_closer_if_empty(scope);
 }
 
 PATH void init_child(struct rvi_task *task, struct rv_scope *scope, struct shard *shard, rv_fn *fn,
@@ -900,15 +899,21 @@ PATH int finish_close(struct rv_scope *scope)
     return scope_free(scope, rvi_load_relaxed(&scope->first_failure));
 }
 
-/* Again and again: between the nudge and its turn the scope may have been cancelled, and messages
- * that find nobody are on their way to the shards. No waiter: all that ends the wait happens here,
- * on the owner's worker. */
+static __attribute__((noinline)) void wait_on(const struct rv_scope *scope)
+{
+    while (!is_empty(scope))
+        rvi_park(RVI_WHY_SCOPE_CLOSE);
+}
+
+/* Perhaps again and again: between the nudge and its turn the scope may have been cancelled, and
+ * messages that find nobody are on their way to the shards. No waiter: all that ends the wait
+ * happens here, on the owner's worker. */
 static __attribute__((noinline)) int wait_and_close(struct rv_scope *scope)
 {
     scope->is_closing = true;
-    do
-        rvi_park(RVI_WHY_SCOPE_CLOSE);
-    while (!is_empty(scope));
+    rvi_park(RVI_WHY_SCOPE_CLOSE);
+    if (rvi_unlikely(!is_empty(scope)))
+        wait_on(scope);
     scope->is_closing = false;
     return finish_close(scope);
 }
