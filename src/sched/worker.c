@@ -284,8 +284,9 @@ static void give_up(struct rvi_worker *w, struct rvi_task *task, int why)
     w->probing.finished++; /* it is not the one that a probe has seen running */
 }
 
-/* Any stack for any fresh task. */
-static __attribute__((noinline)) void *begin_otherwise(struct rvi_worker *w, struct rvi_task *task)
+/* A stack for a fresh task, and the context to switch to; NULL when there is none. */
+static __attribute__((noinline)) void *begin_on_new_stack(struct rvi_worker *w,
+                                                          struct rvi_task *task)
 {
     struct rvi_stack *stack;
     int r = rvi_stack_cache_take(&w->stacks, &stack);
@@ -300,25 +301,27 @@ static __attribute__((noinline)) void *begin_otherwise(struct rvi_worker *w, str
     return stack->ctx;
 }
 
-/* A stack for a fresh task, and the context to switch to; NULL when there is none. Mostly the task
- * was born here and the stack has served before. */
-HOT_INLINE void *begin_on_new_stack(struct rvi_worker *w, struct rvi_task *task)
+/* What to switch to for `task` if that takes no call; otherwise NULL. Mostly a fresh task was born
+ * here, and there is a stack that has served before. */
+HOT_INLINE void *ctx_at_hand(struct rvi_worker *w, struct rvi_task *task)
 {
     struct rvi_stack *stack;
 
+    if (rvi_likely(task->ctx != NULL))
+        return task->ctx;
     if (rvi_unlikely(task->birth != w || !(stack = rvi_stack_cache_pop_ready(&w->stacks))))
-        return begin_otherwise(w, task);
+        return NULL;
     begin_at_home(w, task, stack);
     return stack->ctx;
 }
 
 /* What to switch to for `task`: NULL when it could not begin; the worker's own stack for no
  * task. */
-HOT_INLINE void *ctx_of(struct rvi_worker *w, struct rvi_task *task)
+static void *ctx_of(struct rvi_worker *w, struct rvi_task *task)
 {
-    if (rvi_unlikely(!task))
+    if (!task)
         return w->base.ctx;
-    return rvi_likely(task->ctx != NULL) ? task->ctx : begin_on_new_stack(w, task);
+    return task->ctx ? task->ctx : begin_on_new_stack(w, task);
 }
 
 static inline struct rvi_stack *stack_of(struct rvi_worker *w, const struct rvi_task *task)
@@ -326,13 +329,20 @@ static inline struct rvi_stack *stack_of(struct rvi_worker *w, const struct rvi_
     return task ? task->stack : &w->base;
 }
 
-HOT_INLINE void set_current(struct rvi_worker *w, struct rvi_task *task)
+static void set_current(struct rvi_worker *w, struct rvi_task *task)
 {
     rvi_here.task = task;
     if (rvi_unlikely(w->probes))
         rvi_probe_switch(w, task);
     if (task)
         task->state = RVI_TASK_RUNNING;
+}
+
+/* The same for some task, when there is no probe. */
+HOT_INLINE void set_current_unseen(struct rvi_task *task)
+{
+    rvi_here.task = task;
+    task->state = RVI_TASK_RUNNING;
 }
 
 /* What one side of a switch passes to the other, if anything. */
@@ -363,25 +373,49 @@ static inline void arrive(const void *passed)
         see_off(passed);
 }
 
+/* Where to switch to. */
+struct successor {
+    void *ctx;
+    struct rvi_stack *stack;
+};
+
+/* To `next`, which was picked (NULL: nobody), or to who comes after it when it cannot begin. No ctx:
+ * the turn is the task's own again. */
+static __attribute__((noinline)) struct successor leave_for(struct rvi_worker *w,
+                                                            struct rvi_task *task,
+                                                            struct rvi_task *next)
+{
+    void *to;
+
+    while (next != task) {
+        if ((to = ctx_of(w, next))) {
+            set_current(w, next);
+            return (struct successor){to, stack_of(w, next)};
+        }
+        next = pick(w);
+    }
+    if (rvi_unlikely(w->probes))
+        rvi_probe_stay(w, task);
+    task->state = RVI_TASK_RUNNING;
+    rvi_count(&w->unswitched);
+    return (struct successor){NULL, NULL};
+}
+
 /* Run somebody else; return when the task that called this is picked again. */
 HOT_INLINE void leave(struct rvi_worker *w, struct rvi_task *task, void *pass)
 {
-    struct rvi_task *next;
-    void *to;
+    struct rvi_task *next = pick(w);
+    struct successor to = {NULL, NULL};
 
-    do {
-        next = pick(w);
-        if (rvi_unlikely(next == task)) {
-            if (rvi_unlikely(w->probes))
-                rvi_probe_stay(w, task);
-            task->state = RVI_TASK_RUNNING;
-            rvi_count(&w->unswitched);
+    if (rvi_likely(next && next != task && !w->probes) && (to.ctx = ctx_at_hand(w, next))) {
+        set_current_unseen(next);
+        to.stack = next->stack;
+    } else {
+        to = leave_for(w, task, next);
+        if (!to.ctx)
             return;
-        }
-        to = ctx_of(w, next);
-    } while (rvi_unlikely(!to));
-    set_current(w, next);
-    arrive(rvi_stack_switch_ctx(task->stack, &task->ctx, stack_of(w, next), to, pass));
+    }
+    arrive(rvi_stack_switch_ctx(task->stack, &task->ctx, to.stack, to.ctx, pass));
 }
 
 void rvi_worker_park(struct rvi_worker *w, enum rvi_why why)
@@ -444,53 +478,31 @@ static void run_to_end(struct rvi_task *task)
               rvi_task_name(task), task->site->file, task->site->line);
 }
 
-/* Where a fiber goes for good; no ctx: nowhere, there is another task for it. */
-struct successor {
-    void *ctx;
-    struct rvi_stack *stack;
-};
-
-static const struct successor no_switch = {NULL, NULL};
-
-/* A fiber that has no task left goes to another one: its stack is free. The cache may have it while
- * this still runs on it: nobody else takes from it, and it gives up those put in longest ago
- * only. */
-HOT_INLINE struct successor go_over(struct rvi_worker *w, struct rvi_stack *self,
-                                    struct rvi_task *task, void *ctx)
+/* `task`, or nobody, was picked. */
+static __attribute__((noinline)) struct successor succeed_by(struct rvi_worker *w,
+                                                             struct rvi_stack *self,
+                                                             struct rvi_task *task)
 {
-    set_current(w, task);
-    rvi_stack_cache_push(&w->stacks, self);
-    return (struct successor){ctx, stack_of(w, task)};
-}
+    struct successor to = {NULL, NULL};
 
-HOT_INLINE struct successor stay(struct rvi_worker *w, struct rvi_stack *self,
-                                 struct rvi_task *task)
-{
-    rvi_count(&w->unswitched);
-    begin(w, task, self);
-    set_current(w, task);
-    return no_switch;
-}
-
-/* `task` was picked; NULL: nobody. */
-static __attribute__((noinline)) struct successor succeed_otherwise(struct rvi_worker *w,
-                                                                    struct rvi_stack *self,
-                                                                    struct rvi_task *task)
-{
-    void *ctx;
-
-    for (;;) {
-        if (task && !task->ctx && w->reuses_stacks)
-            return stay(w, self, task);
-        if ((ctx = ctx_of(w, task)))
-            return go_over(w, self, task, ctx);
+    while (!(task && !task->ctx && w->reuses_stacks) && !(to.ctx = ctx_of(w, task)))
         task = pick(w);
+    if (to.ctx) {
+        to.stack = stack_of(w, task);
+        rvi_stack_cache_push(&w->stacks, self);
+    } else {
+        rvi_count(&w->unswitched);
+        begin(w, task, self);
     }
+    set_current(w, task);
+    return to;
 }
 
-/* A task is over: what to switch to, or a fresh task now has its stack. Never inlined: the task may
- * have migrated, and the address of a thread-local that was computed before it ran is then the old
- * thread's (on aarch64 compilers keep it in a register). */
+/* A task is over: what to switch to for good; no ctx: nowhere, a fresh task now has its stack. The
+ * cache may have the stack while this still runs on it: nobody else takes from it, and it gives up
+ * those put in longest ago only. Never inlined: the task may have migrated, and the address of a
+ * thread-local that was computed before it ran is then the old thread's (on aarch64 compilers keep
+ * it in a register). */
 static __attribute__((noinline)) struct successor succeed(struct rvi_task *task,
                                                           struct rvi_stack *self)
 {
@@ -499,11 +511,20 @@ static __attribute__((noinline)) struct successor succeed(struct rvi_task *task,
     rvi_here.task = NULL;
     finish(w, task);
     task = pick(w);
-    if (rvi_unlikely(!task || w->probes || !rvi_stack_cache_has_room(&w->stacks)))
-        return succeed_otherwise(w, self, task);
-    if (task->ctx)
-        return go_over(w, self, task, task->ctx);
-    return rvi_likely(w->reuses_stacks) ? stay(w, self, task) : succeed_otherwise(w, self, task);
+    if (rvi_unlikely(!task || w->probes))
+        return succeed_by(w, self, task);
+    if (task->ctx && rvi_likely(rvi_stack_cache_has_room(&w->stacks))) {
+        set_current_unseen(task);
+        rvi_stack_cache_push(&w->stacks, self);
+        return (struct successor){task->ctx, task->stack};
+    }
+    if (!task->ctx && task->birth == w && rvi_likely(w->reuses_stacks)) {
+        rvi_count(&w->unswitched);
+        begin_at_home(w, task, self);
+        set_current_unseen(task);
+        return (struct successor){NULL, NULL};
+    }
+    return succeed_by(w, self, task);
 }
 
 /* A fiber: one fresh task after the other, until somebody who has begun is next. */
