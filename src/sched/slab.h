@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/check.h"
 #include "base/list.h"
@@ -17,26 +18,37 @@ struct rvi_slab {
     size_t next_count;
 };
 
-/* When none has been given back. */
+/* When there is none at hand. */
 struct rvi_task *rvi_slab_take_slow(struct rvi_slab *slab);
 
-/** One that has been given back; NULL when there is none. */
-static inline struct rvi_task *rvi_slab_take_again(struct rvi_slab *slab)
+static inline struct rvi_task *rvi_slab_after(const struct rvi_slab *slab,
+                                              const struct rvi_task *task, size_t count)
+{
+    return (struct rvi_task *)((uintptr_t)task + count * slab->stride); /* NOLINT: an address */
+}
+
+/** One for which no memory has to be allocated; NULL when there is none. */
+static inline struct rvi_task *rvi_slab_take_at_hand(struct rvi_slab *slab)
 {
     struct rvi_qlink *link = slab->free;
+    struct rvi_task *fresh = slab->fresh;
 
-    if (rvi_unlikely(!link))
+    if (rvi_likely(link != NULL)) {
+        slab->free = link->next;
+        if (link->next)
+            rvi_task_prefetch(rvi_container_of(link->next, struct rvi_task, run));
+        return rvi_container_of(link, struct rvi_task, run);
+    }
+    if (fresh == slab->end)
         return NULL;
-    slab->free = link->next;
-    if (link->next)
-        rvi_task_prefetch(rvi_container_of(link->next, struct rvi_task, run));
-    return rvi_container_of(link, struct rvi_task, run);
+    slab->fresh = rvi_slab_after(slab, fresh, 1);
+    return fresh;
 }
 
 /** Memory for one descriptor, its contents undefined; NULL when there is none. */
 static inline struct rvi_task *rvi_slab_take(struct rvi_slab *slab)
 {
-    struct rvi_task *task = rvi_slab_take_again(slab);
+    struct rvi_task *task = rvi_slab_take_at_hand(slab);
 
     return rvi_likely(task != NULL) ? task : rvi_slab_take_slow(slab);
 }

@@ -39,9 +39,9 @@ static inline struct rvi_task *rvi_task_new(struct rvi_worker *worker)
 }
 
 /** The same without a call, for paths that want no frame. NULL: use rvi_task_new(). */
-static inline struct rvi_task *rvi_task_new_again(struct rvi_worker *worker)
+static inline struct rvi_task *rvi_task_new_at_hand(struct rvi_worker *worker)
 {
-    struct rvi_task *task = worker->probes ? NULL : rvi_slab_take_again(&worker->slab);
+    struct rvi_task *task = worker->probes ? NULL : rvi_slab_take_at_hand(&worker->slab);
 
     if (rvi_likely(task != NULL))
         rvi_task_init(worker, task);

@@ -648,7 +648,7 @@ int rv_go_at(rv_scope *scope, rv_fn *fn, void *arg, const struct rv_site *site)
 
     if (rvi_unlikely(scope->home != w || scope->is_special ||
                      rvi_cancel_reason(&scope->cancel) != 0 || rvi_task_self()->locals ||
-                     !(task = rvi_task_new_again(w))))
+                     !(task = rvi_task_new_at_hand(w))))
         return go_otherwise(scope, fn, arg, site);
     init_child(task, scope, &scope->here, fn, arg, site);
     if (rvi_unlikely(!rvi_deque_try_push(&w->fresh, task)))
