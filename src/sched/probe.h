@@ -4,8 +4,8 @@
  * A worker's `probes` byte says who is on, from before its first task to after its last. It is
  * tested at most once where tasks change hands, and everything else happens here, out of line:
  *
- *     spawn     rvi_task_new() tests it
- *     switch    worker.c: set_current() tests it
+ *     spawn     rvi_task_new() tests it, and the way without a call is closed
+ *     switch    worker.c: leave() and succeed() test it; set_current() then tells
  *     stay      a task that picks itself again, a cold branch in any case, tests it
  *     wake      nobody does: rvi_probe_switch() turns the state PARKED into PARKED_SEEN, which
  *               rvi_worker_nudge() has to tell from all others anyway, and comes here for it
