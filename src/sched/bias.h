@@ -7,7 +7,9 @@
  *
  * States of `owner`: NULL (never used) -> a worker (biased) -> RVI_BIAS_NONE (revoked)
  *                    NULL -> RVI_BIAS_NONE                  when a plain thread comes first
- * All-zero memory is a lock that was never used.
+ * All-zero memory is a lock that was never used. Where a light fence is not free (sys/fence.h), the
+ * owner is written with its low bit set: that one takes the slow way in each time, which fences, and
+ * the short one need not ask.
  *
  * Why it excludes. The biased owner stores held=1, then (light fence) reads owner. The revoker,
  * with the inner lock in its hands, stores owner=NONE, then (heavy fence) reads held. The fence
@@ -45,19 +47,25 @@ struct rvi_bias {
 /** The slow way in; returns what rvi_bias_lock returns. */
 bool rvi_bias_lock_slow(struct rvi_bias *b, struct rvi_worker *self);
 
-/** Enter if that is the cheap way in: if the caller's worker owns the bias. */
-static inline bool rvi_bias_try_lock(struct rvi_bias *b)
+/** Enter if that is the cheap way in: if `self`, the caller's worker and not NULL, owns the bias. */
+static inline bool rvi_bias_try_lock_as(struct rvi_bias *b, struct rvi_worker *self)
 {
-    struct rvi_worker *self = rvi_worker_self();
-
-    if (rvi_unlikely(!self || rvi_load_relaxed(&b->owner) != self))
+    if (rvi_unlikely(rvi_load_relaxed(&b->owner) != self))
         return false;
     rvi_store_relaxed(&b->held, 1);
-    rvi_fence_light(); /* pairs: bias-fence */
+    rvi_fence_free(); /* pairs: bias-fence */
     if (rvi_likely(rvi_load_relaxed(&b->owner) == self))
         return true;
     rvi_store_release(&b->held, 0); /* pairs: bias-held */
     return false;
+}
+
+/** The same for a caller that may have no worker. */
+static inline bool rvi_bias_try_lock(struct rvi_bias *b)
+{
+    struct rvi_worker *self = rvi_worker_self();
+
+    return rvi_likely(self) && rvi_bias_try_lock_as(b, self);
 }
 
 /** Enter. Returns how, for rvi_bias_unlock. */

@@ -30,7 +30,7 @@ extern bool rvi_fence_is_asymmetric;
 void rvi_fence_asym_init(void);
 
 /* Test switch: true makes both sides real fences, false goes back to what the kernel allows. Only
- * while no other thread uses the fences. */
+ * while no other thread uses the fences, nor will use what was built on rvi_fence_is_free(). */
 void rvi_fence_asym_force_symmetric(bool force);
 
 static inline void rvi_fence_light(void)
@@ -40,6 +40,23 @@ static inline void rvi_fence_light(void)
         rvi_compiler_barrier();
     else
         rvi_fence_seq_cst(); /* pairs: fence-asym */
+}
+
+/* Whether the light fence costs nothing but that it may not be reordered. For ThreadSanitizer, whose
+ * fences are real ones everywhere, the answer is yes: what is built upon it is to be checked too. */
+static inline bool rvi_fence_is_free(void)
+{
+    return RVI_TSAN || rvi_fence_is_asymmetric;
+}
+
+/* The light fence of who has found once that it is free: without looking again. */
+static inline void rvi_fence_free(void)
+{
+    RVI_POINT_DEBUG(RVI_POINT_FENCE);
+    if (RVI_TSAN)
+        rvi_fence_seq_cst(); /* pairs: fence-asym */
+    else
+        rvi_compiler_barrier();
 }
 
 /* Some 12 microseconds with other threads running: never on a path that must be fast. */
