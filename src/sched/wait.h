@@ -90,13 +90,20 @@ static inline int rvi_wait_allowed(void)
 /* What carries a wake to the waiting task's worker. */
 void rvi_waiter_deliver(struct rvi_msg *msg, void *receiver);
 
-/** Prepare a waiter for the calling task or thread. */
-static inline void rvi_waiter_init(struct rvi_waiter *w)
+/** Prepare a waiter for the calling task or thread, but for its link: whoever links it at once
+ * writes that anyway. */
+static inline void rvi_waiter_fill(struct rvi_waiter *w)
 {
     w->msg.deliver = rvi_waiter_deliver;
     w->task = rvi_task_self();
-    rvi_link_init(&w->link);
     rvi_store_relaxed(&w->woken, 0);
+}
+
+/** Prepare a waiter for the calling task or thread. */
+static inline void rvi_waiter_init(struct rvi_waiter *w)
+{
+    rvi_waiter_fill(w);
+    rvi_link_init(&w->link);
 }
 
 /* All cases; call the inline function below, which is the shortest of them. */
@@ -120,6 +127,22 @@ static inline int rvi_wait(struct rvi_waiter *w, rv_time deadline, enum rvi_why 
             return 0;
     }
     return rvi_wait_slow(w, deadline, why, withdraw, object);
+}
+
+/** The same for a task without a deadline, and its token is not looked at before it parks: whoever
+ * has cancelled it since rvi_wait_allowed() nudges it by a message, which is read after that. */
+static inline int rvi_wait_in_task(struct rvi_waiter *w, enum rvi_why why,
+                                   rvi_withdraw_fn *withdraw, void *object)
+{
+    const struct rvi_task *task = w->task;
+
+    RV_DCHECK(task);
+    if (rvi_likely(!task->shields)) {
+        rvi_park(why);
+        if (rvi_likely(rvi_load_relaxed(&w->woken)))
+            return 0;
+    }
+    return rvi_wait_slow(w, RV_NEVER, why, withdraw, object);
 }
 
 /** Wait until rvi_wake(w), whatever is cancelled meanwhile. */

@@ -19,7 +19,8 @@
  *   I1  senders wait    => the ring is full and the channel is open
  *   I2  receivers wait  => the ring is empty and the channel is open
  *   I3  somebody waits, or the channel is closed or has no ring  =>  it is shut
- *   I4  tail - head is the number of items accepted by the ring and not yet promised to a receiver
+ *   I4  the lock has its bias  =>  who waits is a task of its owner; all others had to take it
+ *   I5  tail - head is the number of items accepted by the ring and not yet promised to a receiver
  * Without room for items (capacity 0, or items of no bytes) there is no ring; the count of the
  * latter is kept under the lock. A capacity of 0 is always full and always empty, so each item goes
  * from hand to hand. Senders and receivers never wait both, but those of one and the same call of
@@ -162,6 +163,37 @@ PATH uint64_t free_turn_after(const struct rv_chan *ch, uint64_t place)
     return free_turn(ch, place) + lap_of(ch);
 }
 
+/* All of a place at once: what was read before an atomic access would be read again after it. */
+struct spot {
+    struct slot *slot;
+    uint64_t place;
+    uint64_t offset;
+    uint64_t turn; /* that its slot has if it is free, or full, as asked for */
+};
+
+PATH struct spot spot_at(const struct rv_chan *ch, uint64_t place, bool full)
+{
+    uint64_t offset = offset_of(ch, place);
+
+    return (struct spot){
+        .slot = (struct slot *)(void *)(ch->ring + offset),
+        .place = place,
+        .offset = offset,
+        .turn = place - offset + full,
+    };
+}
+
+/* A place that is shut is negative, and nothing need be read for it. */
+PATH bool may_have(struct spot at)
+{
+    return (int64_t)at.turn >= 0 && rvi_load_relaxed(&at.slot->turn) == at.turn;
+}
+
+PATH uint64_t next_spot(const struct rv_chan *ch, struct spot at, uint64_t next_lap)
+{
+    return at.offset == ch->last_offset ? next_lap : at.place + ch->slot_bytes;
+}
+
 static inline bool has_ring(const struct rv_chan *ch)
 {
     return ch->slot_bytes > 0;
@@ -293,6 +325,66 @@ PATH int wait_in_line(struct rv_chan *ch, struct rvi_waitlist *line, bool biased
     return err < 0 ? err : self->result;
 }
 
+/* The same with the bias and no deadline. Each side has one of its own, which keeps nothing over the
+ * switch but the entry: what a frame saves is saved and restored with each item. */
+PATH int wait_biased(struct rv_chan *ch, struct rvi_waitlist *line, struct rvi_entry *self,
+                     enum rvi_why why)
+{
+    self->choice = NULL;
+    self->result = -EPIPE;
+    keep_shut(ch);
+    int err = rvi_waitlist_wait_biased(line, &ch->lock, &self->waiter, why);
+    return err < 0 ? err : self->result;
+}
+
+static __attribute__((noinline)) int wait_to_send(struct rv_chan *ch, const void *item)
+{
+    struct rvi_entry self;
+
+    self.item.from = item;
+    return wait_biased(ch, &ch->senders, &self, RVI_WHY_CHAN_SEND);
+}
+
+static __attribute__((noinline)) int wait_to_recv(struct rv_chan *ch, void *ret_item)
+{
+    struct rvi_entry self;
+
+    self.item.to = ret_item;
+    return wait_biased(ch, &ch->receivers, &self, RVI_WHY_CHAN_RECV);
+}
+
+/* --- from hand to hand, with the bias --- */
+
+/* Take the first out of its line and give up the lock, if it waits for this channel alone; else
+ * NULL, and nothing has happened. */
+PATH struct rvi_entry *meet_here(struct rv_chan *ch, struct rvi_waitlist *line)
+{
+    struct rvi_entry *peer = rvi_entry_of(rvi_waiter_of(line->first));
+
+    if (rvi_unlikely(peer->choice != NULL))
+        return NULL;
+    RV_DCHECK(rvi_load_relaxed(&peer->waiter.task->home) == rvi_worker_self());
+    rvi_waitlist_remove(line, &peer->waiter);
+    ch->passed_by++;
+    unlock_shut(ch, true);
+    return peer;
+}
+
+/* Copy the item, between the peer's frame and the caller's, and let the peer go on. */
+PATH int part_here(struct rvi_entry *peer, void *to, const void *from, size_t bytes)
+{
+    copy_item(to, from, bytes);
+    peer->result = 0;
+    rvi_wake_here(rvi_worker_self(), &peer->waiter);
+    return 0;
+}
+
+static __attribute__((noinline)) int part_with_any(struct rvi_entry *peer, void *to,
+                                                   const void *from, size_t bytes)
+{
+    return part_here(peer, to, from, bytes);
+}
+
 /* --- sending, with the lock --- */
 
 /* The caller's item may follow. */
@@ -370,13 +462,38 @@ static __attribute__((noinline)) int put_or_wait(struct rv_chan *ch, const void 
     return deal.result;
 }
 
-PATH int send_locked(struct rv_chan *ch, const void *item, rv_time deadline, bool biased,
-                     bool may_wait)
+/* While nobody else can move the places; with nobody waiting to receive. */
+PATH bool is_open_and_full(const struct rv_chan *ch)
+{
+    if (ch->closed)
+        return false;
+    return has_ring(ch) ? is_full_at(ch, head_place(ch), tail_place(ch))
+                        : ch->bare_count == ch->capacity;
+}
+
+static __attribute__((noinline)) int send_locked(struct rv_chan *ch, const void *item,
+                                                 rv_time deadline, bool biased, bool may_wait)
 {
     struct rvi_entry *receiver = rvi_entry_pop(&ch->receivers);
     if (receiver != NULL)
         return hand_over(ch, item, receiver, biased);
     return put_or_wait(ch, item, deadline, biased, may_wait);
+}
+
+/* With the bias, and no way into the ring. Two tasks of one worker that talk come this way with each
+ * item, and by recv_biased(): so both are without a frame. */
+PATH int send_biased(struct rv_chan *ch, const void *item, rv_time deadline, bool may_wait)
+{
+    if (ch->receivers.first != NULL) {
+        struct rvi_entry *receiver = meet_here(ch, &ch->receivers);
+        if (receiver != NULL && ch->item_bytes != 8)
+            return part_with_any(receiver, receiver->item.to, item, ch->item_bytes);
+        if (rvi_likely(receiver != NULL))
+            return part_here(receiver, receiver->item.to, item, 8);
+    } else if (may_wait && deadline == RV_NEVER && is_open_and_full(ch)) {
+        return wait_to_send(ch, item);
+    }
+    return send_locked(ch, item, deadline, true, may_wait);
 }
 
 /* --- receiving, with the lock --- */
@@ -395,6 +512,13 @@ PATH bool reserve_head(struct rv_chan *ch, bool for_sender, struct rvi_deal *dea
     if (for_sender)
         rvi_store_relaxed(&ch->tail, next_place(ch, tail) | SHUT);
     return true;
+}
+
+/* While nobody else can move the places; with nobody waiting to send. */
+PATH bool is_open_and_empty(const struct rv_chan *ch)
+{
+    return ch->bare_count == 0 && !ch->closed &&
+           rvi_load_relaxed(&ch->head) == rvi_load_relaxed(&ch->tail);
 }
 
 /* Nobody waits to send. */
@@ -477,13 +601,28 @@ static __attribute__((noinline)) int take_or_wait(struct rv_chan *ch, void *ret_
     return deal.result;
 }
 
-PATH int recv_locked(struct rv_chan *ch, void *ret_item, rv_time deadline, bool biased,
-                     bool may_wait)
+static __attribute__((noinline)) int recv_locked(struct rv_chan *ch, void *ret_item,
+                                                 rv_time deadline, bool biased, bool may_wait)
 {
     struct rvi_entry *sender = rvi_entry_pop(&ch->senders);
     if (sender != NULL)
         return fetch(ch, ret_item, sender, biased);
     return take_or_wait(ch, ret_item, deadline, biased, may_wait);
+}
+
+/* With the bias, and no way out of the ring. */
+PATH int recv_biased(struct rv_chan *ch, void *ret_item, rv_time deadline, bool may_wait)
+{
+    if (ch->senders.first != NULL) {
+        struct rvi_entry *sender = has_ring(ch) ? NULL : meet_here(ch, &ch->senders);
+        if (sender != NULL && ch->item_bytes != 8)
+            return part_with_any(sender, ret_item, sender->item.from, ch->item_bytes);
+        if (sender != NULL)
+            return part_here(sender, ret_item, sender->item.from, 8);
+    } else if (may_wait && deadline == RV_NEVER && is_open_and_empty(ch)) {
+        return wait_to_recv(ch, ret_item);
+    }
+    return recv_locked(ch, ret_item, deadline, true, may_wait);
 }
 
 /* --- shared: 0; -EAGAIN full or empty at some moment of the call; -EBUSY shut --- */
@@ -568,39 +707,34 @@ static __attribute__((noinline)) int send_otherwise(struct rv_chan *ch, const vo
     return send_locked(ch, item, deadline, lock_chan(ch), may_wait);
 }
 
-/* With the bias, and room at `tail`. What is not of the size of a number or a pointer is put by a
+/* With the bias, and room at the tail. What is not of the size of a number or a pointer is put by a
  * copy of this that needs a frame. */
-PATH void put_biased(struct rv_chan *ch, struct slot *slot, uint64_t tail, const void *item,
-                     size_t bytes)
+PATH int put_biased(struct rv_chan *ch, struct spot tail, const void *item, size_t bytes)
 {
-    uint64_t turn = full_turn(ch, tail);
-
-    copy_item(slot->item, item, bytes);
-    rvi_store_relaxed(&slot->turn, turn);
-    rvi_store_relaxed(&ch->tail, next_place(ch, tail));
+    copy_item(tail.slot->item, item, bytes);
+    rvi_store_relaxed(&tail.slot->turn, tail.turn + 1);
+    rvi_store_relaxed(&ch->tail, next_spot(ch, tail, tail.turn + lap_of(ch)));
     rvi_bias_unlock(&ch->lock, true);
-}
-
-static __attribute__((noinline)) int put_any(struct rv_chan *ch, struct slot *slot, uint64_t tail,
-                                             const void *item)
-{
-    put_biased(ch, slot, tail, item, ch->item_bytes);
     return 0;
 }
 
-PATH int send_item(struct rv_chan *ch, const void *item, rv_time deadline, bool may_wait)
+static __attribute__((noinline)) int put_any(struct rv_chan *ch, const void *item)
 {
-    if (rvi_unlikely(!rvi_bias_try_lock(&ch->lock)))
+    return put_biased(ch, spot_at(ch, rvi_load_relaxed(&ch->tail), false), item, ch->item_bytes);
+}
+
+PATH int send_item(struct rv_chan *ch, const void *item, rv_time deadline, bool may_wait,
+                   bool biased)
+{
+    if (rvi_unlikely(!biased))
         return send_otherwise(ch, item, deadline, may_wait);
 
-    uint64_t tail = rvi_load_relaxed(&ch->tail);
-    struct slot *slot = slot_at(ch, tail);
-    if (rvi_unlikely(rvi_load_relaxed(&slot->turn) != free_turn(ch, tail)))
-        return send_locked(ch, item, deadline, true, may_wait);
+    struct spot tail = spot_at(ch, rvi_load_relaxed(&ch->tail), false);
+    if (rvi_unlikely(!may_have(tail)))
+        return send_biased(ch, item, deadline, may_wait);
     if (rvi_unlikely(ch->item_bytes != 8))
-        return put_any(ch, slot, tail, item);
-    put_biased(ch, slot, tail, item, 8);
-    return 0;
+        return put_any(ch, item);
+    return put_biased(ch, tail, item, 8);
 }
 
 static __attribute__((noinline)) int recv_otherwise(struct rv_chan *ch, void *ret_item,
@@ -618,42 +752,39 @@ static __attribute__((noinline)) int recv_otherwise(struct rv_chan *ch, void *re
     return recv_locked(ch, ret_item, deadline, lock_chan(ch), may_wait);
 }
 
-PATH void take_biased(struct rv_chan *ch, struct slot *slot, uint64_t head, void *ret_item,
-                      size_t bytes)
+PATH int take_biased(struct rv_chan *ch, struct spot head, void *ret_item, size_t bytes)
 {
-    uint64_t turn = free_turn_after(ch, head);
+    copy_item(ret_item, head.slot->item, bytes);
 
-    copy_item(ret_item, slot->item, bytes);
-    rvi_store_relaxed(&slot->turn, turn);
-    rvi_store_relaxed(&ch->head, next_place(ch, head));
+    uint64_t next_lap = head.turn + ch->offset_mask; /* a full turn is one more than the free one */
+    rvi_store_relaxed(&head.slot->turn, next_lap);
+    rvi_store_relaxed(&ch->head, next_spot(ch, head, next_lap));
     rvi_bias_unlock(&ch->lock, true);
-}
-
-static __attribute__((noinline)) int take_any(struct rv_chan *ch, struct slot *slot, uint64_t head,
-                                              void *ret_item)
-{
-    take_biased(ch, slot, head, ret_item, ch->item_bytes);
     return 0;
 }
 
-PATH int recv_item(struct rv_chan *ch, void *ret_item, rv_time deadline, bool may_wait)
+static __attribute__((noinline)) int take_any(struct rv_chan *ch, void *ret_item)
 {
-    if (rvi_unlikely(!rvi_bias_try_lock(&ch->lock)))
+    return take_biased(ch, spot_at(ch, rvi_load_relaxed(&ch->head), true), ret_item,
+                       ch->item_bytes);
+}
+
+PATH int recv_item(struct rv_chan *ch, void *ret_item, rv_time deadline, bool may_wait, bool biased)
+{
+    if (rvi_unlikely(!biased))
         return recv_otherwise(ch, ret_item, deadline, may_wait);
 
-    uint64_t head = rvi_load_relaxed(&ch->head);
-    struct slot *slot = slot_at(ch, head);
-    if (rvi_unlikely(rvi_load_relaxed(&slot->turn) != full_turn(ch, head)))
-        return recv_locked(ch, ret_item, deadline, true, may_wait);
+    struct spot head = spot_at(ch, rvi_load_relaxed(&ch->head), true);
+    if (rvi_unlikely(!may_have(head)))
+        return recv_biased(ch, ret_item, deadline, may_wait);
     if (rvi_unlikely(ch->item_bytes != 8))
-        return take_any(ch, slot, head, ret_item);
-    take_biased(ch, slot, head, ret_item, 8);
-    return 0;
+        return take_any(ch, ret_item);
+    return take_biased(ch, head, ret_item, 8);
 }
 
 int rv_chan_try_send(rv_chan *ch, const void *item)
 {
-    return send_item(ch, item, RV_NEVER, false);
+    return send_item(ch, item, RV_NEVER, false, rvi_bias_try_lock(&ch->lock));
 }
 
 static __attribute__((noinline)) int send_if_allowed(rv_chan *ch, const void *item,
@@ -661,33 +792,34 @@ static __attribute__((noinline)) int send_if_allowed(rv_chan *ch, const void *it
 {
     int err = rvi_wait_allowed();
 
-    return err < 0 ? err : send_item(ch, item, deadline, true);
+    return err < 0 ? err : send_item(ch, item, deadline, true, rvi_bias_try_lock(&ch->lock));
 }
 
 int rv_chan_send(rv_chan *ch, const void *item, rv_time deadline)
 {
     if (rvi_unlikely(!rvi_wait_is_clearly_allowed()))
         return send_if_allowed(ch, item, deadline);
-    return send_item(ch, item, deadline, true);
+    return send_item(ch, item, deadline, true, rvi_bias_try_lock_as(&ch->lock, rvi_worker_self()));
 }
 
 int rv_chan_try_recv(rv_chan *ch, void *ret_item)
 {
-    return recv_item(ch, ret_item, RV_NEVER, false);
+    return recv_item(ch, ret_item, RV_NEVER, false, rvi_bias_try_lock(&ch->lock));
 }
 
 static __attribute__((noinline)) int recv_if_allowed(rv_chan *ch, void *ret_item, rv_time deadline)
 {
     int err = rvi_wait_allowed();
 
-    return err < 0 ? err : recv_item(ch, ret_item, deadline, true);
+    return err < 0 ? err : recv_item(ch, ret_item, deadline, true, rvi_bias_try_lock(&ch->lock));
 }
 
 int rv_chan_recv(rv_chan *ch, void *ret_item, rv_time deadline)
 {
     if (rvi_unlikely(!rvi_wait_is_clearly_allowed()))
         return recv_if_allowed(ch, ret_item, deadline);
-    return recv_item(ch, ret_item, deadline, true);
+    return recv_item(ch, ret_item, deadline, true,
+                     rvi_bias_try_lock_as(&ch->lock, rvi_worker_self()));
 }
 
 void rv_chan_close(rv_chan *ch)

@@ -148,3 +148,16 @@ static inline int rvi_waitlist_wait(struct rvi_waitlist *list, struct rvi_bias *
     rvi_bias_unlock(lock, biased);
     return rvi_wait(w, deadline, why, rvi_waitlist_withdraw, &place);
 }
+
+/** The same for a task that has entered by the bias and has no deadline. */
+static inline int rvi_waitlist_wait_biased(struct rvi_waitlist *list, struct rvi_bias *lock,
+                                           struct rvi_waiter *w, enum rvi_why why)
+{
+    struct rvi_place place = {lock, list};
+
+    rvi_waiter_fill(w);
+    rvi_waitlist_push(list, w);
+    RV_DCHECK_SLOW(rvi_waitlist_is_valid(list));
+    rvi_bias_unlock(lock, true);
+    return rvi_wait_in_task(w, why, rvi_waitlist_withdraw, &place);
+}

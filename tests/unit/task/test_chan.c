@@ -7,6 +7,7 @@
 #include "stage.h"
 
 #include "base/alloc.h"
+#include "sys/fence.h"
 
 enum { LARGEST_ITEM = 1000, LINE = 5 };
 
@@ -477,6 +478,15 @@ static void two_channels_make_a_conversation(void)
     rv_chan_free(both[1]);
 }
 
+static void a_conversation_with_real_fences(void **state)
+{
+    (void)state;
+    rvi_fence_asym_force_symmetric(true);
+    perform(ONE_WORKER, two_channels_make_a_conversation);
+    perform(TWO_WORKERS, two_channels_make_a_conversation);
+    rvi_fence_asym_force_symmetric(false);
+}
+
 /* --- cancellation --- */
 
 static int calls_of_a_cancelled_task(void *arg)
@@ -585,6 +595,7 @@ int main(void)
         ON_EVERY_STAGE(close_wakes_all_senders_and_drops_their_items),
         ON_EVERY_STAGE(the_woken_may_free_the_channel),
         ON_EVERY_STAGE(two_channels_make_a_conversation),
+        cmocka_unit_test(a_conversation_with_real_fences),
         performance("a_wait_without_memory_for_its_timer_changes_nothing", on_one_worker,
                     a_wait_without_memory_for_its_timer_changes_nothing),
         ON_TASKS(cancelled_tasks_do_not_wait_but_can_tidy_up),
