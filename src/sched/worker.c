@@ -179,13 +179,13 @@ HOT_INLINE struct rvi_task *take_next(struct rvi_worker *w)
     struct rvi_task *task = w->next;
 
     if (rvi_likely(!task)) {
-        w->next_streak = 0;
+        w->next_left = NEXT_STREAK;
         return NULL;
     }
     w->next = NULL;
-    if (rvi_likely(++w->next_streak < NEXT_STREAK))
+    if (rvi_likely(--w->next_left > 0))
         return task;
-    w->next_streak = 0;
+    w->next_left = NEXT_STREAK;
     rvi_fifo_push(&w->ready, &task->run);
     return NULL;
 }
@@ -824,6 +824,7 @@ int rvi_worker_init(struct rvi_worker *w, struct rvi_sched *sched, unsigned inde
 {
     w->sched = sched;
     w->index = index;
+    w->next_left = NEXT_STREAK;
     w->chores_every = 1;
     w->chores_tick = 1;
     rvi_store_relaxed(&w->next_id, first_id(w));

@@ -33,7 +33,7 @@ struct rvi_worker {
     struct rvi_fifo ready;       /* tasks that have begun */
     struct rvi_qlink *round_end; /* in `ready`: when it has been picked, a fresh task has its turn;
                                     NULL: now */
-    uint32_t next_streak;
+    uint32_t next_left;
     uint32_t chores_every;    /* ticks between looks at the clock: fewer when tasks are long */
     uint64_t chores_tick;     /* the tick at which to look at the clock again */
     uint8_t probes;           /* enum rvi_probe: who sees its switches */
