@@ -123,6 +123,20 @@ static void test_registers(void)
     check(good, "registers that a call preserves survive a switch");
 }
 
+/* On Linux x18 is a register like any other: what a switch does not say to be lost may stay there. */
+static void regress_x18(void)
+{
+    bool good = true;
+    fiber_ctx = rvi_ctx_make(fiber_top, echo_entry);
+    for (int i = 0; i < 100; i++) {
+#if defined(__aarch64__)
+        __asm__ volatile("mov x18, 0" ::: "x18");
+#endif
+        good = good && to_fiber(fiber_bytes + i) == fiber_bytes + i + 1;
+    }
+    check(good, "regress: nothing is kept in x18 over a switch");
+}
+
 struct trace {
     const char *at[64];
     int depth;
@@ -280,6 +294,7 @@ int main(void)
     test_values();
     test_alignment();
     test_registers();
+    regress_x18();
     test_unwinding();
     test_pool(false, "fibers run on pooled stacks");
     test_pool(true, "fibers run on stacks guarded by mprotect");
