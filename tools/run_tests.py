@@ -63,9 +63,12 @@ CONFIGS = {c.name: c for c in (
                     "--errors-for-leak-kinds=definite", "--child-silent-after-fork=yes",
                     "--fair-sched=try", "--vgdb=no"),
            needs=("valgrind",)),
+    # qemu keeps a record for each page that is reserved, 100 ms a gigabyte up to version 7: with -R
+    # there is no room for more than 32 Ki stacks and some threads.
     Config("aarch64", "aarch64-linux-gnu-gcc", ("aarch64",), ("-Dtests=disabled",),
            setup=("--cross-file", "tools/cross/aarch64.ini"), scale=20, slowdown=3,
-           wrapper=("qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"), needs=("qemu-aarch64",)),
+           wrapper=("qemu-aarch64", "-R", "5000M", "-L", "/usr/aarch64-linux-gnu"),
+           needs=("qemu-aarch64",)),
 )}
 
 
