@@ -148,6 +148,8 @@ static void tasks_that_wait_alike_are_one_entry(void **state)
 {
     (void)state;
     size_t many = ALIKE;
+    if (!has_lines)
+        skip(); /* guesses hold stale calls, which differ */
     assert_int_equal(run_on(1, let_them_wait, &many), 0);
 }
 
