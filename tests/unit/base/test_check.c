@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include "../../support/under_tool.h"
+
 /* Runs `body` in a child, collects its standard error, and returns its wait status. */
 static int run_in_child(void (*body)(void), char *output, size_t bytes)
 {
@@ -35,6 +37,7 @@ static int run_in_child(void (*body)(void), char *output, size_t bytes)
     while ((got = read(ends[0], output + length, bytes - 1 - length)) > 0)
         length += (size_t)got;
     output[length] = '\0';
+    drop_qemu_line(output);
     close(ends[0]);
     int status = 0;
     assert_int_equal(waitpid(pid, &status, 0), pid);

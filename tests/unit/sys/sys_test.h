@@ -55,6 +55,7 @@ static inline struct ending run_child(void (*fn)(void *), void *arg)
     while ((n = read(pipe_fds[0], ending.text + used, sizeof(ending.text) - 1 - used)) > 0)
         used += (size_t)n;
     close(pipe_fds[0]);
+    drop_qemu_line(ending.text);
     assert_int_equal(waitpid(child, &ending.status, 0), child);
     return ending;
 }

@@ -252,6 +252,8 @@ static void finishing_a_cache_gives_back_every_page(void **state)
 {
     (void)state;
     struct rvi_stack *stacks[FEW];
+    if (is_under_qemu())
+        skip(); /* its mincore() refuses a range with a guard in it */
     open_with(NULL);
     take_few(stacks);
     for (int i = 0; i < FEW; i++)
