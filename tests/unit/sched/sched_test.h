@@ -125,12 +125,14 @@ static inline struct holdings holdings_now(void)
     };
 }
 
-/* The C library keeps some stacks of ended threads, and the tools map as they like. */
+/* The C library keeps some stacks of ended threads, and the tools map as they like. Under qemu a
+ * thread is joined before the emulator's own is gone. */
 static inline void assert_no_more_is_held(const struct holdings *before)
 {
     struct holdings now = holdings_now();
     assert_int_equal(now.files, before->files);
-    assert_int_equal(now.threads, before->threads);
+    if (!is_under_qemu())
+        assert_int_equal(now.threads, before->threads);
     assert_int_equal(now.memory, before->memory);
     if (!is_under_a_tool())
         assert_in_range(now.mappings, 0, before->mappings + 4);
