@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/seam.h"
 #include "sched/forks.h"
 #include "sched/probe.h"
 #include "sched/spawn.h"
@@ -233,6 +234,15 @@ static int open_workers(struct rvi_sched *sched, const struct rvi_sched_opts *op
  * waits. */
 static pthread_once_t fences_once = PTHREAD_ONCE_INIT;
 
+/* Whichever run of a simulation comes first must not differ from the others by it. */
+static void init_fences(void)
+{
+    struct rvi_seam *seam = rvi_seam_leave();
+
+    rvi_fence_asym_init();
+    rvi_seam_return(seam);
+}
+
 int rvi_sched_open(struct rvi_sched **ret, const struct rvi_sched_opts *opts)
 {
     struct rvi_stack_pool_opts stacks = {
@@ -246,7 +256,7 @@ int rvi_sched_open(struct rvi_sched **ret, const struct rvi_sched_opts *opts)
     if (!sched)
         return -ENOMEM;
     memset(sched, 0, sizeof *sched);
-    pthread_once(&fences_once, rvi_fence_asym_init);
+    pthread_once(&fences_once, init_fences);
     sched->worker_count = opts->workers;
     sched->monitor.stall_ns = opts->stall_ns;
     sched->spins = opts->workers > 1 && rvi_usable_cores() > 1 && !rvi_seam;
