@@ -124,11 +124,6 @@ static int wait_as_thread(struct rvi_waiter *w, rv_time deadline, enum rvi_why w
 
 /* --- both --- */
 
-void rvi_waiter_deliver(struct rvi_msg *msg, void *receiver)
-{
-    rvi_wake_here(receiver, rvi_container_of(msg, struct rvi_waiter, msg));
-}
-
 void rvi_wait_always(struct rvi_waiter *w, enum rvi_why why)
 {
     if (!w->task) {
@@ -151,6 +146,11 @@ int rvi_wait_slow(struct rvi_waiter *w, rv_time deadline, enum rvi_why why,
     return 0;
 }
 
+static void deliver_wake(struct rvi_msg *msg, void *receiver)
+{
+    rvi_wake_here(receiver, rvi_container_of(msg, struct rvi_waiter, msg));
+}
+
 void rvi_wake_elsewhere(struct rvi_waiter *w)
 {
     struct rvi_task *task = w->task;
@@ -161,5 +161,6 @@ void rvi_wake_elsewhere(struct rvi_waiter *w)
         rvi_futex_wake(word, 1);    /* by address: the waiter may be gone */
         return;
     }
+    w->msg.deliver = deliver_wake;
     rvi_worker_send(rvi_load_relaxed(&task->home), &w->msg);
 }

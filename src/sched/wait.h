@@ -35,7 +35,7 @@
 
 /** One waiting party, in the waiting function's frame. */
 struct rvi_waiter {
-    struct rvi_msg msg;      /* carries the wake to another worker */
+    struct rvi_msg msg;      /* carries the wake to another worker; the waker's */
     struct rvi_link link;    /* the object's list; under the object's lock */
     struct rvi_task *task;   /* NULL: a plain thread waits */
     _Atomic(uint32_t) woken; /* of a task: its home worker's; of a thread: the futex word */
@@ -87,14 +87,10 @@ static inline int rvi_wait_allowed(void)
     return rvi_likely(rvi_wait_is_clearly_allowed()) ? 0 : rvi_wait_allowed_slow();
 }
 
-/* What carries a wake to the waiting task's worker. */
-void rvi_waiter_deliver(struct rvi_msg *msg, void *receiver);
-
 /** Prepare a waiter for the calling task or thread, but for its link: whoever links it at once
  * writes that anyway. */
 static inline void rvi_waiter_fill(struct rvi_waiter *w)
 {
-    w->msg.deliver = rvi_waiter_deliver;
     w->task = rvi_task_self();
     rvi_store_relaxed(&w->woken, 0);
 }
