@@ -48,6 +48,12 @@
  * it out of the line, copies directly from or to that frame, sets the result and wakes it; so a
  * timeout that comes too late to withdraw has lost nothing: it waits for the wake and says 0.
  *
+ * From hand to hand. As long as the lock has its bias, both sides are tasks of one worker (I4). A send
+ * to a waiting receiver, a receive from a waiting sender where there is no ring, and a wait without a
+ * deadline then need no frame but the one that parks, and no look at whose the peer is: some 185
+ * instructions an item on x86-64, 55 to send it, 70 to find nobody and get in line, and 60 for the
+ * switch.
+ *
  * Closing shuts the channel for good and takes everybody out with the result they were born with,
  * -EPIPE. An item whose place was reserved before is still received.
  *
