@@ -189,10 +189,11 @@ PATH struct spot spot_at(const struct rv_chan *ch, uint64_t place, bool full)
     };
 }
 
-/* A place that is shut is negative, and nothing need be read for it. */
+/* To see by its sign that a place is shut, and read no turn, spares a conversation 12 instructions a
+ * round trip; but each item in the ring has it in its way, and takes 8% longer. */
 PATH bool may_have(struct spot at)
 {
-    return (int64_t)at.turn >= 0 && rvi_load_relaxed(&at.slot->turn) == at.turn;
+    return rvi_load_relaxed(&at.slot->turn) == at.turn;
 }
 
 PATH uint64_t next_spot(const struct rv_chan *ch, struct spot at, uint64_t next_lap)
