@@ -781,7 +781,8 @@ static int let_others_sleep(void *arg)
         }
         RV_CHECK(err == 0);
     }
-    RV_CHECK(stats_now().sleeps >= rv_run_workers() - 1);
+    while (stats_now().sleeps < rv_run_workers() - 1) /* where cores are scarce a search is long */
+        RV_CHECK(rv_sleep(RV_MILLISECOND) == 0);
     return 0;
 }
 
@@ -796,10 +797,11 @@ static int sleep_soundly(void *arg)
 {
     (void)arg;
     uint64_t before = stats_now().sleeps;
-    rv_time until = rv_after(30 * RV_MILLISECOND);
-    RV_CHECK(rv_sleep_until(until) == 0);
-    RV_CHECK(rv_now() >= until);
-    RV_CHECK(stats_now().sleeps > before);
+    do { /* where cores are scarce the search before the sleep may outlast it */
+        rv_time until = rv_after(30 * RV_MILLISECOND);
+        RV_CHECK(rv_sleep_until(until) == 0);
+        RV_CHECK(rv_now() >= until);
+    } while (stats_now().sleeps == before);
     return 0;
 }
 
