@@ -39,9 +39,9 @@ typedef void bench_fn(void *arg, long ops);
  * batches=1 everything that the program does grows with ops alone, which --instructions needs. */
 void bench_batches(bench_fn *run, void *arg, long ops);
 
-/* Fork/join: fib(n) without cut-off, in nanoseconds for one of its forks, and the sum of all leaves'
- * numbers of a tree ten wide, in nanoseconds for a leaf: the median of some calls, after one that
- * wakes the threads. Parameters: n or leaves, and batches. */
+/* Fork/join: fib(n) without cut-off, in nanoseconds for one of its forks, and the sum of all
+ * leaves' numbers of a tree ten wide, in nanoseconds for a leaf: the median of some calls, after
+ * one that wakes the threads. Parameters: n or leaves, and batches. */
 void bench_fib(long (*fib)(long n));
 void bench_sum_of_leaves(long (*sum)(long leaves));
 

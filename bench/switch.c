@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* switch.c - the bare switch between fibers below the scheduler, and a stack from the worker's cache
- * and back into it: the floors of every other figure.
+/* switch.c - the bare switch between fibers below the scheduler, and a stack from the worker's
+ * cache and back into it: the floors of every other figure.
  *
  * `fibers` counts the measuring context; it switches to each of the others in turn, and each
  * switches straight back. Their stacks come from the pool as tasks' do, so with a thousand of them

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* boost.cpp - the same things with Boost.Fiber under its default round robin, and the bare switch of
- * Boost.Context below it.
+/* boost.cpp - the same things with Boost.Fiber under its default round robin, and the bare switch
+ * of Boost.Context below it.
  *
  * Its fibers stay on the thread that started them, so with workers=2 the consumers run on a second
  * thread. Its buffered channel holds one item less than its size, a power of two. Skynet starts

@@ -16,8 +16,8 @@
  * that is taken runs in a task of its own, under the innermost scope that was open where it was
  * forked, with the joiner's task-local values; it may block, and is cancelled with that scope. One
  * that is not taken runs in the joining task. So a child must neither rely on running before its
- * join, nor wait for what its parent does until then, nor leave a mark on its task: no scope, shield
- * or fork left open, no value set, no migration.
+ * join, nor wait for what its parent does until then, nor leave a mark on its task: no scope,
+ * shield or fork left open, no value set, no migration.
  *
  * Rules. Forks are joined by the function that made them, the last one first, inside the scopes in
  * which they were made. Joins out of order stop the program; of the macros' joins only where NDEBUG
@@ -54,7 +54,8 @@ struct rv_fork {
     int result;                 /* what fn returned, if it did not run at the join */
 };
 
-/** Let fn(arg) run beside the caller until rv_join(); `f` and `arg` may lie in the caller's frame. */
+/** Let fn(arg) run beside the caller until rv_join(); `f` and `arg` may lie in the caller's
+ * frame. */
 #define rv_fork(f, fn, arg) rv_fork_at((f), (fn), (arg), RV_SITE(#fn))
 
 /** What rv_fork() calls.
@@ -238,8 +239,8 @@ static inline struct rvi_fork_stack *rvi_fork_stack_of(struct rvi_fork_slot *slo
     return (struct rvi_fork_stack *)((uintptr_t)slot & ~(uintptr_t)(2 * RVI_FORK_STACK_BYTES - 1));
 }
 
-/* Whether a fork can go here: there is a slot, and nobody else has filled it. Its owner alone writes
- * `kind`, so a plain load will do, which compilers merge with the comparison. */
+/* Whether a fork can go here: there is a slot, and nobody else has filled it. Its owner alone
+ * writes `kind`, so a plain load will do, which compilers merge with the comparison. */
 static inline __attribute__((always_inline)) int rvi_fork_is_free(struct rvi_fork_slot *head)
 {
     return __builtin_expect(((uintptr_t)head & RVI_FORK_STACK_BYTES) == 0, 1) &&

@@ -73,10 +73,10 @@ struct rv_sim_result {
  * Where RAVEL_SEED is set, it decides seed, strategy and workers instead of opts.
  *
  * When nobody can run and no timer is armed, every waiting task is listed on standard error: its
- * name, where it was started, what it waits for, and where (as far as backtraces can tell). Then the
- * first task is cancelled, so that the program can take itself down, and the result is -EDEADLK.
- * Too many steps likewise give -ELOOP. A program that does not come to its end by that stops the
- * process.
+ * name, where it was started, what it waits for, and where (as far as backtraces can tell). Then
+ * the first task is cancelled, so that the program can take itself down, and the result is
+ * -EDEADLK. Too many steps likewise give -ELOOP. A program that does not come to its end by that
+ * stops the process.
  *
  * @param entry  the first task
  * @param arg    handed to entry

@@ -43,8 +43,8 @@ RV_API rv_time rv_after(rv_time length);
  * @param when  absolute monotonic nanoseconds; RV_NEVER waits for cancellation alone
  * @return 0 when the time has come
  * Errors:  -ECANCELED scope cancelled; -ENOMEM no room for the timer
- * Blocks:  the task, never its thread; a plain thread sleeps itself; not at all, and nobody else has
- *          a turn, when the time has come already: that is what rv_yield() is for
+ * Blocks:  the task, never its thread; a plain thread sleeps itself; not at all, and nobody else
+ *          has a turn, when the time has come already: that is what rv_yield() is for
  * Threads: any task of any worker, plain threads; not signal handlers
  * Lifetime: nothing is held */
 RV_API RV_NODISCARD int rv_sleep_until(rv_time when);
@@ -54,8 +54,8 @@ RV_API RV_NODISCARD int rv_sleep_until(rv_time when);
  * @param length  nanoseconds from now
  * @return 0 when it has passed
  * Errors:  -ECANCELED scope cancelled; -ENOMEM no room for the timer
- * Blocks:  the task, never its thread; a plain thread sleeps itself; not at all, and nobody else has
- *          a turn, when the time has come already: that is what rv_yield() is for
+ * Blocks:  the task, never its thread; a plain thread sleeps itself; not at all, and nobody else
+ *          has a turn, when the time has come already: that is what rv_yield() is for
  * Threads: any task of any worker, plain threads; not signal handlers
  * Lifetime: nothing is held */
 RV_API RV_NODISCARD int rv_sleep(rv_time length);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* alloc.c - malloc, with a countdown to an injected failure and a count of what is alive.
  *
- * `rvi_alloc_countdown` is the number of allocations up to and including the one to fail; 0 or less is
- * disarmed. Several threads may allocate while it runs down: each takes its number by fetch_sub,
+ * `rvi_alloc_countdown` is the number of allocations up to and including the one to fail; 0 or less
+ * is disarmed. Several threads may allocate while it runs down: each takes its number by fetch_sub,
  * and the one that takes 1 fails, so that exactly one does. The threads that come after it leave
  * negative numbers behind, which is disarmed as well.
  *

@@ -10,8 +10,9 @@
  * the kernel's preemption would. Points are wherever the kernel is asked, where an object's lock is
  * taken and where a message is sent to another worker; with RVI_DEBUG_CHECKS >= 1 also before each
  * atomic access that is not relaxed, each relaxed read-modify-write and each light fence; with 2
- * before each relaxed store as well. What lies between two points runs as one. Accesses are explored in sequentially consistent orders only:
- * whether weaker ones would do is argued beside the code, and not tested here.
+ * before each relaxed store as well. What lies between two points runs as one. Accesses are
+ * explored in sequentially consistent orders only: whether weaker ones would do is argued beside
+ * the code, and not tested here.
  *
  * A signal handler is no thread: it takes the seam away while it runs. */
 #pragma once

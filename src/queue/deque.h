@@ -119,8 +119,8 @@ static inline bool rvi_deque_looks_empty(const struct rvi_deque *deque)
     return rvi_load_relaxed(&deque->top) >= rvi_load_relaxed(&deque->bottom);
 }
 
-/** What the n-th pop from now would get, if there are so many, otherwise anything: to be prefetched,
- * never followed. Owner only. */
+/** What the n-th pop from now would get, if there are so many, otherwise anything: to be
+ * prefetched, never followed. Owner only. */
 static inline const void *rvi_deque_ahead(const struct rvi_deque *deque, int64_t n)
 {
     return deque->slots[(rvi_load_relaxed(&deque->bottom) - n) & deque->mask];

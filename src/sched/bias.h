@@ -8,8 +8,8 @@
  * States of `owner`: NULL (never used) -> a worker (biased) -> RVI_BIAS_NONE (revoked)
  *                    NULL -> RVI_BIAS_NONE                  when a plain thread comes first
  * All-zero memory is a lock that was never used. Where a light fence is not free (sys/fence.h), the
- * owner is written with its low bit set: that one takes the slow way in each time, which fences, and
- * the short one need not ask.
+ * owner is written with its low bit set: that one takes the slow way in each time, which fences,
+ * and the short one need not ask.
  *
  * Why it excludes. The biased owner stores held=1, then (light fence) reads owner. The revoker,
  * with the inner lock in its hands, stores owner=NONE, then (heavy fence) reads held. The fence
@@ -47,7 +47,8 @@ struct rvi_bias {
 /** The slow way in; returns what rvi_bias_lock returns. */
 bool rvi_bias_lock_slow(struct rvi_bias *b, struct rvi_worker *self);
 
-/** Enter if that is the cheap way in: if `self`, the caller's worker and not NULL, owns the bias. */
+/** Enter if that is the cheap way in: if `self`, the caller's worker and not NULL, owns the
+ * bias. */
 static inline bool rvi_bias_try_lock_as(struct rvi_bias *b, struct rvi_worker *self)
 {
     if (rvi_unlikely(rvi_load_relaxed(&b->owner) != self))

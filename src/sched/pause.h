@@ -3,9 +3,9 @@
  *
  * Which schedulers there are is in one list (rvi_sched_list); who has it locked knows that none of
  * them goes away. A worker is asked by a message and stops where it delivers messages, between two
- * tasks or inside rv_cancelled(): nothing of its queues, tasks, timers and scopes is half done there,
- * and it holds no lock. One that a task holds does not come by; it is given up on after a while, and
- * then nothing of it may be looked at but its atomics.
+ * tasks or inside rv_cancelled(): nothing of its queues, tasks, timers and scopes is half done
+ * there, and it holds no lock. One that a task holds does not come by; it is given up on after a
+ * while, and then nothing of it may be looked at but its atomics.
  *
  *     asker                                    worker
  *     IDLE -> ASKED, send                      deliver: ASKED -> HELD, wake, sleep while HELD
@@ -48,7 +48,8 @@ struct rvi_pause {
     struct rvi_regs regs;
 };
 
-/** Into or out of the list of those that may be paused. Leaving waits for whoever looks just now. */
+/** Into or out of the list of those that may be paused. Leaving waits for whoever looks just
+ * now. */
 void rvi_sched_enlist(struct rvi_sched *sched);
 void rvi_sched_delist(struct rvi_sched *sched);
 

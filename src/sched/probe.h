@@ -10,9 +10,9 @@
  *     wake      nobody does: rvi_probe_switch() turns the state PARKED into PARKED_SEEN, which
  *               rvi_worker_nudge() has to tell from all others anyway, and comes here for it
  *
- * A task woken between its park and its switch, by a message that its own worker reads while it picks
- * the next one, is not yet SEEN: rvi_probe_switch() finds it READY with a reason to wait, and counts
- * the wake too. A yield has none: whoever goes on is seen here, and loses it. */
+ * A task woken between its park and its switch, by a message that its own worker reads while it
+ * picks the next one, is not yet SEEN: rvi_probe_switch() finds it READY with a reason to wait, and
+ * counts the wake too. A yield has none: whoever goes on is seen here, and loses it. */
 #pragma once
 
 #include <stdbool.h>
@@ -66,8 +66,8 @@ struct rvi_account *rvi_account_of(const struct rvi_worker *w, const struct rvi_
 /** A descriptor has been made on its birth worker. */
 void rvi_probe_new(struct rvi_worker *w, struct rvi_task *task) __attribute__((cold));
 
-/** The worker is about to run `next`, NULL for nobody, whose state is still the one that it was picked
- * in. Whom it leaves may have ended and be gone. */
+/** The worker is about to run `next`, NULL for nobody, whose state is still the one that it was
+ * picked in. Whom it leaves may have ended and be gone. */
 void rvi_probe_switch(struct rvi_worker *w, struct rvi_task *next) __attribute__((cold));
 
 /** A task has picked itself: what it has parked for has come already, or it yielded to nobody. */

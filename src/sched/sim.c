@@ -14,8 +14,8 @@
  *   S4  nothing depends on an address, on real time or on chance but the seed's
  *
  * Time goes on by a little at each step and jumps to the nearest deadline when nobody can run.
- * A priority belongs to the task that a thread runs, or else to the thread. ThreadSanitizer sees one
- * thread's work here, in which nothing races.
+ * A priority belongs to the task that a thread runs, or else to the thread. ThreadSanitizer sees
+ * one thread's work here, in which nothing races.
  *
  * Rejected: real threads that take turns, 2.5 to 60 us a switch for 0.05; a scheduler of its own
  * that only pretends to be the runtime's, which would test itself.

@@ -73,7 +73,8 @@ static inline void rvi_task_count_spawned(struct rvi_worker *w, struct rvi_task 
 /* Somebody sleeps who might take a task of w's. */
 void rvi_task_call_attention(struct rvi_worker *w);
 
-/** A task has been pushed: whoever sleeps hears of it. Last of all, for paths that want no frame. */
+/** A task has been pushed: whoever sleeps hears of it. Last of all, for paths that want no
+ * frame. */
 static inline void rvi_task_announce(struct rvi_worker *w, struct rvi_task *task)
 {
     rvi_task_count_spawned(w, task);

@@ -35,11 +35,11 @@
  *   to it.
  *
  * What a yield costs. Floor: the registers that calls preserve, saved and restored (12), the switch
- * (13), its own queue link written and the next one read (8): some 33 instructions, and of the other
- * task one line of its descriptor and two of its stack. On top: tick and clock (5), inbox (3), `next`
- * and its streak (4), round (5), state, current and probes (8), thread-local and call (9). No system
- * call, no atomic read-modify-write, no fence. What is two tasks away is fetched ahead, or a
- * thousand of them would wait for the second cache at each turn.
+ * (13), its own queue link written and the next one read (8): some 33 instructions, and of the
+ * other task one line of its descriptor and two of its stack. On top: tick and clock (5), inbox
+ * (3), `next` and its streak (4), round (5), state, current and probes (8), thread-local and call
+ * (9). No system call, no atomic read-modify-write, no fence. What is two tasks away is fetched
+ * ahead, or a thousand of them would wait for the second cache at each turn.
  *
  * Rejected: a scheduler fiber (two switches instead of one); one global queue (a lock and a cache
  * miss a task); waking a worker at each spawn (see above). */
@@ -379,8 +379,8 @@ struct successor {
     struct rvi_stack *stack;
 };
 
-/* To `next`, which was picked (NULL: nobody), or to who comes after it when it cannot begin. No ctx:
- * the turn is the task's own again. */
+/* To `next`, which was picked (NULL: nobody), or to who comes after it when it cannot begin. No
+ * ctx: the turn is the task's own again. */
 static __attribute__((noinline)) struct successor leave_for(struct rvi_worker *w,
                                                             struct rvi_task *task,
                                                             struct rvi_task *next)

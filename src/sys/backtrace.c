@@ -2,8 +2,8 @@
 /* backtrace.c - unwinding with elfutils' libdw, which is loaded when it is first needed.
  *
  * libdw is asked to unwind a "thread" of this process whose registers and memory come from the view
- * (dwfl_attach_state). Modules are reported from dl_iterate_phdr() rather than from /proc/self/maps,
- * which has a line or two for each of a million stacks.
+ * (dwfl_attach_state). Modules are reported from dl_iterate_phdr() rather than from
+ * /proc/self/maps, which has a line or two for each of a million stacks.
  *
  * Which frames are this library's own: those of its module, if that is a shared library; linked
  * statically, those whose source lies in the same folder above the rooms as this file's.
@@ -251,8 +251,8 @@ static Dwarf_Word number_of(Dwarf_Die *die, unsigned attribute)
     return number;
 }
 
-/* The unit that `pc` was compiled in. Compilers that leave .debug_aranges out (clang does) make libdw
- * find none by itself. */
+/* The unit that `pc` was compiled in. Compilers that leave .debug_aranges out (clang does) make
+ * libdw find none by itself. */
 static Dwarf_Die *unit_of(Dwfl_Module *module, Dwarf_Addr pc, Dwarf_Addr *bias)
 {
     Dwarf_Die *unit = libdw.dwfl_module_addrdie(module, pc, bias);

@@ -62,8 +62,8 @@ void rvi_stack_copy(char *to, const char *from, size_t bytes);
 size_t rvi_backtrace(struct rvi_backtracer *backtracer, const struct rvi_stack_view *view,
                      const void **ret_pcs, size_t most);
 
-/** A number that two stacks share only if they give the same backtrace, as far as 64 bits can tell; of
- * a million tasks waiting alike few need unwinding. */
+/** A number that two stacks share only if they give the same backtrace, as far as 64 bits can tell;
+ * of a million tasks waiting alike few need unwinding. */
 uint64_t rvi_stack_view_key(struct rvi_backtracer *backtracer, const struct rvi_stack_view *view);
 
 /** What is known of an address that rvi_backtrace() has returned. */
@@ -78,7 +78,7 @@ bool rvi_backtrace_site(struct rvi_backtracer *backtracer, const void *const *pc
 void rvi_frame_add(struct rvi_text *text, const struct rvi_frame *frame);
 
 /** Add a line for each frame, `indent` spaces before it: from the library's function that the
- * program has called, out to the last frame of the program. None, if that has left its last frame by
- * a tail call. */
+ * program has called, out to the last frame of the program. None, if that has left its last frame
+ * by a tail call. */
 void rvi_backtrace_add(struct rvi_text *text, struct rvi_backtracer *backtracer,
                        const void *const *pcs, size_t count, int indent);

@@ -103,8 +103,8 @@ static inline bool rvi_call_fails(enum rvi_call call)
 #endif
 
 /** Testing: let the n-th call from now fail (1: the next one) with its site's error number
- * `variant` (0: the first; sites with fewer do not count), and if it `stays`, all later ones of that
- * site too: a lasting lack rather than a moment's, of which calls that are repeated until they
+ * `variant` (0: the first; sites with fewer do not count), and if it `stays`, all later ones of
+ * that site too: a lasting lack rather than a moment's, of which calls that are repeated until they
  * succeed are spared. -1 disarms. Without effect in builds that have no seam.
  *
  * Errors:  none; n == 0 is a mistake and panics

@@ -2,9 +2,9 @@
 /* capture.h - look at a thread that runs: stop it for some microseconds by a signal, copy its
  * registers and the top of its stack, and let it go on.
  *
- * The signal is SIGPROF, which every thread of the runtime leaves open, for profilers. A program that
- * has a handler of its own for it keeps it, and then nobody is looked at. Ours is installed at the
- * first look and stays: a signal that comes late must not meet the default, which is death. */
+ * The signal is SIGPROF, which every thread of the runtime leaves open, for profilers. A program
+ * that has a handler of its own for it keeps it, and then nobody is looked at. Ours is installed at
+ * the first look and stays: a signal that comes late must not meet the default, which is death. */
 #pragma once
 
 #include <stddef.h>

@@ -170,7 +170,8 @@ static inline void *rvi_ctx_saved_pc(const void *ctx)
     return ((const struct rvi_ctx *)ctx)->pc;
 }
 
-/* Registers by their DWARF numbers: of a context that is not running those that a call preserves. */
+/* Registers by their DWARF numbers: of a context that is not running those that a call
+ * preserves. */
 struct rvi_regs {
     uintptr_t pc; /* of a context that has called: inside the call, not after it */
     uintptr_t sp;

@@ -3,9 +3,9 @@
  *
  * x0 holds pass, x19 entry, x29 0. The entry function is jumped to, with a return address that it
  * must not use: a call would leave an entry on the processor's list of return addresses that no
- * return takes off. An undefined return address is how DWARF says "outermost". Unwinders look up the
- * byte before a return address, hence the nop before that address: it belongs to this frame, not to
- * the function before. */
+ * return takes off. An undefined return address is how DWARF says "outermost". Unwinders look up
+ * the byte before a return address, hence the nop before that address: it belongs to this frame,
+ * not to the function before. */
 
 #if defined(__aarch64__)
 

@@ -42,8 +42,9 @@ static inline void rvi_fence_light(void)
         rvi_fence_seq_cst(); /* pairs: fence-asym */
 }
 
-/* Whether the light fence costs nothing but that it may not be reordered. For ThreadSanitizer, whose
- * fences are real ones everywhere, the answer is yes: what is built upon it is to be checked too. */
+/* Whether the light fence costs nothing but that it may not be reordered. For ThreadSanitizer,
+ * whose fences are real ones everywhere, the answer is yes: what is built upon it is to be checked
+ * too. */
 static inline bool rvi_fence_is_free(void)
 {
     return RVI_TSAN || rvi_fence_is_asymmetric;

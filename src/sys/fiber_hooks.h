@@ -145,9 +145,9 @@ __attribute__((always_inline)) static inline void *rvi_stack_switch(struct rvi_s
     return rvi_stack_switch_ctx(from, &from->ctx, to, to->ctx, pass);
 }
 
-/* The switch between threads of a simulation, each of which may be on any stack just now: its own or
- * that of a fiber. `from` and `to` are contexts that the threads keep: what is known of a stack for
- * as long as it is left. The stack's own descriptor is untouched.
+/* The switch between threads of a simulation, each of which may be on any stack just now: its own
+ * or that of a fiber. `from` and `to` are contexts that the threads keep: what is known of a stack
+ * for as long as it is left. The stack's own descriptor is untouched.
  *
  * First thing on the side that was switched to, `left` being what was passed. */
 static inline void rvi_context_entered(struct rvi_stack *self, struct rvi_stack *left)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* last_words.c - one line before the process dies.
  *
- * The handlers stand while any thread has a line. A handler writes the line of its own thread, once,
- * puts the previous disposition back and lets the signal come again: a fault does so by itself when
- * the handler returns, one that was sent (abort's is) is sent once more and stays pending until
- * then. The program's own handler, the core dump and the exit status are what they would have been.
+ * The handlers stand while any thread has a line. A handler writes the line of its own thread,
+ * once, puts the previous disposition back and lets the signal come again: a fault does so by
+ * itself when the handler returns, one that was sent (abort's is) is sent once more and stays
+ * pending until then. The program's own handler, the core dump and the exit status are what they
+ * would have been.
  *
  * Invariants (install_lock held):
  *   L1  users > 0  <=>  the handlers have been installed

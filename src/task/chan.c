@@ -48,11 +48,11 @@
  * it out of the line, copies directly from or to that frame, sets the result and wakes it; so a
  * timeout that comes too late to withdraw has lost nothing: it waits for the wake and says 0.
  *
- * From hand to hand. As long as the lock has its bias, both sides are tasks of one worker (I4). A send
- * to a waiting receiver, a receive from a waiting sender where there is no ring, and a wait without a
- * deadline then need no frame but the one that parks, and no look at whose the peer is: some 185
- * instructions an item on x86-64, 55 to send it, 70 to find nobody and get in line, and 60 for the
- * switch.
+ * From hand to hand. As long as the lock has its bias, both sides are tasks of one worker (I4). A
+ * send to a waiting receiver, a receive from a waiting sender where there is no ring, and a wait
+ * without a deadline then need no frame but the one that parks, and no look at whose the peer is:
+ * some 185 instructions an item on x86-64, 55 to send it, 70 to find nobody and get in line, and 60
+ * for the switch.
  *
  * Closing shuts the channel for good and takes everybody out with the result they were born with,
  * -EPIPE. An item whose place was reserved before is still received.
@@ -189,8 +189,8 @@ PATH struct spot spot_at(const struct rv_chan *ch, uint64_t place, bool full)
     };
 }
 
-/* To see by its sign that a place is shut, and read no turn, spares a conversation 12 instructions a
- * round trip; but each item in the ring has it in its way, and takes 8% longer. */
+/* To see by its sign that a place is shut, and read no turn, spares a conversation 12 instructions
+ * a round trip; but each item in the ring has it in its way, and takes 8% longer. */
 PATH bool may_have(struct spot at)
 {
     return rvi_load_relaxed(&at.slot->turn) == at.turn;
@@ -332,8 +332,8 @@ PATH int wait_in_line(struct rv_chan *ch, struct rvi_waitlist *line, bool biased
     return err < 0 ? err : self->result;
 }
 
-/* The same with the bias and no deadline. Each side has one of its own, which keeps nothing over the
- * switch but the entry: what a frame saves is saved and restored with each item. */
+/* The same with the bias and no deadline. Each side has one of its own, which keeps nothing over
+ * the switch but the entry: what a frame saves is saved and restored with each item. */
 PATH int wait_biased(struct rv_chan *ch, struct rvi_waitlist *line, struct rvi_entry *self,
                      enum rvi_why why)
 {
@@ -487,8 +487,8 @@ static __attribute__((noinline)) int send_locked(struct rv_chan *ch, const void 
     return put_or_wait(ch, item, deadline, biased, may_wait);
 }
 
-/* With the bias, and no way into the ring. Two tasks of one worker that talk come this way with each
- * item, and by recv_biased(): so both are without a frame. */
+/* With the bias, and no way into the ring. Two tasks of one worker that talk come this way with
+ * each item, and by recv_biased(): so both are without a frame. */
 PATH int send_biased(struct rv_chan *ch, const void *item, rv_time deadline, bool may_wait)
 {
     if (ch->receivers.first != NULL) {

@@ -6,13 +6,13 @@
  * theirs, and lets them go on. The text is built in memory and written when all go on again: who
  * reads the other end may be a task.
  *
- * Bounds, for a million tasks: tasks of one scope that have no scope of their own and wait alike are
- * one entry, which needs one backtrace; LINES_MOST entries of others, DEPTH_MOST scopes inside one
- * another; and after LOOK_NS nothing more is unwound, only counted.
+ * Bounds, for a million tasks: tasks of one scope that have no scope of their own and wait alike
+ * are one entry, which needs one backtrace; LINES_MOST entries of others, DEPTH_MOST scopes inside
+ * one another; and after LOOK_NS nothing more is unwound, only counted.
  *
  * Invariants
- *   D1  what belongs to a worker is read only while that worker is held: a descriptor's birth fields
- *       by its birth worker, its home fields by its home worker (sched/task.h).
+ *   D1  what belongs to a worker is read only while that worker is held: a descriptor's birth
+ *       fields by its birth worker, its home fields by its home worker (sched/task.h).
  *   D2  nothing that a worker could be waiting for is taken while one is held: memory is, and no
  *       task can be left in the middle of malloc.
  *

@@ -32,14 +32,14 @@
  * cancelled, because it looks at its outer token after it is on the owner's stack, and messages are
  * handled between tasks, or when one asks rv_cancelled(), never inside another call.
  *
- * What a scope with one empty task costs, from rv_scope_open() to the return of rv_scope_close(), on
- * one worker: some 465 instructions. Open 42, start 79, close 61; the owner parks, picks the task and
- * switches 121; the task is run to its end and its fiber picks the owner 107, of its scope it is
- * struck off and the owner made ready 54. Each of the five steps here looks first whether anything is
- * out of the ordinary (options, forks, shields, a trace, another worker, no memory at hand, a
- * failure), and leaves that to a function of its own as its last act; so the ordinary way calls
- * nothing, and needs no registers saved. What a scope or a descriptor holds is cleared as far as
- * somebody reads it before it is set.
+ * What a scope with one empty task costs, from rv_scope_open() to the return of rv_scope_close(),
+ * on one worker: some 465 instructions. Open 42, start 79, close 61; the owner parks, picks the
+ * task and switches 121; the task is run to its end and its fiber picks the owner 107, of its scope
+ * it is struck off and the owner made ready 54. Each of the five steps here looks first whether
+ * anything is out of the ordinary (options, forks, shields, a trace, another worker, no memory at
+ * hand, a failure), and leaves that to a function of its own as its last act; so the ordinary way
+ * calls nothing, and needs no registers saved. What a scope or a descriptor holds is cleared as far
+ * as somebody reads it before it is set.
  *
  * Rejected: one list under a lock (a read-modify-write for each task, and a line that bounces);
  * a global registry of tasks; counting with one atomic (every end of a task would touch it).

@@ -17,8 +17,9 @@
  *
  * The words of a slot are relaxed atomics, plain moves on both CPUs.
  *
- * Rejected: a sequence number in each slot (a third more memory); a lock (a reader that is preempted
- * would stop the worker); handing full buffers over (what happened last is what is wanted).
+ * Rejected: a sequence number in each slot (a third more memory); a lock (a reader that is
+ * preempted would stop the worker); handing full buffers over (what happened last is what is
+ * wanted).
  *
  * Checked by: tests/unit/trace/test_ring.c, tests/stress/stress_trace.c */
 #include "trace/ring.h"

@@ -28,8 +28,8 @@ void *rvi_trace_free(struct rvi_trace *ring);
 void rvi_trace_add(struct rvi_trace *ring, int64_t time_ns, uint64_t task, enum rvi_trace_kind kind,
                    uint64_t arg);
 
-/** Copy events, oldest first, from number `from` on, counted since ever; those that are gone are left
- * out. Any thread, while the ring lives.
+/** Copy events, oldest first, from number `from` on, counted since ever; those that are gone are
+ * left out. Any thread, while the ring lives.
  *
  * @param ret_next  the number to go on with
  * @return how many; less than `most` when there are no more for now. ret_next - from - that many

@@ -123,7 +123,8 @@ static void test_registers(void)
     check(good, "registers that a call preserves survive a switch");
 }
 
-/* On Linux x18 is a register like any other: what a switch does not say to be lost may stay there. */
+/* On Linux x18 is a register like any other: what a switch does not say to be lost may stay
+ * there. */
 static void regress_x18(void)
 {
     bool good = true;

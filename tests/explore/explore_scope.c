@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* explore_scope.c - scopes whose tasks are started, stolen, cancelled, moved and ended everywhere at
- * once: each task is accounted for once, and a cancellation reaches everybody. */
+/* explore_scope.c - scopes whose tasks are started, stolen, cancelled, moved and ended everywhere
+ * at once: each task is accounted for once, and a cancellation reaches everybody. */
 #include "explore.h"
 
 static struct {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* explore_strand.c - strands under posters, callers that give up, cancelled scopes and failing jobs:
- * one job at a time, in order, and everybody hears what became of theirs. */
+/* explore_strand.c - strands under posters, callers that give up, cancelled scopes and failing
+ * jobs: one job at a time, in order, and everybody hears what became of theirs. */
 #include <errno.h>
 
 #include "explore.h"

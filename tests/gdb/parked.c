@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* parked.c - what the test of tools/rv_gdb.py debugs: tasks that wait three calls deep, one that runs,
- * and a place to stop; with an argument it dies there. */
+/* parked.c - what the test of tools/rv_gdb.py debugs: tasks that wait three calls deep, one that
+ * runs, and a place to stop; with an argument it dies there. */
 #include <stddef.h>
 #include <stdlib.h>
 

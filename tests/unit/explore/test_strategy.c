@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* test_strategy.c - how often each order comes up, against what the strategies promise.
  *
- * The seeds are fixed, so a count is the same in every run: the bounds are those of the promise with
- * room for three standard deviations. */
+ * The seeds are fixed, so a count is the same in every run: the bounds are those of the promise
+ * with room for three standard deviations. */
 #include "explore/strategy.h"
 
 #include <setjmp.h>

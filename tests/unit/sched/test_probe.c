@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_probe.c - the trace tells a task's life in order, worker by worker, and nothing is noted where
- * nobody asked. */
+/* test_probe.c - the trace tells a task's life in order, worker by worker, and nothing is noted
+ * where nobody asked. */
 #include "sched/probe.h"
 
 #include <errno.h>

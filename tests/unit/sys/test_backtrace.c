@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_backtrace.c - the frames of a parked stack, with libdw and without, of a copy, and of a stack
- * that ends too early. */
+/* test_backtrace.c - the frames of a parked stack, with libdw and without, of a copy, and of a
+ * stack that ends too early. */
 #include "sys/backtrace.h"
 
 #include <ucontext.h>

@@ -318,8 +318,8 @@ static bool ends_at_main_or_first_frame(const char *text)
     return strstr(line, " main (") || strstr(line, "rvi_ctx_first_frame (");
 }
 
-/* Step through three switches instruction by instruction: at each the stack unwinds either to main or
- * to the fiber's first frame. */
+/* Step through three switches instruction by instruction: at each the stack unwinds either to main
+ * or to the fiber's first frame. */
 static void gdb_unwinds_at_every_instruction_of_the_switch(void **state)
 {
     (void)state;

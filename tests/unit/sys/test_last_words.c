@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_last_words.c - the line comes once, from the thread whose line it is, and the process dies as
- * it would have. */
+/* test_last_words.c - the line comes once, from the thread whose line it is, and the process dies
+ * as it would have. */
 #include "sys/last_words.h"
 
 #include <errno.h>

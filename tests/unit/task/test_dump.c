@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_dump.c - what a dump says, from wherever it is asked for; that SIGQUIT asks for one; and that
- * it neither waits for a task that holds its worker nor needs memory that is not there. */
+/* test_dump.c - what a dump says, from wherever it is asked for; that SIGQUIT asks for one; and
+ * that it neither waits for a task that holds its worker nor needs memory that is not there. */
 #include "task/dump.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_ring.c - events come out as they went in, the oldest go first, and a reader knows what it has
- * missed. Reading while it is written is tests/stress/stress_trace.c's. */
+/* test_ring.c - events come out as they went in, the oldest go first, and a reader knows what it
+ * has missed. Reading while it is written is tests/stress/stress_trace.c's. */
 #include "trace/ring.h"
 
 #include <setjmp.h>
