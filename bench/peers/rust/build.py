@@ -6,9 +6,10 @@
     build.py PEER FOLDER LIBBENCH OUTPUT    build it
 
 Debian's librust packages put their sources into /usr/share/cargo/registry in the layout of Cargo's
-directory sources, so a configuration that replaces crates.io by that folder is all that it takes.
-Manifest, configuration, lock file and Cargo's own cache are written into FOLDER, never beside the
-sources. Debian patches some crates and leaves their checksums out, which a directory source allows.
+directory sources, so a configuration that replaces the default registry by that folder is all that
+it takes. Manifest, configuration, lock file and Cargo's own cache are written into FOLDER, never
+beside the sources. Debian patches some crates and leaves their checksums out, which a directory
+source allows.
 """
 
 import os
