@@ -16,21 +16,7 @@
  *       which may raise it once more by spreading a cancellation to shards that are empty.
  *   S3  cancel.reason is set once, by compare-and-swap; whoever sets it sees to it that it spreads.
  *   S4  a task's open scopes form a stack, innermost first, all at home on the task's own worker.
- *   S5  a task's open shields lie between its scopes: task.shields of them were begun inside the
- *       innermost scope, and scope.outer_shields before that scope and inside the next one out. All
- *       of one level end together as far as time goes, when the first of them does; and by
- *       rv_shield_begin() none ends later than those of the levels outside.
- *
- * Spreading a cancellation. On the home worker: the owner and its next scope in, which spreads in
- * turn, then the children. A shield between a scope and the next one in (S5) holds it up, with a
- * timer for the shield's end; so what is inside is not cancelled, and the owner, whose blocking
- * calls look at the innermost scope, sees nothing either. A child that runs here has its outermost
- * scope cancelled (a work list instead of recursion: trees of scopes are deep, stacks are not) and
- * is nudged out of its wait. A child that was stolen is poked: a message to its home worker, which
- * does the same there. A shard elsewhere gets a message and does it for its own children. A child
- * that has not begun will see the reason before its first wait; a scope opened later is born
- * cancelled, because it looks at its outer token after it is on the owner's stack, and messages are
- * handled between tasks, or when one asks rv_cancelled(), never inside another call.
+ * S5, of shields, and how a cancellation spreads: scope_cancel.c.
  *
  * What a scope with one empty task costs, from rv_scope_open() to the return of rv_scope_close(),
  * on one worker: some 465 instructions. Open 42, start 79, close 61; the owner parks, picks the
@@ -44,103 +30,31 @@
  * Rejected: one list under a lock (a read-modify-write for each task, and a line that bounces);
  * a global registry of tasks; counting with one atomic (every end of a task would touch it).
  *
- * Checked by: tests/unit/task/test_scope.c, test_cancel.c, test_every_point.c,
- * tests/stress/stress_scope.c, stress_cancel.c */
-#include "task/scope.h"
+ * Checked by: tests/unit/task/test_scope.c, test_every_point.c, tests/stress/stress_scope.c,
+ * tests/explore/explore_scope.c */
+#include "task/scope_inside.h"
 
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
-#include <ravel/sync.h>
-#include <ravel/task.h>
-
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/opts.h"
-#include "sched/cancel.h"
-#include "sched/forks.h"
 #include "sched/sched.h"
 #include "sched/spawn.h"
 #include "sched/wait.h"
-#include "sys/clock.h"
 #include "task/local.h"
-#include "task/runtime.h"
-
-/* cancel.reason of a scope that RV_FIRST_SUCCESS has ended: no error. */
-enum { REASON_SUCCESS = 1 };
-
-enum { MOST_SHIELDS = UINT8_MAX }; /* of one task */
 
 /* Of the paths without a frame. */
 #define PATH __attribute__((always_inline)) static inline
 
-struct shard {
-    struct rv_scope *scope;
-    struct rvi_worker *worker;
-    struct rvi_list children;
-    _Atomic(uint64_t) started, ended, failed; /* written by the worker, read by home */
-
-    /* Not of the home shard: */
-    _Atomic(uint32_t) owed; /* what the next `quit` takes off `away` */
-    struct rvi_msg quit;    /* to the home worker */
-    struct rvi_msg spread;  /* to the shard's worker */
-};
-
-struct rv_scope {
-    /* Of one opening */
-    struct rvi_cancel cancel;
-    enum rv_policy policy;
-    bool is_limited;
-    bool is_special; /* limited, or RV_FIRST_SUCCESS: a start or an end may concern others */
-    bool is_closing; /* the owner waits for the scope to be empty */
-    uint8_t outer_shields;
-    _Atomic(int) first_failure;
-    const char *name;
-    struct rvi_task *owner;
-    struct rv_scope *outer; /* the owner's next one out; NULL: the one it was started in */
-    const struct rvi_cancel *outer_cancel; /* the owner's token outside */
-    struct rvi_fork_slot *mark; /* the owner's forks from here on are inside; NULL: all are */
-    rv_time deadline;
-    rv_time outer_shield_until; /* until when the outer shields keep cancellation from this scope */
-
-    /* Between two openings: as scope_alloc() has made them, for scopes never leave their worker.
-     * Only the counts of `here` begin anew. */
-    struct rvi_worker *home;
-    struct rvi_timer timer; /* deadline, or the end of the shields that a cancellation waits for */
-    _Atomic(uint32_t) away;
-    _Atomic(_Atomic(struct shard *) *)
-        elsewhere; /* by worker index; NULL until somebody else starts one */
-    struct shard here;
-
-    /* Set when used */
-    struct rvi_qlink todo; /* in a work list of scopes to spread */
-    struct rvi_msg cancel_msg;
-    struct rv_sem room; /* how many more tasks may live, when limited */
-};
-
-static bool is_home(const struct rv_scope *scope)
-{
-    return scope->home == rvi_worker_self();
-}
-
 /* --- references from elsewhere --- */
-
-static void hold(struct rv_scope *scope)
-{
-    rvi_fetch_add_relaxed(&scope->away, 1);
-}
-
-/* At home. */
-static bool has_children(const struct shard *shard)
-{
-    return rvi_load_relaxed(&shard->started) != rvi_load_relaxed(&shard->ended);
-}
 
 /* At home. */
 static bool is_empty(const struct rv_scope *scope)
 {
-    return !has_children(&scope->here) &&
+    return !rvi_shard_has_children(&scope->here) &&
            rvi_load_acquire(&scope->away) == 0; /* pairs: scope-away */
 }
 
@@ -150,8 +64,7 @@ PATH void wake_closer_if_empty(struct rv_scope *scope)
         rvi_worker_nudge(scope->home, scope->owner);
 }
 
-/* At home. */
-static void release(struct rv_scope *scope, uint32_t count)
+void rvi_scope_release(struct rv_scope *scope, uint32_t count)
 {
     rvi_fetch_sub_release(&scope->away, count); /* pairs: scope-away */
     wake_closer_if_empty(scope);
@@ -159,223 +72,50 @@ static void release(struct rv_scope *scope, uint32_t count)
 
 static void deliver_quit(struct rvi_msg *msg, void *receiver)
 {
-    struct shard *shard = rvi_container_of(msg, struct shard, quit);
+    struct rvi_shard *shard = rvi_container_of(msg, struct rvi_shard, quit);
 
     (void)receiver;
-    release(shard->scope, rvi_exchange_acq_rel(&shard->owed, 0)); /* pairs: shard-owed */
+    rvi_scope_release(shard->scope, rvi_exchange_acq_rel(&shard->owed, 0)); /* pairs: shard-owed */
 }
 
 /* On the shard's worker: one reference goes back. The shard may be gone afterwards. Who finds
  * nothing owed may use the message again: home has let go of it. */
-static void give_back(struct shard *shard)
+void rvi_shard_give_back(struct rvi_shard *shard)
 {
     if (rvi_fetch_add_acq_rel(&shard->owed, 1) == 0) /* pairs: shard-owed */
         rvi_worker_send(shard->scope->home, &shard->quit);
 }
 
-PATH void shard_add(struct rv_scope *scope, struct shard *shard, struct rvi_task *task)
+PATH void shard_add(struct rv_scope *scope, struct rvi_shard *shard, struct rvi_task *task)
 {
     rvi_list_push_back(&shard->children, &task->sibling);
-    if (shard != &scope->here && !has_children(shard))
-        hold(scope);
+    if (shard != &scope->here && !rvi_shard_has_children(shard))
+        rvi_scope_hold(scope);
     rvi_count(&shard->started);
 }
 
 /* One child less: perhaps there is none any more. */
-static void shard_look(struct shard *shard)
+static void shard_look(struct rvi_shard *shard)
 {
-    if (has_children(shard))
+    if (rvi_shard_has_children(shard))
         return;
     if (shard == &shard->scope->here)
         wake_closer_if_empty(shard->scope);
     else
-        give_back(shard);
+        rvi_shard_give_back(shard);
 }
 
-static void shard_remove(struct shard *shard)
+static void shard_remove(struct rvi_shard *shard)
 {
     rvi_count(&shard->ended);
     shard_look(shard);
 }
 
-/* --- cancellation --- */
-
-static void spread_all(struct rvi_fifo *todo);
-
-/* Cancel one scope, spread later. */
-static void cancel_here(struct rv_scope *scope, int why, struct rvi_fifo *todo)
-{
-    if (rvi_cancel_set(&scope->cancel, why))
-        rvi_fifo_push(todo, &scope->todo);
-}
-
-static void on_timer(struct rvi_timer *timer)
-{
-    struct rv_scope *scope = rvi_container_of(timer, struct rv_scope, timer);
-    struct rvi_fifo todo;
-
-    rvi_fifo_init(&todo);
-    cancel_here(scope, rvi_clock_now() >= scope->deadline ? -ETIME : -ECANCELED, &todo);
-    spread_all(&todo);
-}
-
-/* The next scope out was cancelled; a shield between the two delays it, and so for all that is
- * inside. Without memory for the timer it is not delayed. */
-static void cancel_from_outside(struct rv_scope *scope, struct rvi_fifo *todo)
-{
-    if (scope->outer_shields && scope->outer_shield_until > rvi_clock_now()) {
-        if (scope->deadline <= scope->outer_shield_until)
-            return; /* its own timer comes first */
-        rvi_timers_disarm(&scope->home->timers, &scope->timer);
-        if (rvi_timers_arm(&scope->home->timers, &scope->timer, scope->outer_shield_until) == 0)
-            return;
-    }
-    cancel_here(scope, -ECANCELED, todo);
-}
-
-/* What an owner's scope, or what the owner was started in (NULL), being cancelled means for the
- * owner: its next scope in is, and whoever is inside that in turn; then itself. */
-static void cancel_inside(struct rvi_task *owner, const struct rv_scope *outer,
-                          struct rvi_fifo *todo)
-{
-    struct rv_scope *inner = owner->scopes;
-
-    while (inner != outer && inner->outer != outer)
-        inner = inner->outer;
-    if (inner != outer)
-        cancel_from_outside(inner, todo);
-    rvi_worker_nudge(rvi_worker_self(), owner);
-}
-
-void rvi_task_cancel_here(struct rvi_task *task)
-{
-    struct rvi_fifo todo;
-
-    rvi_fifo_init(&todo);
-    cancel_inside(task, NULL, &todo);
-    spread_all(&todo);
-}
-
-static void deliver_poke(struct rvi_msg *msg, void *receiver)
-{
-    struct rvi_task *task = rvi_container_of(msg, struct rvi_task, poke_msg);
-    struct rvi_fifo todo;
-
-    (void)receiver;
-    if (!rvi_task_poke_is_here(task))
-        return;
-    rvi_fifo_init(&todo);
-    cancel_inside(task, NULL, &todo);
-    rvi_task_poke_done(task);
-    spread_all(&todo);
-}
-
-static void spread_to_children(struct shard *shard, struct rvi_fifo *todo)
-{
-    RVI_LIST_FOREACH(link, &shard->children) {
-        struct rvi_task *task = rvi_container_of(link, struct rvi_task, sibling);
-        struct rvi_worker *home = rvi_task_home(task);
-        if (home == shard->worker) {
-            cancel_inside(task, NULL, todo);
-        } else if (home) {
-            task->poke_msg.deliver = deliver_poke;
-            rvi_task_poke(task);
-        }
-    }
-}
-
-static void deliver_spread(struct rvi_msg *msg, void *receiver)
-{
-    struct shard *shard = rvi_container_of(msg, struct shard, spread);
-    struct rvi_fifo todo;
-
-    (void)receiver;
-    rvi_fifo_init(&todo);
-    spread_to_children(shard, &todo);
-    give_back(shard);
-    spread_all(&todo);
-}
-
-static void spread_elsewhere(struct rv_scope *scope)
-{
-    rvi_fence_seq_cst(); /* after the reason was set; pairs: scope-spread */
-    _Atomic(struct shard *) *shards =
-        rvi_load_acquire(&scope->elsewhere); /* pairs: scope-elsewhere */
-
-    for (unsigned i = 0; shards && i < scope->home->sched->worker_count; i++) {
-        struct shard *shard = rvi_load_acquire(&shards[i]); /* pairs: scope-shard */
-        if (!shard)
-            continue;
-        hold(scope);
-        rvi_worker_send(shard->worker, &shard->spread);
-    }
-}
-
-/* Spread every scope of the list, and those that this cancels in turn. All are at home here. */
-static void spread_all(struct rvi_fifo *todo)
-{
-    struct rvi_qlink *link;
-
-    while ((link = rvi_fifo_pop(todo))) {
-        struct rv_scope *scope = rvi_container_of(link, struct rv_scope, todo);
-        int why = rvi_cancel_reason(&scope->cancel);
-        rvi_probe_note(scope->home, scope->owner->id, RVI_TRACE_SCOPE_CANCEL,
-                       why < 0 ? (uint64_t) - (int64_t)why : 0);
-        cancel_inside(scope->owner, scope, todo);
-        spread_to_children(&scope->here, todo);
-        spread_elsewhere(scope);
-    }
-}
-
-static void spread(struct rv_scope *scope)
-{
-    struct rvi_fifo todo;
-
-    rvi_fifo_init(&todo);
-    rvi_fifo_push(&todo, &scope->todo);
-    spread_all(&todo);
-}
-
-static void deliver_cancel(struct rvi_msg *msg, void *receiver)
-{
-    struct rv_scope *scope = rvi_container_of(msg, struct rv_scope, cancel_msg);
-
-    (void)receiver;
-    spread(scope);
-    release(scope, 1);
-}
-
-/* Any thread that holds the scope open. */
-static void cancel(struct rv_scope *scope, int why)
-{
-    if (!rvi_cancel_set(&scope->cancel, why))
-        return;
-    if (is_home(scope)) {
-        spread(scope);
-        return;
-    }
-    hold(scope);
-    scope->cancel_msg.deliver = deliver_cancel;
-    rvi_worker_send(scope->home, &scope->cancel_msg);
-}
-
-void rv_scope_cancel(rv_scope *scope, int why)
-{
-    cancel(scope, why < 0 ? why : why > 0 ? -why : -ECANCELED);
-}
-
-int rv_scope_reason(const rv_scope *scope)
-{
-    int reason = rvi_cancel_reason(&scope->cancel);
-
-    return reason == REASON_SUCCESS ? 0 : reason;
-}
-
 /* --- starting a task --- */
 
-static struct shard *shard_new(struct rv_scope *scope, struct rvi_worker *w)
+static struct rvi_shard *shard_new(struct rv_scope *scope, struct rvi_worker *w)
 {
-    struct shard *shard = rvi_calloc(1, sizeof *shard);
+    struct rvi_shard *shard = rvi_calloc(1, sizeof *shard);
 
     if (!shard)
         return NULL;
@@ -383,19 +123,19 @@ static struct shard *shard_new(struct rv_scope *scope, struct rvi_worker *w)
     shard->worker = w;
     rvi_list_init(&shard->children);
     shard->quit.deliver = deliver_quit;
-    shard->spread.deliver = deliver_spread;
+    shard->spread.deliver = rvi_shard_deliver_spread;
     return shard;
 }
 
 /* The table of shards elsewhere; made by whoever comes first. */
-static _Atomic(struct shard *) *shards_of(struct rv_scope *scope)
+static _Atomic(struct rvi_shard *) *shards_of(struct rv_scope *scope)
 {
-    _Atomic(struct shard *) *shards =
+    _Atomic(struct rvi_shard *) *shards =
         rvi_load_acquire(&scope->elsewhere); /* pairs: scope-elsewhere */
 
     if (shards)
         return shards;
-    _Atomic(struct shard *) *mine = rvi_calloc(scope->home->sched->worker_count, sizeof *mine);
+    _Atomic(struct rvi_shard *) *mine = rvi_calloc(scope->home->sched->worker_count, sizeof *mine);
     if (mine && !rvi_cas_acq_rel(&scope->elsewhere, &shards, mine)) { /* pairs: scope-elsewhere */
         rvi_free(mine);
         return shards;
@@ -404,14 +144,14 @@ static _Atomic(struct shard *) *shards_of(struct rv_scope *scope)
 }
 
 /* The calling worker's shard; NULL: no memory. */
-static struct shard *shard_of(struct rv_scope *scope, struct rvi_worker *w)
+static struct rvi_shard *shard_of(struct rv_scope *scope, struct rvi_worker *w)
 {
     if (rvi_likely(scope->home == w))
         return &scope->here;
-    _Atomic(struct shard *) *shards = shards_of(scope);
+    _Atomic(struct rvi_shard *) *shards = shards_of(scope);
     if (!shards)
         return NULL;
-    struct shard *shard = rvi_load_relaxed(&shards[w->index]); /* this thread's own store */
+    struct rvi_shard *shard = rvi_load_relaxed(&shards[w->index]); /* this thread's own store */
     if (!shard && (shard = shard_new(scope, w))) {
         rvi_store_release(&shards[w->index], shard); /* pairs: scope-shard */
         rvi_fence_seq_cst(); /* before its first child looks at the reason; pairs: scope-spread */
@@ -420,18 +160,18 @@ static struct shard *shard_of(struct rv_scope *scope, struct rvi_worker *w)
 }
 
 /* Before the scope's reference to the child goes: what its end means for the others. */
-static void judge(struct rv_scope *scope, int result)
+void rvi_scope_judge(struct rv_scope *scope, int result)
 {
     int none = 0;
 
     if (result >= 0) {
         if (scope->policy == RV_FIRST_SUCCESS)
-            cancel(scope, REASON_SUCCESS);
+            rvi_scope_cancel(scope, RVI_REASON_SUCCESS);
         return;
     }
     rvi_cas_relaxed(&scope->first_failure, &none, result);
     if (scope->policy == RV_FAIL_FAST)
-        cancel(scope, result);
+        rvi_scope_cancel(scope, result);
 }
 
 /* --- errands --- */
@@ -457,7 +197,7 @@ static void lose_errand(rv_fn *fn, void *arg, int why)
 /* Any child. */
 static __attribute__((noinline)) void settle(struct rvi_task *task)
 {
-    struct shard *shard = task->group;
+    struct rvi_shard *shard = task->group;
     struct rv_scope *scope = shard->scope;
     int result = task->result;
 
@@ -469,7 +209,7 @@ static __attribute__((noinline)) void settle(struct rvi_task *task)
     }
     rvi_task_free(task);
     if (rvi_unlikely(result < 0 || scope->policy == RV_FIRST_SUCCESS))
-        judge(scope, result);
+        rvi_scope_judge(scope, result);
     if (scope->is_limited)
         rv_sem_post(&scope->room, 1);
     shard_remove(shard);
@@ -479,7 +219,7 @@ static __attribute__((noinline)) void settle(struct rvi_task *task)
  * needs no frame. */
 static void child_ended(struct rvi_task *task)
 {
-    struct shard *shard = task->group;
+    struct rvi_shard *shard = task->group;
     struct rv_scope *scope = shard->scope;
 
     if (rvi_unlikely(shard != &scope->here || scope->is_special || task->result < 0 ||
@@ -493,8 +233,8 @@ static void child_ended(struct rvi_task *task)
     wake_closer_if_empty(scope);
 }
 
-PATH void init_child(struct rvi_task *task, struct rv_scope *scope, struct shard *shard, rv_fn *fn,
-                     void *arg, const struct rv_site *site)
+PATH void init_child(struct rvi_task *task, struct rv_scope *scope, struct rvi_shard *shard,
+                     rv_fn *fn, void *arg, const struct rv_site *site)
 {
     task->fn = fn;
     task->arg = arg;
@@ -505,9 +245,9 @@ PATH void init_child(struct rvi_task *task, struct rv_scope *scope, struct shard
     shard_add(scope, shard, task);
 }
 
-static void disown(struct rvi_task *task)
+void rvi_scope_disown(struct rvi_task *task)
 {
-    struct shard *shard = task->group;
+    struct rvi_shard *shard = task->group;
 
     rvi_link_remove(&task->sibling);
     rvi_store_relaxed(&shard->started, rvi_load_relaxed(&shard->started) - 1); /* as if never */
@@ -520,7 +260,7 @@ static __attribute__((noinline)) int spawn(struct rvi_worker *w, struct rvi_task
     int r = rvi_task_spawn(w, task);
 
     if (rvi_unlikely(r < 0)) {
-        disown(task);
+        rvi_scope_disown(task);
         rvi_local_unref(task->locals);
         rvi_task_free(task);
     }
@@ -531,7 +271,7 @@ static __attribute__((noinline)) int spawn(struct rvi_worker *w, struct rvi_task
 static int start(struct rv_scope *scope, struct rvi_worker *w, rv_fn *fn, void *arg,
                  const struct rv_site *site, struct rvi_local *locals)
 {
-    struct shard *shard = shard_of(scope, w);
+    struct rvi_shard *shard = shard_of(scope, w);
     struct rvi_task *task = shard ? rvi_task_new(w) : NULL;
 
     if (rvi_unlikely(!task))
@@ -543,19 +283,12 @@ static int start(struct rv_scope *scope, struct rvi_worker *w, rv_fn *fn, void *
 
 /* --- forks that another worker has taken --- */
 
-/* Whether the owner's fork was made inside the scope. A mark in another stack is one that the task
- * had before. */
-static bool has_fork(const struct rv_scope *scope, struct rvi_fork_slot *slot)
-{
-    return !scope->mark || rvi_forks_of(scope->mark) != rvi_forks_of(slot) || scope->mark <= slot;
-}
-
 struct rv_scope *rvi_scope_of_fork(const struct rvi_task *owner, struct rvi_fork_slot *slot)
 {
-    const struct shard *shard = owner->group;
+    const struct rvi_shard *shard = owner->group;
 
     for (struct rv_scope *scope = owner->scopes; scope; scope = scope->outer) {
-        if (has_fork(scope, slot))
+        if (rvi_scope_has_fork(scope, slot))
             return scope;
     }
     return shard ? shard->scope : NULL;
@@ -563,7 +296,7 @@ struct rv_scope *rvi_scope_of_fork(const struct rvi_task *owner, struct rvi_fork
 
 int rvi_scope_adopt(struct rv_scope *scope, struct rvi_task *task)
 {
-    struct shard *shard = shard_of(scope, task->birth);
+    struct rvi_shard *shard = shard_of(scope, task->birth);
 
     if (!shard)
         return -ENOMEM;
@@ -571,11 +304,6 @@ int rvi_scope_adopt(struct rv_scope *scope, struct rvi_task *task)
     task->group = shard;
     shard_add(scope, shard, task);
     return 0;
-}
-
-void rvi_scope_disown(struct rvi_task *task)
-{
-    disown(task);
 }
 
 /* --- starting a task from a plain thread, or a worker of another runtime --- */
@@ -601,10 +329,10 @@ static void deliver_post(struct rvi_msg *msg, void *receiver)
 
     if (r < 0) {
         lose_errand(posted->fn, posted->arg, r);
-        judge(scope, r);
+        rvi_scope_judge(scope, r);
     }
     rvi_free(posted);
-    release(scope, 1);
+    rvi_scope_release(scope, 1);
 }
 
 static int post(struct rv_scope *scope, rv_fn *fn, void *arg, const struct rv_site *site)
@@ -615,7 +343,7 @@ static int post(struct rv_scope *scope, rv_fn *fn, void *arg, const struct rv_si
     if (!posted)
         return -ENOMEM;
     *posted = (struct posted){{.deliver = deliver_post}, scope, fn, arg, site};
-    hold(scope);
+    rvi_scope_hold(scope);
     rvi_worker_send(scope->home, &posted->msg);
     return 0;
 }
@@ -682,11 +410,6 @@ int rvi_scope_send(rv_scope *scope, struct rvi_errand *errand, const struct rv_s
     return start(scope, w, run_errand, errand, site, NULL);
 }
 
-void rvi_scope_judge(rv_scope *scope, int result)
-{
-    judge(scope, result);
-}
-
 /* --- opening and closing --- */
 
 static int read_opts(struct rv_scope_opts *ret, const struct rv_scope_opts *opts)
@@ -711,7 +434,7 @@ static __attribute__((noinline)) struct rv_scope *scope_alloc(const struct rvi_t
     scope->home = home;
     scope->here.scope = scope;
     scope->here.worker = home;
-    rvi_timer_init(&scope->timer, on_timer);
+    rvi_timer_init(&scope->timer, rvi_scope_time_out);
     rvi_list_init(&scope->here.children);
     rvi_probe_note(home, owner->id, RVI_TRACE_SCOPE_OPEN, 0);
     return scope;
@@ -726,7 +449,8 @@ PATH void begin(struct rv_scope *scope, struct rvi_task *owner)
     scope->outer_cancel = owner->cancel;
     scope->mark = NULL;
     scope->deadline = RV_NEVER;
-    memset(&scope->here.started, 0, offsetof(struct shard, owed) - offsetof(struct shard, started));
+    memset(&scope->here.started, 0,
+           offsetof(struct rvi_shard, owed) - offsetof(struct rvi_shard, started));
 }
 
 static int set_opts(struct rv_scope *scope, const struct rv_scope_opts *opts)
@@ -775,14 +499,6 @@ static void mark_inside(struct rvi_task *self, struct rv_scope *scope)
     rvi_forks_unlock(self);
 }
 
-static __attribute__((noinline)) void be_born_cancelled(struct rv_scope *scope)
-{
-    struct rvi_fifo todo;
-
-    rvi_fifo_init(&todo);
-    cancel_from_outside(scope, &todo); /* it has nobody yet to spread to */
-}
-
 /* Shields that were begun inside the scope and not ended join those outside. */
 static void leave(struct rvi_task *self, struct rv_scope *scope)
 {
@@ -800,7 +516,7 @@ static void check_forks_are_joined(const struct rvi_task *self, const struct rv_
     if (rvi_likely(self->forks == NULL))
         return;
     struct rvi_fork_slot *head = rvi_forks_head(self->forks);
-    if (head > self->forks->slots && has_fork(scope, head - 1))
+    if (head > self->forks->slots && rvi_scope_has_fork(scope, head - 1))
         rvi_panic("a scope is closed while a fork made inside it is open: join every fork in the "
                   "scope in which it was made");
 }
@@ -810,7 +526,7 @@ PATH void enter(struct rvi_task *self, struct rv_scope *scope)
 {
     self->cancel = &scope->cancel;
     if (rvi_unlikely(rvi_cancel_reason(scope->outer_cancel)))
-        be_born_cancelled(scope);
+        rvi_scope_cancel_from_outside(scope); /* born cancelled */
 }
 
 static __attribute__((noinline)) int open_otherwise(rv_scope **ret,
@@ -851,14 +567,14 @@ static int result_of(const struct rv_scope *scope)
 {
     int reason = rvi_cancel_reason(&scope->cancel);
 
-    if (reason == REASON_SUCCESS)
+    if (reason == RVI_REASON_SUCCESS)
         return 0;
     return reason ? reason : rvi_load_relaxed(&scope->first_failure);
 }
 
 static void free_shards(struct rv_scope *scope)
 {
-    _Atomic(struct shard *) *shards =
+    _Atomic(struct rvi_shard *) *shards =
         rvi_load_acquire(&scope->elsewhere); /* pairs: scope-elsewhere */
 
     for (unsigned i = 0; shards && i < scope->home->sched->worker_count; i++)
@@ -951,7 +667,7 @@ int rv_scope_close(rv_scope *scope)
 
 /* Another worker counts on meanwhile: it must not look as if more tasks had ended than were
  * started. */
-static void add_stats(struct rv_scope_stats *stats, const struct shard *shard)
+static void add_stats(struct rv_scope_stats *stats, const struct rvi_shard *shard)
 {
     size_t failed = rvi_load_relaxed(&shard->failed);
     size_t ended = rvi_load_relaxed(&shard->ended);
@@ -964,7 +680,7 @@ static void add_stats(struct rv_scope_stats *stats, const struct shard *shard)
 
 int rv_scope_stats_read(const rv_scope *scope, struct rv_scope_stats *stats)
 {
-    _Atomic(struct shard *) *shards =
+    _Atomic(struct rvi_shard *) *shards =
         rvi_load_acquire(&scope->elsewhere); /* pairs: scope-elsewhere */
 
     if (scope->owner != rvi_task_self())
@@ -972,7 +688,7 @@ int rv_scope_stats_read(const rv_scope *scope, struct rv_scope_stats *stats)
     struct rv_scope_stats known = {0};
     add_stats(&known, &scope->here);
     for (unsigned i = 0; shards && i < scope->home->sched->worker_count; i++) {
-        const struct shard *shard = rvi_load_acquire(&shards[i]); /* pairs: scope-shard */
+        const struct rvi_shard *shard = rvi_load_acquire(&shards[i]); /* pairs: scope-shard */
         if (shard)
             add_stats(&known, shard);
     }
@@ -996,85 +712,6 @@ void rv_scope_guard_close(struct rv_scope_guard *guard)
     guard->scope = NULL;
 }
 
-/* --- shields --- */
-
-static unsigned count_shields(const struct rvi_task *self)
-{
-    unsigned count = self->shields;
-
-    for (const struct rv_scope *scope = self->scopes; scope; scope = scope->outer)
-        count += scope->outer_shields;
-    return count;
-}
-
-/* When the shields of the levels outside the innermost scope end. */
-static rv_time outer_limit(const struct rvi_task *self)
-{
-    const struct rv_scope *scope = self->scopes;
-
-    while (scope && !scope->outer_shields)
-        scope = scope->outer;
-    return scope ? scope->outer_shield_until : RV_NEVER;
-}
-
-/* A further one of a level cannot make it end earlier, because what it hides the first one hides as
- * well; nor later: an inner shield cannot outlast the outer. */
-int rv_shield_begin(rv_time until)
-{
-    struct rvi_task *self = rvi_task_self();
-
-    if (!self)
-        return -EPERM;
-    if (until == RV_NEVER)
-        return -EINVAL;
-    if (count_shields(self) >= MOST_SHIELDS)
-        return -EOVERFLOW;
-    rv_time limit = outer_limit(self);
-    rvi_forks_lock(self);
-    if (self->shields++ == 0)
-        self->shield_until = until < limit ? until : limit;
-    rvi_forks_unlock(self);
-    return 0;
-}
-
-/* The innermost shield, which a scope inside it may have outlived: that scope learns what has been
- * kept from it. */
-void rv_shield_end(void)
-{
-    struct rvi_task *self = rvi_task_self();
-    struct rv_scope *kept = NULL;
-    struct rvi_fifo todo;
-
-    if (!self || count_shields(self) == 0)
-        rvi_panic("rv_shield_end() without rv_shield_begin() in this task");
-    rvi_forks_lock(self);
-    if (self->shields > 0) {
-        self->shields--;
-    } else {
-        for (kept = self->scopes; !kept->outer_shields;)
-            kept = kept->outer;
-        kept->outer_shields--;
-    }
-    rvi_forks_unlock(self);
-    if (!kept || !rvi_cancel_reason(kept->outer_cancel))
-        return;
-    rvi_fifo_init(&todo);
-    cancel_from_outside(kept, &todo);
-    spread_all(&todo);
-}
-
-bool rvi_scope_shield_of_fork(const struct rvi_task *owner, struct rvi_fork_slot *slot,
-                              rv_time *ret_until)
-{
-    const struct rv_scope *inner = NULL;
-
-    for (const struct rv_scope *scope = owner->scopes; scope && !has_fork(scope, slot);
-         scope = scope->outer)
-        inner = scope;
-    *ret_until = inner ? inner->outer_shield_until : owner->shield_until;
-    return (inner ? inner->outer_shields : owner->shields) > 0;
-}
-
 /* --- for dumps --- */
 
 void rvi_scope_look(const rv_scope *scope, struct rvi_scope_view *ret)
@@ -1092,9 +729,9 @@ const struct rvi_list *rvi_scope_children(const rv_scope *scope, unsigned worker
 {
     if (scope->home->index == worker)
         return &scope->here.children;
-    _Atomic(struct shard *) *shards =
+    _Atomic(struct rvi_shard *) *shards =
         rvi_load_acquire(&scope->elsewhere); /* pairs: scope-elsewhere */
-    const struct shard *shard =
+    const struct rvi_shard *shard =
         shards ? rvi_load_acquire(&shards[worker]) : NULL; /* pairs: scope-shard */
     return shard ? &shard->children : NULL;
 }
