@@ -303,35 +303,47 @@ static void add_groups(struct dump *d, int indent)
 static void add_task_with_scopes(struct dump *d, const struct rvi_task *task, int indent,
                                  int depth);
 
-static void add_children(struct dump *d, const rv_scope *scope, int indent, int depth)
+struct walk {
+    void (*see)(struct dump *d, const struct rvi_task *task, int indent, int depth);
+    int indent, depth;
+};
+
+/* For each child of the scope that a held worker has started. */
+static void for_children(struct dump *d, const rv_scope *scope, struct walk walk)
+{
+    for (unsigned i = 0; i < d->sched->worker_count; i++) {
+        const struct rvi_list *children =
+            is_held(&d->sched->workers[i]) ? rvi_scope_children(scope, i) : NULL;
+        if (!children)
+            continue;
+        RVI_LIST_FOREACH(link, children)
+            walk.see(d, rvi_container_of(link, struct rvi_task, sibling), walk.indent, walk.depth);
+    }
+}
+
+static void join_if_plain(struct dump *d, const struct rvi_task *task, int indent, int depth)
 {
     struct group one;
 
-    for (unsigned i = 0; i < d->sched->worker_count; i++) {
-        const struct rvi_list *children =
-            is_held(&d->sched->workers[i]) ? rvi_scope_children(scope, i) : NULL;
-        if (!children)
-            continue;
-        RVI_LIST_FOREACH(link, children) {
-            const struct rvi_task *task = rvi_container_of(link, struct rvi_task, sibling);
-            if (has_scopes(task))
-                continue;
-            describe(d, task, &one);
-            join_group(d, &one);
-        }
-    }
+    (void)indent;
+    (void)depth;
+    if (has_scopes(task))
+        return;
+    describe(d, task, &one);
+    join_group(d, &one);
+}
+
+static void add_if_with_scopes(struct dump *d, const struct rvi_task *task, int indent, int depth)
+{
+    if (has_scopes(task))
+        add_task_with_scopes(d, task, indent, depth);
+}
+
+static void add_children(struct dump *d, const rv_scope *scope, int indent, int depth)
+{
+    for_children(d, scope, (struct walk){join_if_plain, indent, depth});
     add_groups(d, indent);
-    for (unsigned i = 0; i < d->sched->worker_count; i++) {
-        const struct rvi_list *children =
-            is_held(&d->sched->workers[i]) ? rvi_scope_children(scope, i) : NULL;
-        if (!children)
-            continue;
-        RVI_LIST_FOREACH(link, children) {
-            const struct rvi_task *task = rvi_container_of(link, struct rvi_task, sibling);
-            if (has_scopes(task))
-                add_task_with_scopes(d, task, indent, depth);
-        }
-    }
+    for_children(d, scope, (struct walk){add_if_with_scopes, indent, depth});
 }
 
 /* --- scopes --- */
