@@ -79,8 +79,6 @@
 /* Arithmetic: rvi_fetch_OP_ORDER(_Atomic(integer) *object, integer operand) -> the value before */
 #define rvi_fetch_add_relaxed(object, operand)                                                     \
     RVI_ACCESS(atomic_fetch_add_explicit((object), (operand), memory_order_relaxed))
-#define rvi_fetch_add_acquire(object, operand)                                                     \
-    RVI_ACCESS(atomic_fetch_add_explicit((object), (operand), memory_order_acquire))
 #define rvi_fetch_add_release(object, operand)                                                     \
     RVI_ACCESS(atomic_fetch_add_explicit((object), (operand), memory_order_release))
 #define rvi_fetch_add_acq_rel(object, operand)                                                     \
@@ -90,36 +88,12 @@
 
 #define rvi_fetch_sub_relaxed(object, operand)                                                     \
     RVI_ACCESS(atomic_fetch_sub_explicit((object), (operand), memory_order_relaxed))
-#define rvi_fetch_sub_acquire(object, operand)                                                     \
-    RVI_ACCESS(atomic_fetch_sub_explicit((object), (operand), memory_order_acquire))
 #define rvi_fetch_sub_release(object, operand)                                                     \
     RVI_ACCESS(atomic_fetch_sub_explicit((object), (operand), memory_order_release))
 #define rvi_fetch_sub_acq_rel(object, operand)                                                     \
     RVI_ACCESS(atomic_fetch_sub_explicit((object), (operand), memory_order_acq_rel))
 #define rvi_fetch_sub_seq_cst(object, operand)                                                     \
     RVI_ACCESS(atomic_fetch_sub_explicit((object), (operand), memory_order_seq_cst))
-
-#define rvi_fetch_or_relaxed(object, operand)                                                      \
-    RVI_ACCESS(atomic_fetch_or_explicit((object), (operand), memory_order_relaxed))
-#define rvi_fetch_or_acquire(object, operand)                                                      \
-    RVI_ACCESS(atomic_fetch_or_explicit((object), (operand), memory_order_acquire))
-#define rvi_fetch_or_release(object, operand)                                                      \
-    RVI_ACCESS(atomic_fetch_or_explicit((object), (operand), memory_order_release))
-#define rvi_fetch_or_acq_rel(object, operand)                                                      \
-    RVI_ACCESS(atomic_fetch_or_explicit((object), (operand), memory_order_acq_rel))
-#define rvi_fetch_or_seq_cst(object, operand)                                                      \
-    RVI_ACCESS(atomic_fetch_or_explicit((object), (operand), memory_order_seq_cst))
-
-#define rvi_fetch_and_relaxed(object, operand)                                                     \
-    RVI_ACCESS(atomic_fetch_and_explicit((object), (operand), memory_order_relaxed))
-#define rvi_fetch_and_acquire(object, operand)                                                     \
-    RVI_ACCESS(atomic_fetch_and_explicit((object), (operand), memory_order_acquire))
-#define rvi_fetch_and_release(object, operand)                                                     \
-    RVI_ACCESS(atomic_fetch_and_explicit((object), (operand), memory_order_release))
-#define rvi_fetch_and_acq_rel(object, operand)                                                     \
-    RVI_ACCESS(atomic_fetch_and_explicit((object), (operand), memory_order_acq_rel))
-#define rvi_fetch_and_seq_cst(object, operand)                                                     \
-    RVI_ACCESS(atomic_fetch_and_explicit((object), (operand), memory_order_seq_cst))
 
 /* Fences. The word that stands in for them under ThreadSanitizer is in atomic.c. */
 #if RVI_TSAN

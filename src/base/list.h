@@ -158,14 +158,6 @@ static inline void rvi_fifo_push(struct rvi_fifo *fifo, struct rvi_qlink *link)
     fifo->last = link;
 }
 
-static inline void rvi_fifo_push_front(struct rvi_fifo *fifo, struct rvi_qlink *link)
-{
-    link->next = fifo->first;
-    fifo->first = link;
-    if (fifo->last == NULL)
-        fifo->last = link;
-}
-
 /* NULL when the queue is empty. */
 static inline struct rvi_qlink *rvi_fifo_pop(struct rvi_fifo *fifo)
 {
@@ -176,19 +168,6 @@ static inline struct rvi_qlink *rvi_fifo_pop(struct rvi_fifo *fifo)
     if (fifo->first == NULL)
         fifo->last = NULL;
     return link;
-}
-
-/* All of `from`, in order, goes behind what `to` holds; `from` is empty afterwards. */
-static inline void rvi_fifo_concat(struct rvi_fifo *to, struct rvi_fifo *from)
-{
-    if (from->first == NULL)
-        return;
-    if (to->first == NULL)
-        to->first = from->first;
-    else
-        to->last->next = from->first;
-    to->last = from->last;
-    rvi_fifo_init(from);
 }
 
 /* Whether F1 and F2 hold. */

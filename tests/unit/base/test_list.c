@@ -205,43 +205,6 @@ static void fifo_pops_what_was_pushed_first(void **state)
     assert_true(rvi_fifo_is_empty(&fifo));
 }
 
-static void fifo_push_front_goes_first(void **state)
-{
-    (void)state;
-    struct rvi_fifo fifo;
-    struct item items[2] = {{.number = 10}, {.number = 11}};
-    struct item back = {.number = 12};
-    rvi_fifo_init(&fifo);
-    rvi_fifo_push_front(&fifo, &items[0].qlink);
-    rvi_fifo_push_front(&fifo, &items[1].qlink);
-    rvi_fifo_push(&fifo, &back.qlink);
-    assert_true(rvi_fifo_is_valid(&fifo));
-    assert_int_equal(fifo_pop_number(&fifo), 11);
-    assert_int_equal(fifo_pop_number(&fifo), 10);
-    assert_int_equal(fifo_pop_number(&fifo), 12);
-}
-
-static void fifo_concat_appends_and_empties(void **state)
-{
-    (void)state;
-    struct rvi_fifo to;
-    struct rvi_fifo from;
-    struct item items[2];
-    struct item more[2];
-    rvi_fifo_init(&to);
-    rvi_fifo_init(&from);
-    fifo_fill(&from, items, 2);
-    rvi_fifo_concat(&to, &from);
-    fifo_fill(&from, more, 2);
-    rvi_fifo_concat(&to, &from);
-    rvi_fifo_concat(&to, &from);
-    assert_true(rvi_fifo_is_empty(&from));
-    assert_true(rvi_fifo_is_valid(&to));
-    const int expected[] = {0, 1, 0, 1, -1};
-    for (int i = 0; i < 5; i++)
-        assert_int_equal(fifo_pop_number(&to), expected[i]);
-}
-
 static void fifo_is_valid_notices_a_wrong_end(void **state)
 {
     (void)state;
@@ -269,8 +232,6 @@ int main(void)
         cmocka_unit_test(safe_foreach_may_remove_what_it_visits),
         cmocka_unit_test(is_valid_notices_a_broken_ring),
         cmocka_unit_test(fifo_pops_what_was_pushed_first),
-        cmocka_unit_test(fifo_push_front_goes_first),
-        cmocka_unit_test(fifo_concat_appends_and_empties),
         cmocka_unit_test(fifo_is_valid_notices_a_wrong_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
