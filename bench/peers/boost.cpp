@@ -4,12 +4,16 @@
  *
  * Its fibers stay on the thread that started them, so with workers=2 the consumers run on a second
  * thread. Its buffered channel holds one item less than its size, a power of two. Skynet starts
- * each fiber at once (launch::dispatch), so that only the tasks of one branch have a stack. */
+ * each fiber at once (launch::dispatch), so that only the tasks of one branch have a stack. A bare
+ * stack (what=stack) comes from a pool of Boost.Context; all the fibers do without one. */
 #include "bench.h"
 
+#include <boost/context/detail/fcontext.hpp>
 #include <boost/context/fiber.hpp>
+#include <boost/context/pooled_fixedsize_stack.hpp>
 #include <boost/fiber/all.hpp>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <thread>
@@ -185,6 +189,29 @@ static void bench_parked()
         f.join();
 }
 
+static long in_flight;
+
+static void run_jobs(void *, long ops)
+{
+    std::vector<fibers::future<long>> started;
+    for (long first = 0; first < ops; first += in_flight) {
+        for (long i = first; i < first + in_flight; i++)
+            started.push_back(fibers::async([i] { return i; }));
+        for (long i = first; i < first + in_flight; i++)
+            bench_require(started[static_cast<size_t>(i - first)].get() == i, "the wrong result");
+        started.clear();
+    }
+}
+
+static void bench_executor()
+{
+    if (std::strcmp(bench_param_text("tier", "threads"), "tasks") != 0)
+        bench_not_here();
+    in_flight = bench_param("in_flight", 1);
+    bench_require(in_flight > 0, "in_flight: none");
+    bench_batches(run_jobs, nullptr, 128000);
+}
+
 static void run_node(buffered &up, long first, long leaves);
 
 static long sum_of_children(long first, long leaves)
@@ -232,12 +259,26 @@ static void run_switch(void *, long ops)
     }
 }
 
-static void bench_switch()
+static void never(boost::context::detail::transfer_t)
+{
+    std::abort();
+}
+
+/* Prepared below the public interface, which has no fiber that ends without having run. */
+static void run_stack(void *, long ops)
+{
+    boost::context::pooled_fixedsize_stack pool;
+    while (ops-- > 0) {
+        boost::context::stack_context stack = pool.allocate();
+        (void)boost::context::detail::make_fcontext(stack.sp, stack.size, never);
+        pool.deallocate(stack);
+    }
+}
+
+static void bench_bare_switch()
 {
     volatile double inexact = 3;
     inexact = 1 / inexact;
-    if (std::strcmp(bench_param_text("what", "switch"), "switch") != 0)
-        bench_not_here();
     for (long others = bench_param("fibers", 2) - 1; others > 0; others--)
         bare.emplace_back([](boost::context::fiber back) {
             for (;;)
@@ -246,6 +287,17 @@ static void bench_switch()
         });
     bench_require(!bare.empty(), "fibers: at least 2");
     bench_batches(run_switch, nullptr, 10000000);
+}
+
+static void bench_switch()
+{
+    const char *what = bench_param_text("what", "switch");
+    if (std::strcmp(what, "stack") == 0)
+        bench_batches(run_stack, nullptr, 10000000);
+    else if (std::strcmp(what, "switch") == 0)
+        bench_bare_switch();
+    else
+        bench_not_here();
 }
 
 static void bench_lateness()
@@ -264,6 +316,7 @@ int main(int argc, char **argv)
         {"pingpong", bench_pingpong},
         {"chan", bench_chan},
         {"parked", bench_parked},
+        {"executor", bench_executor},
         {"skynet", bench_skynet},
         {"switch", bench_switch},
         {"lateness", bench_lateness},

@@ -6,11 +6,13 @@
  *     fork         fib as plain calls; skynet-fork: the tree as plain calls
  *     chan         a ring for one producer and one consumer, both spinning
  *     parked       one page touched for the first time, no guard
- *     lateness     clock_nanosleep() with the least timer slack */
+ *     lateness     clock_nanosleep() with the least timer slack
+ *     executor     inline: a call through a pointer, both copies, a malloc() for the future */
 #include "bench.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -197,16 +199,50 @@ static void bench_lateness(void)
     bench_late_sleeps(sleep_until);
 }
 
+/* ---- executor ------------------------------------------------------------------------------- */
+
+struct future {
+    long in, out;
+};
+
+static int echo(const void *in, void *out)
+{
+    memcpy(out, in, sizeof(long));
+    return 0;
+}
+
+/* Volatile, so that the compiler cannot know what it calls, nor leave the future out. */
+static int (*volatile job)(const void *in, void *out) = echo;
+
+static void run_inline(void *arg, long ops)
+{
+    (void)arg;
+    for (long i = 0; i < ops; i++) {
+        struct future *f = malloc(sizeof *f);
+        bench_require(f != NULL, "no memory");
+        f->in = i;
+        bench_must(job(&f->in, &f->out), "the job");
+        long value = f->out;
+        free(f);
+        bench_require(value == i, "the wrong result");
+    }
+}
+
+static void bench_executor(void)
+{
+    if (strcmp(bench_param_text("tier", "threads"), "inline") != 0 ||
+        bench_param("in_flight", 1) != 1)
+        bench_not_here();
+    bench_batches(run_inline, NULL, 500000);
+}
+
 int main(int argc, char **argv)
 {
     static const struct bench_choice benches[] = {
-        {"switch", bench_switch},
-        {"fork", bench_fork},
-        {"skynet-fork", bench_skynet_fork},
-        {"chan", bench_chan},
-        {"parked", bench_parked},
-        {"lateness", bench_lateness},
-        {NULL, NULL},
+        {"switch", bench_switch},           {"fork", bench_fork},
+        {"skynet-fork", bench_skynet_fork}, {"chan", bench_chan},
+        {"parked", bench_parked},           {"lateness", bench_lateness},
+        {"executor", bench_executor},       {NULL, NULL},
     };
     bench_choose(benches, "floor", argc, argv);
 }

@@ -177,6 +177,36 @@ func channel() {
 	})
 }
 
+// A job is a goroutine, its future a channel for the one result.
+func submit(input int) chan int {
+	result := make(chan int, 1)
+	go func() { result <- input }()
+	return result
+}
+
+func executor() {
+	if textParam("tier", "threads") != "tasks" {
+		os.Exit(notHere)
+	}
+	runtime.GOMAXPROCS(1)
+	jobs := make([]chan int, param("in_flight", 1))
+	if len(jobs) == 0 {
+		die("in_flight: none")
+	}
+	batches(512000, func(ops int) {
+		for first := 0; first < ops; first += len(jobs) {
+			for i := range jobs {
+				jobs[i] = submit(first + i)
+			}
+			for i, job := range jobs {
+				if <-job != first+i {
+					die("the wrong result")
+				}
+			}
+		}
+	})
+}
+
 // Bytes behind a name in /proc/self/status.
 func status(name string) float64 {
 	f, err := os.Open("/proc/self/status")
@@ -312,6 +342,7 @@ func main() {
 	benches := map[string]func(){
 		"yield": yield, "spawn": spawn, "million": million, "pingpong": pingpong, "chan": channel,
 		"parked": parked, "sleepers": sleepers, "lateness": lateness, "skynet": skynet,
+		"executor": executor,
 	}
 	if len(os.Args) < 2 || benches[os.Args[1]] == nil {
 		os.Exit(notHere)

@@ -153,11 +153,19 @@ fn bench_chan() {
     batches(500_000, |ops| run_on(&rt, flow(pairs, capacity, ops / pairs)));
 }
 
-/// A round trip to one thread of the pool for blocking calls.
-fn bench_executor() {
-    if param_text("tier", "threads") != "threads" || param("in_flight", 1) != 1 {
-        not_here();
+/// A job is a task, its future the handle.
+async fn jobs(in_flight: i64, ops: i64) {
+    let mut started = Vec::with_capacity(in_flight as usize);
+    for first in (0..ops).step_by(in_flight as usize) {
+        started.extend((first..first + in_flight).map(|i| tokio::spawn(async move { i })));
+        for (i, job) in (first..).zip(started.drain(..)) {
+            assert_eq!(job.await.expect("a job panicked"), i, "the wrong result");
+        }
     }
+}
+
+/// A round trip to one thread of the pool for blocking calls.
+fn bench_blocking_jobs() {
     let rt = runtime(1);
     batches(5_000, |ops| {
         for i in 0..ops {
@@ -165,6 +173,18 @@ fn bench_executor() {
             assert_eq!(rt.block_on(job).expect("a job panicked"), i, "the wrong result");
         }
     });
+}
+
+fn bench_executor() {
+    let (tier, in_flight) = (param_text("tier", "threads"), param("in_flight", 1));
+    match (tier.as_str(), in_flight) {
+        ("threads", 1) => bench_blocking_jobs(),
+        ("tasks", 1..) => {
+            let rt = runtime(1);
+            batches(512_000, |ops| run_on(&rt, jobs(in_flight, ops)));
+        }
+        _ => not_here(),
+    }
 }
 
 static WAITING: AtomicI64 = AtomicI64::new(0);
