@@ -14,34 +14,20 @@
 
 #include <cmocka.h>
 
-#include "../../support/under_tool.h"
+#include "../../support/child.h"
+
+static void call(void *body)
+{
+    (*(void (**)(void))body)();
+}
 
 /* Runs `body` in a child, collects its standard error, and returns its wait status. */
 static int run_in_child(void (*body)(void), char *output, size_t bytes)
 {
-    int ends[2];
-    assert_int_equal(pipe(ends), 0);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        const struct rlimit no_core = {0, 0};
-        setrlimit(RLIMIT_CORE, &no_core);
-        signal(SIGABRT, SIG_DFL);
-        dup2(ends[1], STDERR_FILENO);
-        body();
-        _exit(0);
-    }
-    close(ends[1]);
-    size_t length = 0;
-    ssize_t got;
-    while ((got = read(ends[0], output + length, bytes - 1 - length)) > 0)
-        length += (size_t)got;
-    output[length] = '\0';
-    drop_qemu_line(output);
-    close(ends[0]);
-    int status = 0;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return status;
+    struct ending ending = run_child(call, &body);
+    assert_true(strlen(ending.text) < bytes);
+    strcpy(output, ending.text);
+    return ending.status;
 }
 
 static bool aborted(int status)

@@ -23,6 +23,7 @@
 #include <cmocka.h>
 #include <ravel.h>
 
+#include "../../support/child.h"
 #include "base/alloc.h"
 #include "base/atomic.h"
 #include "base/check.h"
@@ -216,37 +217,15 @@ static inline struct rv_executor_stats stats_of(rv_executor *ex)
 
 /* --- panics --- */
 
-static inline void perform_in_child(const struct setting *setting, int said)
+static inline void perform_setting(void *setting)
 {
-    const struct rlimit no_core = {0, 0};
-
-    setrlimit(RLIMIT_CORE, &no_core);
-    signal(SIGABRT, SIG_DFL);
-    dup2(said, STDERR_FILENO);
     perform(setting);
-    _exit(0);
 }
 
 /* Performed in a child, the play has to end in a panic that contains `message`. */
 static inline void assert_panics(struct setting setting, const char *message)
 {
-    char said[4096];
-    size_t length = 0;
-    ssize_t got;
-    int ends[2], status;
+    struct ending ending = run_child(perform_setting, &setting);
 
-    assert_int_equal(pipe(ends), 0);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0)
-        perform_in_child(&setting, ends[1]);
-    close(ends[1]);
-    while ((got = read(ends[0], said + length, sizeof(said) - 1 - length)) > 0)
-        length += (size_t)got;
-    said[length] = '\0';
-    close(ends[0]);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-    assert_non_null(strstr(said, "ravel: "));
-    assert_non_null(strstr(said, message));
+    assert_panicked(&ending, message);
 }

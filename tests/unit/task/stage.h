@@ -21,6 +21,7 @@
 #include <cmocka.h>
 #include <ravel.h>
 
+#include "../../support/child.h"
 #include "base/check.h"
 #include "task/waitlist.h"
 
@@ -179,35 +180,23 @@ static inline void until_waiting(void *object, size_t count)
     until_in_line(&lined->lock, &lined->line, count);
 }
 
-/* Performed in a child on `stage`, the play has to end in a panic that begins with `message`. */
+struct performance {
+    enum stage stage;
+    play *fn;
+};
+
+static inline void perform_it(void *arg)
+{
+    const struct performance *it = arg;
+
+    perform(it->stage, it->fn);
+}
+
+/* Performed in a child on `stage`, the play has to end in a panic that contains `message`. */
 static inline void assert_panics(enum stage stage, play *fn, const char *message)
 {
-    int ends[2];
-    char said[4096];
-    size_t length = 0;
-    ssize_t got;
-    int status = 0;
+    struct performance it = {stage, fn};
+    struct ending ending = run_child(perform_it, &it);
 
-    assert_int_equal(pipe(ends), 0);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        const struct rlimit no_core = {0, 0};
-        setrlimit(RLIMIT_CORE, &no_core);
-        signal(SIGABRT, SIG_DFL);
-        dup2(ends[1], STDERR_FILENO);
-        close(ends[0]);
-        close(ends[1]);
-        perform(stage, fn);
-        _exit(0);
-    }
-    close(ends[1]);
-    while ((got = read(ends[0], said + length, sizeof(said) - 1 - length)) > 0)
-        length += (size_t)got;
-    said[length] = '\0';
-    close(ends[0]);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-    assert_non_null(strstr(said, "ravel: "));
-    assert_non_null(strstr(said, message));
+    assert_panicked(&ending, message);
 }
