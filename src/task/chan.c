@@ -27,7 +27,7 @@
  * rv_select: two that could meet have met. A line may hold entries of calls that have been served
  * elsewhere; they do not count as waiting (entry.h).
  *
- * Nobody waits while there is room. Who is about to wait takes the lock and adds SHUT to both
+ * Nobody waits while there is room. Who is about to wait takes the lock and adds RVI_SHUT to both
  * words. Each word changes by read-modify-writes alone while the ring is shared, so a concurrent
  * reservation comes before the bit or after it. Before: the one about to wait sees the place move,
  * because it reads the word after its own operation on it; then there is an item (or room) and it
@@ -72,201 +72,48 @@
  * ever. A fence between publishing an item and looking for receivers: 5 ns a message; see above. A
  * switch to the receiver inside send: fewer steps for one pair, but a busy pair would then starve
  * its neighbours.
+ *
+ * Elsewhere: the arithmetic of places and turns in ring.h, making and freeing in chan_life.c, what
+ * rv_select does with a channel in chan_select.c.
  * Checked by: tests/unit/task/test_chan.c, tests/stress/stress_chan.c,
  * tests/explore/explore_chan.c */
 #include "task/chan.h"
 
 #include <errno.h>
-#include <string.h>
 
-#include "base/alloc.h"
 #include "sched/wait.h"
 #include "sched/worker.h"
 #include "sys/cpu.h"
 #include "sys/thread.h"
+#include "task/ring.h"
 #include "task/select.h"
 
-#define SHUT ((uint64_t)1 << 63)
-#define NO_PLACE UINT64_MAX
-
-/* The way of an item in and out on one worker is one function each, without a frame. */
-#define PATH __attribute__((always_inline)) static inline
-
 enum {
-    BRIEF_LOOKS = 4,          /* at a full or empty channel, with pauses in between */
-    LOOKS = 16,               /* in all, before waiting in line */
-    PAUSES_BETWEEN = 8,       /* two brief looks */
-    SPINS_BEFORE_YIELD = 200, /* for a peer that is in the middle of copying */
+    BRIEF_LOOKS = 4,    /* at a full or empty channel, with pauses in between */
+    LOOKS = 16,         /* in all, before waiting in line */
+    PAUSES_BETWEEN = 8, /* two brief looks */
 };
-
-struct slot {
-    _Atomic(uint64_t) turn;
-    unsigned char item[];
-};
-
-/* What the places of a channel without a ring point to. They are shut, so no turn equals theirs. */
-static struct slot no_slot;
-
-/* The sizes of numbers and pointers are copied by a move or two instead of a call. No bytes: the
- * addresses may be NULL. */
-PATH void copy_item(void *to, const void *from, size_t bytes)
-{
-    if (rvi_likely(bytes == 8)) {
-        memcpy(to, from, 8);
-        return;
-    }
-    switch (bytes) {
-    case 0:
-        break;
-    case 4:
-        memcpy(to, from, 4);
-        break;
-    case 16:
-        memcpy(to, from, 16);
-        break;
-    default:
-        memcpy(to, from, bytes);
-    }
-}
-
-/* --- places --- */
-
-PATH uint64_t offset_of(const struct rv_chan *ch, uint64_t place)
-{
-    return place & ch->offset_mask;
-}
-
-PATH struct slot *slot_at(const struct rv_chan *ch, uint64_t place)
-{
-    return (struct slot *)(void *)(ch->ring + offset_of(ch, place));
-}
-
-PATH uint64_t lap_of(const struct rv_chan *ch)
-{
-    return ch->offset_mask + 1;
-}
-
-PATH uint64_t next_place(const struct rv_chan *ch, uint64_t place)
-{
-    uint64_t offset = offset_of(ch, place);
-
-    return offset == ch->last_offset ? place - offset + lap_of(ch) : place + ch->slot_bytes;
-}
-
-/* The turn of a slot that is free for `place`; for a place that is shut, the turn of none. */
-PATH uint64_t free_turn(const struct rv_chan *ch, uint64_t place)
-{
-    return place - offset_of(ch, place);
-}
-
-PATH uint64_t full_turn(const struct rv_chan *ch, uint64_t place)
-{
-    return free_turn(ch, place) + 1;
-}
-
-PATH uint64_t free_turn_after(const struct rv_chan *ch, uint64_t place)
-{
-    return free_turn(ch, place) + lap_of(ch);
-}
-
-/* All of a place at once: what was read before an atomic access would be read again after it. */
-struct spot {
-    struct slot *slot;
-    uint64_t place;
-    uint64_t offset;
-    uint64_t turn; /* that its slot has if it is free, or full, as asked for */
-};
-
-PATH struct spot spot_at(const struct rv_chan *ch, uint64_t place, bool full)
-{
-    uint64_t offset = offset_of(ch, place);
-
-    return (struct spot){
-        .slot = (struct slot *)(void *)(ch->ring + offset),
-        .place = place,
-        .offset = offset,
-        .turn = place - offset + full,
-    };
-}
-
-/* To see by its sign that a place is shut, and read no turn, spares a conversation 12 instructions
- * a round trip; but each item in the ring has it in its way, and takes 8% longer. */
-PATH bool may_have(struct spot at)
-{
-    return rvi_load_relaxed(&at.slot->turn) == at.turn;
-}
-
-PATH uint64_t next_spot(const struct rv_chan *ch, struct spot at, uint64_t next_lap)
-{
-    return at.offset == ch->last_offset ? next_lap : at.place + ch->slot_bytes;
-}
-
-static inline bool has_ring(const struct rv_chan *ch)
-{
-    return ch->slot_bytes > 0;
-}
-
-/* With neither of them shut. */
-static inline bool is_full_at(const struct rv_chan *ch, uint64_t head, uint64_t tail)
-{
-    return head + lap_of(ch) == tail;
-}
-
-static uint64_t items_before(const struct rv_chan *ch, uint64_t place)
-{
-    if (!has_ring(ch))
-        return 0;
-    place &= ~SHUT;
-    return place / lap_of(ch) * ch->capacity + offset_of(ch, place) / ch->slot_bytes;
-}
-
-/* Somebody else is in the middle of copying, a matter of instructions; but he may have lost his
- * core there. */
-static void let_him_finish(int turn)
-{
-    if (turn < SPINS_BEFORE_YIELD)
-        rvi_cpu_relax();
-    else
-        rvi_thread_yield();
-}
-
-/* The slot is the caller's as soon as it has this turn. */
-static inline void await_turn(const struct slot *slot, uint64_t turn)
-{
-    for (int spins = 0; rvi_load_acquire(&slot->turn) != turn; spins++) /* pairs: chan-turn */
-        let_him_finish(spins);
-}
 
 /* --- the lock --- */
 
 static inline uint64_t tail_place(const struct rv_chan *ch)
 {
-    return rvi_load_relaxed(&ch->tail) & ~SHUT;
+    return rvi_load_relaxed(&ch->tail) & ~RVI_SHUT;
 }
 
 static inline uint64_t head_place(const struct rv_chan *ch)
 {
-    return rvi_load_relaxed(&ch->head) & ~SHUT;
-}
-
-static inline void set_places(struct rv_chan *ch, uint64_t head, uint64_t tail)
-{
-    rvi_store_relaxed(&ch->head, head);
-    rvi_store_relaxed(&ch->tail, tail);
-}
-
-static bool somebody_waits(const struct rv_chan *ch)
-{
-    return !rvi_waitlist_is_empty(&ch->senders) || !rvi_waitlist_is_empty(&ch->receivers);
+    return rvi_load_relaxed(&ch->head) & ~RVI_SHUT;
 }
 
 /* While nobody else can move the places. */
 static bool is_valid(const struct rv_chan *ch)
 {
-    uint64_t count = items_before(ch, tail_place(ch)) - items_before(ch, head_place(ch));
+    uint64_t count =
+        rvi_ring_items_before(ch, tail_place(ch)) - rvi_ring_items_before(ch, head_place(ch));
 
     return rvi_waitlist_is_valid(&ch->senders) && rvi_waitlist_is_valid(&ch->receivers) &&
-           !(somebody_waits(ch) && ch->closed) && count <= ch->capacity &&
+           !(rvi_chan_somebody_waits(ch) && ch->closed) && count <= ch->capacity &&
            ch->bare_count <= ch->capacity;
 }
 
@@ -274,15 +121,15 @@ static bool is_valid(const struct rv_chan *ch)
  * the words are everybody's. */
 static __attribute__((noinline)) void shut(struct rv_chan *ch)
 {
-    if (!(rvi_load_relaxed(&ch->tail) & SHUT)) {
-        rvi_fetch_add_relaxed(&ch->tail, SHUT);
-        rvi_fetch_add_relaxed(&ch->head, SHUT);
+    if (!(rvi_load_relaxed(&ch->tail) & RVI_SHUT)) {
+        rvi_fetch_add_relaxed(&ch->tail, RVI_SHUT);
+        rvi_fetch_add_relaxed(&ch->head, RVI_SHUT);
     }
     if (rvi_unlikely(!rvi_load_relaxed(&ch->is_shared)))
         rvi_store_release(&ch->is_shared, true); /* pairs: chan-shared */
 }
 
-static inline bool lock_chan(struct rv_chan *ch)
+bool rvi_chan_lock(struct rv_chan *ch)
 {
     bool biased = rvi_bias_lock(&ch->lock);
 
@@ -295,13 +142,13 @@ static inline bool lock_chan(struct rv_chan *ch)
  * written by plain stores. */
 static void settle(struct rv_chan *ch)
 {
-    uint64_t bit = somebody_waits(ch) || ch->closed || !has_ring(ch) ? SHUT : 0;
+    uint64_t bit = rvi_chan_somebody_waits(ch) || ch->closed || !rvi_has_ring(ch) ? RVI_SHUT : 0;
 
     RV_DCHECK_SLOW(is_valid(ch));
-    set_places(ch, head_place(ch) | bit, tail_place(ch) | bit);
+    rvi_ring_set_places(ch, head_place(ch) | bit, tail_place(ch) | bit);
 }
 
-static void unlock_chan(struct rv_chan *ch, bool biased)
+void rvi_chan_unlock(struct rv_chan *ch, bool biased)
 {
     settle(ch);
     rvi_bias_unlock(&ch->lock, biased);
@@ -309,21 +156,21 @@ static void unlock_chan(struct rv_chan *ch, bool biased)
 
 /* After a peer has been taken out of its line. That was shut and stays so, though nobody may be
  * left in it: whoever comes next will see. In a conversation the next one waits again. */
-PATH void unlock_shut(struct rv_chan *ch, bool biased)
+RVI_PATH void unlock_shut(struct rv_chan *ch, bool biased)
 {
     RV_DCHECK_SLOW(is_valid(ch));
     rvi_bias_unlock(&ch->lock, biased);
 }
 
-PATH void keep_shut(struct rv_chan *ch)
+RVI_PATH void keep_shut(struct rv_chan *ch)
 {
-    if (!(rvi_load_relaxed(&ch->tail) & SHUT))
-        set_places(ch, head_place(ch) | SHUT, tail_place(ch) | SHUT);
+    if (!(rvi_load_relaxed(&ch->tail) & RVI_SHUT))
+        rvi_ring_set_places(ch, head_place(ch) | RVI_SHUT, tail_place(ch) | RVI_SHUT);
 }
 
 /* Wait in line; the lock is held, and given up. */
-PATH int wait_in_line(struct rv_chan *ch, struct rvi_waitlist *line, bool biased,
-                      struct rvi_entry *self, rv_time deadline, enum rvi_why why)
+RVI_PATH int wait_in_line(struct rv_chan *ch, struct rvi_waitlist *line, bool biased,
+                          struct rvi_entry *self, rv_time deadline, enum rvi_why why)
 {
     self->choice = NULL;
     self->result = -EPIPE;
@@ -334,8 +181,8 @@ PATH int wait_in_line(struct rv_chan *ch, struct rvi_waitlist *line, bool biased
 
 /* The same with the bias and no deadline. Each side has one of its own, which keeps nothing over
  * the switch but the entry: what a frame saves is saved and restored with each item. */
-PATH int wait_biased(struct rv_chan *ch, struct rvi_waitlist *line, struct rvi_entry *self,
-                     enum rvi_why why)
+RVI_PATH int wait_biased(struct rv_chan *ch, struct rvi_waitlist *line, struct rvi_entry *self,
+                         enum rvi_why why)
 {
     self->choice = NULL;
     self->result = -EPIPE;
@@ -364,7 +211,7 @@ static __attribute__((noinline)) int wait_to_recv(struct rv_chan *ch, void *ret_
 
 /* Take the first out of its line and give up the lock, if it waits for this channel alone; else
  * NULL, and nothing has happened. */
-PATH struct rvi_entry *meet_here(struct rv_chan *ch, struct rvi_waitlist *line)
+RVI_PATH struct rvi_entry *meet_here(struct rv_chan *ch, struct rvi_waitlist *line)
 {
     struct rvi_entry *peer = rvi_entry_of(rvi_waiter_of(line->first));
 
@@ -378,9 +225,9 @@ PATH struct rvi_entry *meet_here(struct rv_chan *ch, struct rvi_waitlist *line)
 }
 
 /* Copy the item, between the peer's frame and the caller's, and let the peer go on. */
-PATH int part_here(struct rvi_entry *peer, void *to, const void *from, size_t bytes)
+RVI_PATH int part_here(struct rvi_entry *peer, void *to, const void *from, size_t bytes)
 {
-    copy_item(to, from, bytes);
+    rvi_copy_item(to, from, bytes);
     peer->result = 0;
     rvi_wake_here(rvi_worker_self(), &peer->waiter);
     return 0;
@@ -395,28 +242,28 @@ static __attribute__((noinline)) int part_with_any(struct rvi_entry *peer, void 
 /* --- sending, with the lock --- */
 
 /* The caller's item may follow. */
-PATH bool reserve_tail(struct rv_chan *ch, struct rvi_deal *deal)
+RVI_PATH bool reserve_tail(struct rv_chan *ch, struct rvi_deal *deal)
 {
     uint64_t tail = tail_place(ch);
 
-    if (!has_ring(ch)) {
+    if (!rvi_has_ring(ch)) {
         if (ch->bare_count == ch->capacity)
             return false;
         ch->bare_count++;
         ch->passed_by++;
         return true;
     }
-    if (is_full_at(ch, head_place(ch), tail))
+    if (rvi_ring_is_full_at(ch, head_place(ch), tail))
         return false;
     deal->place = tail;
-    rvi_store_relaxed(&ch->tail, next_place(ch, tail) | SHUT);
+    rvi_store_relaxed(&ch->tail, rvi_ring_next_place(ch, tail) | RVI_SHUT);
     return true;
 }
 
 /* Nobody waits to receive. */
-PATH bool begin_put(struct rv_chan *ch, struct rvi_deal *deal)
+RVI_PATH bool begin_put(struct rv_chan *ch, struct rvi_deal *deal)
 {
-    *deal = (struct rvi_deal){NULL, NO_PLACE, 0};
+    *deal = (struct rvi_deal){NULL, RVI_NO_PLACE, 0};
     if (rvi_likely(!ch->closed))
         return reserve_tail(ch, deal);
     deal->result = -EPIPE;
@@ -425,17 +272,17 @@ PATH bool begin_put(struct rv_chan *ch, struct rvi_deal *deal)
 
 static void finish_put(struct rv_chan *ch, uint64_t place, const void *item)
 {
-    struct slot *slot = slot_at(ch, place);
+    struct rvi_slot *slot = rvi_ring_slot_at(ch, place);
 
-    await_turn(slot, free_turn(ch, place));
-    copy_item(slot->item, item, ch->item_bytes);
-    rvi_store_release(&slot->turn, full_turn(ch, place)); /* pairs: chan-turn */
+    rvi_ring_await_turn(slot, rvi_ring_free_turn(ch, place));
+    rvi_copy_item(slot->item, item, ch->item_bytes);
+    rvi_store_release(&slot->turn, rvi_ring_full_turn(ch, place)); /* pairs: chan-turn */
 }
 
 /* To a receiver that has been taken out of its line. */
-PATH void give(struct rv_chan *ch, struct rvi_entry *receiver, const void *item)
+RVI_PATH void give(struct rv_chan *ch, struct rvi_entry *receiver, const void *item)
 {
-    copy_item(receiver->item.to, item, ch->item_bytes);
+    rvi_copy_item(receiver->item.to, item, ch->item_bytes);
     receiver->result = 0;
     rvi_entry_wake(receiver);
 }
@@ -463,19 +310,19 @@ static __attribute__((noinline)) int put_or_wait(struct rv_chan *ch, const void 
         }
         deal.result = -EAGAIN;
     }
-    unlock_chan(ch, biased);
-    if (deal.place != NO_PLACE)
+    rvi_chan_unlock(ch, biased);
+    if (deal.place != RVI_NO_PLACE)
         finish_put(ch, deal.place, item);
     return deal.result;
 }
 
 /* While nobody else can move the places; with nobody waiting to receive. */
-PATH bool is_open_and_full(const struct rv_chan *ch)
+RVI_PATH bool is_open_and_full(const struct rv_chan *ch)
 {
     if (ch->closed)
         return false;
-    return has_ring(ch) ? is_full_at(ch, head_place(ch), tail_place(ch))
-                        : ch->bare_count == ch->capacity;
+    return rvi_has_ring(ch) ? rvi_ring_is_full_at(ch, head_place(ch), tail_place(ch))
+                            : ch->bare_count == ch->capacity;
 }
 
 static __attribute__((noinline)) int send_locked(struct rv_chan *ch, const void *item,
@@ -489,7 +336,7 @@ static __attribute__((noinline)) int send_locked(struct rv_chan *ch, const void 
 
 /* With the bias, and no way into the ring. Two tasks of one worker that talk come this way with
  * each item, and by recv_biased(): so both are without a frame. */
-PATH int send_biased(struct rv_chan *ch, const void *item, rv_time deadline, bool may_wait)
+RVI_PATH int send_biased(struct rv_chan *ch, const void *item, rv_time deadline, bool may_wait)
 {
     if (ch->receivers.first != NULL) {
         struct rvi_entry *receiver = meet_here(ch, &ch->receivers);
@@ -507,7 +354,7 @@ PATH int send_biased(struct rv_chan *ch, const void *item, rv_time deadline, boo
 
 /* The caller may have the oldest item. If there is a sender in line, by I1 the ring was full, so
  * that one's item takes its place. */
-PATH bool reserve_head(struct rv_chan *ch, bool for_sender, struct rvi_deal *deal)
+RVI_PATH bool reserve_head(struct rv_chan *ch, bool for_sender, struct rvi_deal *deal)
 {
     uint64_t head = head_place(ch);
     uint64_t tail = tail_place(ch);
@@ -515,24 +362,24 @@ PATH bool reserve_head(struct rv_chan *ch, bool for_sender, struct rvi_deal *dea
     if (head == tail)
         return false;
     deal->place = head;
-    rvi_store_relaxed(&ch->head, next_place(ch, head) | SHUT);
+    rvi_store_relaxed(&ch->head, rvi_ring_next_place(ch, head) | RVI_SHUT);
     if (for_sender)
-        rvi_store_relaxed(&ch->tail, next_place(ch, tail) | SHUT);
+        rvi_store_relaxed(&ch->tail, rvi_ring_next_place(ch, tail) | RVI_SHUT);
     return true;
 }
 
 /* While nobody else can move the places; with nobody waiting to send. */
-PATH bool is_open_and_empty(const struct rv_chan *ch)
+RVI_PATH bool is_open_and_empty(const struct rv_chan *ch)
 {
     return ch->bare_count == 0 && !ch->closed &&
            rvi_load_relaxed(&ch->head) == rvi_load_relaxed(&ch->tail);
 }
 
 /* Nobody waits to send. */
-PATH bool begin_take(struct rv_chan *ch, struct rvi_deal *deal)
+RVI_PATH bool begin_take(struct rv_chan *ch, struct rvi_deal *deal)
 {
-    *deal = (struct rvi_deal){NULL, NO_PLACE, 0};
-    if (has_ring(ch) && reserve_head(ch, false, deal))
+    *deal = (struct rvi_deal){NULL, RVI_NO_PLACE, 0};
+    if (rvi_has_ring(ch) && reserve_head(ch, false, deal))
         return true;
     if (ch->bare_count > 0) {
         ch->bare_count--;
@@ -543,36 +390,36 @@ PATH bool begin_take(struct rv_chan *ch, struct rvi_deal *deal)
 }
 
 /* A sender has been taken out of its line. */
-PATH void begin_fetch(struct rv_chan *ch, struct rvi_deal *deal)
+RVI_PATH void begin_fetch(struct rv_chan *ch, struct rvi_deal *deal)
 {
-    if (!has_ring(ch))
+    if (!rvi_has_ring(ch))
         ch->passed_by++;
     else if (!reserve_head(ch, true, deal))
         rvi_panic("a sender waits at a channel that has room");
 }
 
 /* Out of the slot and, if a sender has been taken out of the line, its item in. */
-PATH void use_slot(struct rv_chan *ch, uint64_t place, const struct rvi_entry *sender,
-                   void *ret_item)
+RVI_PATH void use_slot(struct rv_chan *ch, uint64_t place, const struct rvi_entry *sender,
+                       void *ret_item)
 {
-    struct slot *slot = slot_at(ch, place);
-    uint64_t turn = free_turn_after(ch, place);
+    struct rvi_slot *slot = rvi_ring_slot_at(ch, place);
+    uint64_t turn = rvi_ring_free_turn_after(ch, place);
 
-    await_turn(slot, full_turn(ch, place));
-    copy_item(ret_item, slot->item, ch->item_bytes);
+    rvi_ring_await_turn(slot, rvi_ring_full_turn(ch, place));
+    rvi_copy_item(ret_item, slot->item, ch->item_bytes);
     if (sender != NULL) {
-        copy_item(slot->item, sender->item.from, ch->item_bytes);
+        rvi_copy_item(slot->item, sender->item.from, ch->item_bytes);
         turn++;
     }
     rvi_store_release(&slot->turn, turn); /* pairs: chan-turn */
 }
 
-PATH void finish_fetch(struct rv_chan *ch, const struct rvi_deal *deal, void *ret_item)
+RVI_PATH void finish_fetch(struct rv_chan *ch, const struct rvi_deal *deal, void *ret_item)
 {
-    if (deal->place != NO_PLACE)
+    if (deal->place != RVI_NO_PLACE)
         use_slot(ch, deal->place, deal->peer, ret_item);
     else
-        copy_item(ret_item, deal->peer->item.from, ch->item_bytes);
+        rvi_copy_item(ret_item, deal->peer->item.from, ch->item_bytes);
     deal->peer->result = 0;
     rvi_entry_wake(deal->peer);
 }
@@ -581,7 +428,7 @@ PATH void finish_fetch(struct rv_chan *ch, const struct rvi_deal *deal, void *re
 static __attribute__((noinline)) int fetch(struct rv_chan *ch, void *ret_item,
                                            struct rvi_entry *sender, bool biased)
 {
-    struct rvi_deal deal = {sender, NO_PLACE, 0};
+    struct rvi_deal deal = {sender, RVI_NO_PLACE, 0};
 
     begin_fetch(ch, &deal);
     unlock_shut(ch, biased);
@@ -602,8 +449,8 @@ static __attribute__((noinline)) int take_or_wait(struct rv_chan *ch, void *ret_
         }
         deal.result = -EAGAIN;
     }
-    unlock_chan(ch, biased);
-    if (deal.place != NO_PLACE)
+    rvi_chan_unlock(ch, biased);
+    if (deal.place != RVI_NO_PLACE)
         use_slot(ch, deal.place, NULL, ret_item);
     return deal.result;
 }
@@ -618,10 +465,10 @@ static __attribute__((noinline)) int recv_locked(struct rv_chan *ch, void *ret_i
 }
 
 /* With the bias, and no way out of the ring. */
-PATH int recv_biased(struct rv_chan *ch, void *ret_item, rv_time deadline, bool may_wait)
+RVI_PATH int recv_biased(struct rv_chan *ch, void *ret_item, rv_time deadline, bool may_wait)
 {
     if (ch->senders.first != NULL) {
-        struct rvi_entry *sender = has_ring(ch) ? NULL : meet_here(ch, &ch->senders);
+        struct rvi_entry *sender = rvi_has_ring(ch) ? NULL : meet_here(ch, &ch->senders);
         if (sender != NULL && ch->item_bytes != 8)
             return part_with_any(sender, ret_item, sender->item.from, ch->item_bytes);
         if (sender != NULL)
@@ -639,22 +486,22 @@ static int send_shared(struct rv_chan *ch, const void *item)
     uint64_t tail = rvi_load_relaxed(&ch->tail);
 
     for (int spins = 0;; spins++) {
-        struct slot *slot = slot_at(ch, tail);
-        if (rvi_load_acquire(&slot->turn) == free_turn(ch, tail)) { /* pairs: chan-turn */
-            if (!rvi_cas_relaxed(&ch->tail, &tail, next_place(ch, tail)))
+        struct rvi_slot *slot = rvi_ring_slot_at(ch, tail);
+        if (rvi_load_acquire(&slot->turn) == rvi_ring_free_turn(ch, tail)) { /* pairs: chan-turn */
+            if (!rvi_cas_relaxed(&ch->tail, &tail, rvi_ring_next_place(ch, tail)))
                 continue;
-            copy_item(slot->item, item, ch->item_bytes);
-            rvi_store_release(&slot->turn, full_turn(ch, tail)); /* pairs: chan-turn */
+            rvi_copy_item(slot->item, item, ch->item_bytes);
+            rvi_store_release(&slot->turn, rvi_ring_full_turn(ch, tail)); /* pairs: chan-turn */
             return 0;
         }
-        if (tail & SHUT)
+        if (tail & RVI_SHUT)
             return -EBUSY;
         uint64_t head = rvi_load_relaxed(&ch->head);
         uint64_t before = tail;
         tail = rvi_load_relaxed(&ch->tail);
-        if (tail == before && is_full_at(ch, head & ~SHUT, tail))
+        if (tail == before && rvi_ring_is_full_at(ch, head & ~RVI_SHUT, tail))
             return -EAGAIN;
-        let_him_finish(spins); /* a receiver with the slot, or whoever came first */
+        rvi_let_him_finish(spins); /* a receiver with the slot, or whoever came first */
     }
 }
 
@@ -663,22 +510,23 @@ static int recv_shared(struct rv_chan *ch, void *ret_item)
     uint64_t head = rvi_load_relaxed(&ch->head);
 
     for (int spins = 0;; spins++) {
-        struct slot *slot = slot_at(ch, head);
-        if (rvi_load_acquire(&slot->turn) == full_turn(ch, head)) { /* pairs: chan-turn */
-            if (!rvi_cas_relaxed(&ch->head, &head, next_place(ch, head)))
+        struct rvi_slot *slot = rvi_ring_slot_at(ch, head);
+        if (rvi_load_acquire(&slot->turn) == rvi_ring_full_turn(ch, head)) { /* pairs: chan-turn */
+            if (!rvi_cas_relaxed(&ch->head, &head, rvi_ring_next_place(ch, head)))
                 continue;
-            copy_item(ret_item, slot->item, ch->item_bytes);
-            rvi_store_release(&slot->turn, free_turn_after(ch, head)); /* pairs: chan-turn */
+            rvi_copy_item(ret_item, slot->item, ch->item_bytes);
+            /* pairs: chan-turn */
+            rvi_store_release(&slot->turn, rvi_ring_free_turn_after(ch, head));
             return 0;
         }
-        if (head & SHUT)
+        if (head & RVI_SHUT)
             return -EBUSY;
         uint64_t tail = rvi_load_relaxed(&ch->tail);
         uint64_t before = head;
         head = rvi_load_relaxed(&ch->head);
-        if (head == before && (tail & ~SHUT) == head)
+        if (head == before && (tail & ~RVI_SHUT) == head)
             return -EAGAIN;
-        let_him_finish(spins); /* a sender with the slot, or whoever came first */
+        rvi_let_him_finish(spins); /* a sender with the slot, or whoever came first */
     }
 }
 
@@ -711,33 +559,34 @@ static __attribute__((noinline)) int send_otherwise(struct rv_chan *ch, const vo
         if (err == -EBUSY || !pause_between_looks(look++, deadline))
             break;
     }
-    return send_locked(ch, item, deadline, lock_chan(ch), may_wait);
+    return send_locked(ch, item, deadline, rvi_chan_lock(ch), may_wait);
 }
 
 /* With the bias, and room at the tail. What is not of the size of a number or a pointer is put by a
  * copy of this that needs a frame. */
-PATH int put_biased(struct rv_chan *ch, struct spot tail, const void *item, size_t bytes)
+RVI_PATH int put_biased(struct rv_chan *ch, struct rvi_spot tail, const void *item, size_t bytes)
 {
-    copy_item(tail.slot->item, item, bytes);
+    rvi_copy_item(tail.slot->item, item, bytes);
     rvi_store_relaxed(&tail.slot->turn, tail.turn + 1);
-    rvi_store_relaxed(&ch->tail, next_spot(ch, tail, tail.turn + lap_of(ch)));
+    rvi_store_relaxed(&ch->tail, rvi_ring_next_spot(ch, tail, tail.turn + rvi_ring_lap_of(ch)));
     rvi_bias_unlock(&ch->lock, true);
     return 0;
 }
 
 static __attribute__((noinline)) int put_any(struct rv_chan *ch, const void *item)
 {
-    return put_biased(ch, spot_at(ch, rvi_load_relaxed(&ch->tail), false), item, ch->item_bytes);
+    return put_biased(ch, rvi_ring_spot_at(ch, rvi_load_relaxed(&ch->tail), false), item,
+                      ch->item_bytes);
 }
 
-PATH int send_item(struct rv_chan *ch, const void *item, rv_time deadline, bool may_wait,
-                   bool biased)
+RVI_PATH int send_item(struct rv_chan *ch, const void *item, rv_time deadline, bool may_wait,
+                       bool biased)
 {
     if (rvi_unlikely(!biased))
         return send_otherwise(ch, item, deadline, may_wait);
 
-    struct spot tail = spot_at(ch, rvi_load_relaxed(&ch->tail), false);
-    if (rvi_unlikely(!may_have(tail)))
+    struct rvi_spot tail = rvi_ring_spot_at(ch, rvi_load_relaxed(&ch->tail), false);
+    if (rvi_unlikely(!rvi_ring_may_have(tail)))
         return send_biased(ch, item, deadline, may_wait);
     if (rvi_unlikely(ch->item_bytes != 8))
         return put_any(ch, item);
@@ -756,33 +605,34 @@ static __attribute__((noinline)) int recv_otherwise(struct rv_chan *ch, void *re
         if (err == -EBUSY || !pause_between_looks(look++, deadline))
             break;
     }
-    return recv_locked(ch, ret_item, deadline, lock_chan(ch), may_wait);
+    return recv_locked(ch, ret_item, deadline, rvi_chan_lock(ch), may_wait);
 }
 
-PATH int take_biased(struct rv_chan *ch, struct spot head, void *ret_item, size_t bytes)
+RVI_PATH int take_biased(struct rv_chan *ch, struct rvi_spot head, void *ret_item, size_t bytes)
 {
-    copy_item(ret_item, head.slot->item, bytes);
+    rvi_copy_item(ret_item, head.slot->item, bytes);
 
     uint64_t next_lap = head.turn + ch->offset_mask; /* a full turn is one more than the free one */
     rvi_store_relaxed(&head.slot->turn, next_lap);
-    rvi_store_relaxed(&ch->head, next_spot(ch, head, next_lap));
+    rvi_store_relaxed(&ch->head, rvi_ring_next_spot(ch, head, next_lap));
     rvi_bias_unlock(&ch->lock, true);
     return 0;
 }
 
 static __attribute__((noinline)) int take_any(struct rv_chan *ch, void *ret_item)
 {
-    return take_biased(ch, spot_at(ch, rvi_load_relaxed(&ch->head), true), ret_item,
+    return take_biased(ch, rvi_ring_spot_at(ch, rvi_load_relaxed(&ch->head), true), ret_item,
                        ch->item_bytes);
 }
 
-PATH int recv_item(struct rv_chan *ch, void *ret_item, rv_time deadline, bool may_wait, bool biased)
+RVI_PATH int recv_item(struct rv_chan *ch, void *ret_item, rv_time deadline, bool may_wait,
+                       bool biased)
 {
     if (rvi_unlikely(!biased))
         return recv_otherwise(ch, ret_item, deadline, may_wait);
 
-    struct spot head = spot_at(ch, rvi_load_relaxed(&ch->head), true);
-    if (rvi_unlikely(!may_have(head)))
+    struct rvi_spot head = rvi_ring_spot_at(ch, rvi_load_relaxed(&ch->head), true);
+    if (rvi_unlikely(!rvi_ring_may_have(head)))
         return recv_biased(ch, ret_item, deadline, may_wait);
     if (rvi_unlikely(ch->item_bytes != 8))
         return take_any(ch, ret_item);
@@ -831,12 +681,12 @@ int rv_chan_recv(rv_chan *ch, void *ret_item, rv_time deadline)
 
 void rv_chan_close(rv_chan *ch)
 {
-    bool biased = lock_chan(ch);
+    bool biased = rvi_chan_lock(ch);
 
     ch->closed = true;
     struct rvi_link *senders = rvi_entries_pop_all(&ch->senders);
     struct rvi_link *receivers = rvi_entries_pop_all(&ch->receivers);
-    unlock_chan(ch, biased);
+    rvi_chan_unlock(ch, biased);
     rvi_entries_wake(senders);
     rvi_entries_wake(receivers);
 }
@@ -850,8 +700,8 @@ size_t rv_chan_item_bytes(const rv_chan *ch)
 size_t rv_chan_count(rv_chan *ch)
 {
     bool biased = rvi_bias_lock(&ch->lock);
-    uint64_t out = items_before(ch, rvi_load_relaxed(&ch->head));
-    uint64_t in = items_before(ch, rvi_load_relaxed(&ch->tail)) + ch->bare_count;
+    uint64_t out = rvi_ring_items_before(ch, rvi_load_relaxed(&ch->head));
+    uint64_t in = rvi_ring_items_before(ch, rvi_load_relaxed(&ch->tail)) + ch->bare_count;
 
     rvi_bias_unlock(&ch->lock, biased);
     if (in <= out)
@@ -863,195 +713,47 @@ size_t rv_chan_count(rv_chan *ch)
 
 uint64_t rvi_chan_sent(const struct rv_chan *ch)
 {
-    return items_before(ch, rvi_load_relaxed(&ch->tail)) + ch->passed_by;
+    return rvi_ring_items_before(ch, rvi_load_relaxed(&ch->tail)) + ch->passed_by;
 }
 
-/* --- for select.c --- */
+/* --- for chan_select.c --- */
 
-static bool case_lock(void *object)
+bool rvi_chan_begin_send(struct rv_chan *ch, struct rvi_deal *deal)
 {
-    return lock_chan(object);
-}
-
-static void case_unlock(void *object, bool biased)
-{
-    unlock_chan(object, biased);
-}
-
-static int send_attempt(const struct rv_case *c)
-{
-    return rv_chan_try_send(c->object, c->item);
-}
-
-static bool send_begin(const struct rv_case *c, struct rvi_deal *deal)
-{
-    struct rv_chan *ch = c->object;
     struct rvi_entry *receiver = rvi_entry_pop(&ch->receivers);
 
     if (receiver == NULL)
         return begin_put(ch, deal);
-    *deal = (struct rvi_deal){receiver, NO_PLACE, 0};
+    *deal = (struct rvi_deal){receiver, RVI_NO_PLACE, 0};
     ch->passed_by++;
     return true;
 }
 
-static int send_finish(const struct rv_case *c, const struct rvi_deal *deal)
+int rvi_chan_finish_send(struct rv_chan *ch, const struct rvi_deal *deal, const void *item)
 {
     if (deal->peer != NULL)
-        give(c->object, deal->peer, c->item);
-    else if (deal->place != NO_PLACE)
-        finish_put(c->object, deal->place, c->item);
+        give(ch, deal->peer, item);
+    else if (deal->place != RVI_NO_PLACE)
+        finish_put(ch, deal->place, item);
     return deal->result;
 }
 
-static struct rvi_waitlist *enlist_sender(const struct rv_case *c, struct rvi_entry *entry)
+bool rvi_chan_begin_recv(struct rv_chan *ch, struct rvi_deal *deal)
 {
-    struct rv_chan *ch = c->object;
-
-    entry->item.from = c->item;
-    entry->result = -EPIPE;
-    return &ch->senders;
-}
-
-static int recv_attempt(const struct rv_case *c)
-{
-    return rv_chan_try_recv(c->object, c->ret_item);
-}
-
-static bool recv_begin(const struct rv_case *c, struct rvi_deal *deal)
-{
-    struct rv_chan *ch = c->object;
     struct rvi_entry *sender = rvi_entry_pop(&ch->senders);
 
     if (sender == NULL)
         return begin_take(ch, deal);
-    *deal = (struct rvi_deal){sender, NO_PLACE, 0};
+    *deal = (struct rvi_deal){sender, RVI_NO_PLACE, 0};
     begin_fetch(ch, deal);
     return true;
 }
 
-static int recv_finish(const struct rv_case *c, const struct rvi_deal *deal)
+int rvi_chan_finish_recv(struct rv_chan *ch, const struct rvi_deal *deal, void *ret_item)
 {
     if (deal->peer != NULL)
-        finish_fetch(c->object, deal, c->ret_item);
-    else if (deal->place != NO_PLACE)
-        use_slot(c->object, deal->place, NULL, c->ret_item);
+        finish_fetch(ch, deal, ret_item);
+    else if (deal->place != RVI_NO_PLACE)
+        use_slot(ch, deal->place, NULL, ret_item);
     return deal->result;
-}
-
-static struct rvi_waitlist *enlist_receiver(const struct rv_case *c, struct rvi_entry *entry)
-{
-    struct rv_chan *ch = c->object;
-
-    entry->item.to = c->ret_item;
-    entry->result = -EPIPE;
-    return &ch->receivers;
-}
-
-const struct rvi_case_kind rvi_case_send = {
-    .attempt = send_attempt,
-    .lock = case_lock,
-    .unlock = case_unlock,
-    .begin = send_begin,
-    .finish = send_finish,
-    .enlist = enlist_sender,
-};
-
-const struct rvi_case_kind rvi_case_recv = {
-    .attempt = recv_attempt,
-    .lock = case_lock,
-    .unlock = case_unlock,
-    .begin = recv_begin,
-    .finish = recv_finish,
-    .enlist = enlist_receiver,
-};
-
-/* --- life --- */
-
-/* Errors: -EOVERFLOW */
-static int measure_slot(size_t item_bytes, size_t capacity, uint64_t *ret_bytes)
-{
-    size_t bytes;
-
-    *ret_bytes = 0;
-    if (item_bytes == 0 || capacity == 0)
-        return 0;
-    if (__builtin_add_overflow(item_bytes, 2 * sizeof(struct slot) - 1, &bytes))
-        return -EOVERFLOW;
-    *ret_bytes = bytes - bytes % sizeof(struct slot);
-    return 0;
-}
-
-int rvi_chan_measure(size_t header_bytes, size_t item_bytes, size_t capacity, size_t *ret_bytes)
-{
-    uint64_t slot_bytes;
-    size_t bytes;
-    int err = measure_slot(item_bytes, capacity, &slot_bytes);
-
-    if (err < 0 || __builtin_mul_overflow(slot_bytes, capacity, &bytes) ||
-        __builtin_add_overflow(bytes, header_bytes, &bytes) || bytes > SIZE_MAX / 4)
-        return -EOVERFLOW;
-    *ret_bytes = bytes;
-    return 0;
-}
-
-/* A lap is the first power of two that is no less than the ring. */
-static void init_ring(struct rv_chan *ch, unsigned char *ring)
-{
-    uint64_t ring_bytes = ch->capacity * ch->slot_bytes;
-    uint64_t lap = ch->slot_bytes;
-
-    while (lap < ring_bytes || (lap & (lap - 1)) != 0)
-        lap = (lap | (lap - 1)) + 1;
-    ch->ring = ring;
-    ch->last_offset = ring_bytes - ch->slot_bytes;
-    ch->offset_mask = lap - 1;
-    for (uint64_t at = 0; at < ring_bytes; at += ch->slot_bytes)
-        rvi_store_relaxed(&slot_at(ch, at)->turn, 0);
-}
-
-void rvi_chan_init(struct rv_chan *ch, void *ring, size_t item_bytes, size_t capacity)
-{
-    memset(ch, 0, sizeof(*ch));
-    ch->item_bytes = item_bytes;
-    ch->capacity = capacity;
-    (void)measure_slot(item_bytes, capacity, &ch->slot_bytes);
-    if (has_ring(ch)) {
-        init_ring(ch, ring);
-        return;
-    }
-    ch->ring = (unsigned char *)&no_slot;
-    set_places(ch, SHUT, SHUT);
-}
-
-/* Without the lock: whoever frees has made sure that nobody else is here, and taking it on another
- * worker than the channel's own would cost a revocation for nothing. */
-void rvi_chan_check_unused(const struct rv_chan *ch, const char *caller)
-{
-    if (somebody_waits(ch))
-        rvi_panic("%s: somebody still waits on it; close it and let them return before you free it",
-                  caller);
-}
-
-int rv_chan_new(rv_chan **ret, size_t item_bytes, size_t capacity)
-{
-    size_t bytes;
-    int err = rvi_chan_measure(sizeof(struct rv_chan), item_bytes, capacity, &bytes);
-
-    if (err < 0)
-        return err;
-    struct rv_chan *ch = rvi_alloc_aligned(RVI_CACHE_LINE, bytes);
-    if (ch == NULL)
-        return -ENOMEM;
-    rvi_chan_init(ch, ch + 1, item_bytes, capacity);
-    *ret = ch;
-    return 0;
-}
-
-rv_chan *rv_chan_free(rv_chan *ch)
-{
-    if (ch != NULL)
-        rvi_chan_check_unused(ch, "rv_chan_free");
-    rvi_free(ch);
-    return NULL;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* chan.h - the inside of a channel, for those who build on one (queue.c). chan.c has the
- * essay. */
+/* chan.h - the inside of a channel, for those who build on one (queue.c) and for the
+ * channel's own files (chan_life.c, chan_select.c). chan.c has the essay. */
 #pragma once
 
 #include <ravel/chan.h>
@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "sched/bias.h"
 #include "task/entry.h"
+#include "task/select.h"
 #include "task/waitlist.h"
 
 /* What all only read, what senders write, and what receivers write, a cache line each; the lock and
@@ -33,6 +34,11 @@ struct rv_chan {
     _Alignas(RVI_CACHE_LINE) _Atomic(uint64_t) head; /* the place of the oldest item */
 };
 
+static inline bool rvi_chan_somebody_waits(const struct rv_chan *ch)
+{
+    return !rvi_waitlist_is_empty(&ch->senders) || !rvi_waitlist_is_empty(&ch->receivers);
+}
+
 /** The bytes of a ring that holds `capacity` items, `header_bytes` before it included.
  * Errors: -EOVERFLOW */
 int rvi_chan_measure(size_t header_bytes, size_t item_bytes, size_t capacity, size_t *ret_bytes);
@@ -46,3 +52,16 @@ void rvi_chan_check_unused(const struct rv_chan *ch, const char *caller);
 /** How many items it has accepted since the beginning; ch->lock is held. What the caller has
  * received, or knows to be sent, is among them. */
 uint64_t rvi_chan_sent(const struct rv_chan *ch);
+
+/** The lock; returns whether it has its bias, which the unlock is told. */
+bool rvi_chan_lock(struct rv_chan *ch);
+void rvi_chan_unlock(struct rv_chan *ch, bool biased);
+
+/** With the lock held: agree on an item if it needs no waiting, or on -EPIPE. */
+bool rvi_chan_begin_send(struct rv_chan *ch, struct rvi_deal *deal);
+bool rvi_chan_begin_recv(struct rv_chan *ch, struct rvi_deal *deal);
+
+/** Without it: do what was agreed.
+ * Errors: -EPIPE, closed */
+int rvi_chan_finish_send(struct rv_chan *ch, const struct rvi_deal *deal, const void *item);
+int rvi_chan_finish_recv(struct rv_chan *ch, const struct rvi_deal *deal, void *ret_item);
