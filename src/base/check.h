@@ -34,6 +34,10 @@
 #define rvi_likely(cond) __builtin_expect(!!(cond), 1)
 #define rvi_unlikely(cond) __builtin_expect(!!(cond), 0)
 
+/* For hot paths that are to be one function each, without frames of their own in between, whatever
+ * the compiler thinks of their size. */
+#define RVI_INLINE __attribute__((always_inline)) static inline
+
 /* Let a line that will be written come nearer. Any address will do, valid or not. */
 #define rvi_prefetch(address, offset_bytes)                                                        \
     __builtin_prefetch((const void *)((uintptr_t)(address) + (offset_bytes)), 1)

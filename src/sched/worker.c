@@ -75,9 +75,6 @@ enum {
 #define TRIM_AFTER_NS (100 * RV_MILLISECOND)
 #define TIMER_SLACK_NS 1000
 
-/* The path from one task to the next is one function each in park, yield and the end of a task. */
-#define HOT_INLINE __attribute__((always_inline)) static inline
-
 _Thread_local struct rvi_here rvi_here;
 
 /* --- making ready --- */
@@ -174,7 +171,7 @@ static inline struct rvi_task *take_fresh(struct rvi_worker *w)
 
 /* NULL when the slot is empty, or its tasks have had it for long enough: then it joins the
  * queue. */
-HOT_INLINE struct rvi_task *take_next(struct rvi_worker *w)
+RVI_INLINE struct rvi_task *take_next(struct rvi_worker *w)
 {
     struct rvi_task *task = w->next;
 
@@ -202,7 +199,7 @@ static inline void prefetch_ready(struct rvi_qlink *link)
 }
 
 /* From the ready queue, or a fresh one when it has its turn or nobody is ready. */
-HOT_INLINE struct rvi_task *take_ready(struct rvi_worker *w)
+RVI_INLINE struct rvi_task *take_ready(struct rvi_worker *w)
 {
     struct rvi_task *task;
 
@@ -222,7 +219,7 @@ HOT_INLINE struct rvi_task *take_ready(struct rvi_worker *w)
 }
 
 /* The task to run now; NULL when there is none. */
-HOT_INLINE struct rvi_task *pick(struct rvi_worker *w)
+RVI_INLINE struct rvi_task *pick(struct rvi_worker *w)
 {
     uint64_t tick = rvi_load_relaxed(&w->tick) + 1;
     struct rvi_task *task;
@@ -241,7 +238,7 @@ HOT_INLINE struct rvi_task *pick(struct rvi_worker *w)
 static void fiber_main(void *pass);
 
 /* A fresh task gets this stack and this worker for good. */
-HOT_INLINE void begin_at_home(struct rvi_worker *w, struct rvi_task *task, struct rvi_stack *stack)
+RVI_INLINE void begin_at_home(struct rvi_worker *w, struct rvi_task *task, struct rvi_stack *stack)
 {
     task->stack = stack;
     stack->user = task;
@@ -263,7 +260,7 @@ static void begin(struct rvi_worker *w, struct rvi_task *task, struct rvi_stack 
 
 /* The task is over; its descriptor goes home. On the birth worker's thread nobody else sends
  * pokes. */
-HOT_INLINE void finish(struct rvi_worker *w, struct rvi_task *task)
+RVI_INLINE void finish(struct rvi_worker *w, struct rvi_task *task)
 {
     task->state = RVI_TASK_DONE;
     task->stack = NULL;
@@ -303,7 +300,7 @@ static __attribute__((noinline)) void *begin_on_new_stack(struct rvi_worker *w,
 
 /* What to switch to for `task` if that takes no call; otherwise NULL. Mostly a fresh task was born
  * here, and there is a stack that has served before. */
-HOT_INLINE void *ctx_at_hand(struct rvi_worker *w, struct rvi_task *task)
+RVI_INLINE void *ctx_at_hand(struct rvi_worker *w, struct rvi_task *task)
 {
     struct rvi_stack *stack;
 
@@ -339,7 +336,7 @@ static void set_current(struct rvi_worker *w, struct rvi_task *task)
 }
 
 /* The same for some task, when there is no probe. */
-HOT_INLINE void set_current_unseen(struct rvi_task *task)
+RVI_INLINE void set_current_unseen(struct rvi_task *task)
 {
     rvi_here.task = task;
     task->state = RVI_TASK_RUNNING;
@@ -402,7 +399,7 @@ static __attribute__((noinline)) struct successor leave_for(struct rvi_worker *w
 }
 
 /* Run somebody else; return when the task that called this is picked again. */
-HOT_INLINE void leave(struct rvi_worker *w, struct rvi_task *task, void *pass)
+RVI_INLINE void leave(struct rvi_worker *w, struct rvi_task *task, void *pass)
 {
     struct rvi_task *next = pick(w);
     struct successor to = {NULL, NULL};

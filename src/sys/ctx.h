@@ -30,6 +30,8 @@
 
 #include <stdint.h>
 
+#include "base/check.h"
+
 struct rvi_ctx {
     void *pc;
     void *sp;
@@ -67,7 +69,7 @@ extern const char rvi_ctx_start[] __attribute__((visibility("hidden")));
 /* Save the caller's context to *save and continue `to`: there, the rvi_ctx_switch() that saved it
  * returns pass (or the entry function starts with pass as its argument). Returns what whoever
  * switches back passes. *save is written before to's stack is touched. */
-__attribute__((always_inline)) static inline void *rvi_ctx_switch(void **save, void *to, void *pass)
+RVI_INLINE void *rvi_ctx_switch(void **save, void *to, void *pass)
 {
     struct rvi_ctx self;
 

@@ -101,8 +101,7 @@ static inline void rvi_hooks_thread_adopted(struct rvi_stack *stack)
 /* from is NULL when the running fiber will never run again: its fake frames are freed.
  * Always inlined: as a function of its own it would be entered on one of ThreadSanitizer's call
  * stacks and left on the other, which underflows in the end. */
-__attribute__((always_inline)) static inline void rvi_hooks_before_switch(struct rvi_stack *from,
-                                                                          struct rvi_stack *to)
+RVI_INLINE void rvi_hooks_before_switch(struct rvi_stack *from, struct rvi_stack *to)
 {
 #if RVI_ASAN
     __sanitizer_start_switch_fiber(from ? &from->asan_fake : NULL, to->low,
@@ -126,10 +125,8 @@ static inline void rvi_hooks_after_switch(struct rvi_stack *self)
 
 /* Leave `from`, whose context goes to *save, and continue `to`, which was left with the context
  * to_ctx; returns what the switch back passes. Only tools look at the stacks' descriptors. */
-__attribute__((always_inline)) static inline void *rvi_stack_switch_ctx(struct rvi_stack *from,
-                                                                        void **save,
-                                                                        struct rvi_stack *to,
-                                                                        void *to_ctx, void *pass)
+RVI_INLINE void *rvi_stack_switch_ctx(struct rvi_stack *from, void **save, struct rvi_stack *to,
+                                      void *to_ctx, void *pass)
 {
     rvi_hooks_before_switch(from, to);
     void *back = rvi_ctx_switch(save, to_ctx, pass);
@@ -138,9 +135,7 @@ __attribute__((always_inline)) static inline void *rvi_stack_switch_ctx(struct r
 }
 
 /* The same for whoever keeps the contexts in the descriptors. */
-__attribute__((always_inline)) static inline void *rvi_stack_switch(struct rvi_stack *from,
-                                                                    struct rvi_stack *to,
-                                                                    void *pass)
+RVI_INLINE void *rvi_stack_switch(struct rvi_stack *from, struct rvi_stack *to, void *pass)
 {
     return rvi_stack_switch_ctx(from, &from->ctx, to, to->ctx, pass);
 }
@@ -163,8 +158,7 @@ static inline void rvi_context_entered(struct rvi_stack *self, struct rvi_stack 
     (void)left;
 }
 
-__attribute__((always_inline)) static inline void rvi_context_switch(struct rvi_stack *from,
-                                                                     struct rvi_stack *to)
+RVI_INLINE void rvi_context_switch(struct rvi_stack *from, struct rvi_stack *to)
 {
 #if RVI_TSAN
     from->tsan_fiber = __tsan_get_current_fiber();

@@ -156,21 +156,21 @@ void rvi_chan_unlock(struct rv_chan *ch, bool biased)
 
 /* After a peer has been taken out of its line. That was shut and stays so, though nobody may be
  * left in it: whoever comes next will see. In a conversation the next one waits again. */
-RVI_PATH void unlock_shut(struct rv_chan *ch, bool biased)
+RVI_INLINE void unlock_shut(struct rv_chan *ch, bool biased)
 {
     RV_DCHECK_SLOW(is_valid(ch));
     rvi_bias_unlock(&ch->lock, biased);
 }
 
-RVI_PATH void keep_shut(struct rv_chan *ch)
+RVI_INLINE void keep_shut(struct rv_chan *ch)
 {
     if (!(rvi_load_relaxed(&ch->tail) & RVI_SHUT))
         rvi_ring_set_places(ch, head_place(ch) | RVI_SHUT, tail_place(ch) | RVI_SHUT);
 }
 
 /* Wait in line; the lock is held, and given up. */
-RVI_PATH int wait_in_line(struct rv_chan *ch, struct rvi_waitlist *line, bool biased,
-                          struct rvi_entry *self, rv_time deadline, enum rvi_why why)
+RVI_INLINE int wait_in_line(struct rv_chan *ch, struct rvi_waitlist *line, bool biased,
+                            struct rvi_entry *self, rv_time deadline, enum rvi_why why)
 {
     self->choice = NULL;
     self->result = -EPIPE;
@@ -181,8 +181,8 @@ RVI_PATH int wait_in_line(struct rv_chan *ch, struct rvi_waitlist *line, bool bi
 
 /* The same with the bias and no deadline. Each side has one of its own, which keeps nothing over
  * the switch but the entry: what a frame saves is saved and restored with each item. */
-RVI_PATH int wait_biased(struct rv_chan *ch, struct rvi_waitlist *line, struct rvi_entry *self,
-                         enum rvi_why why)
+RVI_INLINE int wait_biased(struct rv_chan *ch, struct rvi_waitlist *line, struct rvi_entry *self,
+                           enum rvi_why why)
 {
     self->choice = NULL;
     self->result = -EPIPE;
@@ -211,7 +211,7 @@ static __attribute__((noinline)) int wait_to_recv(struct rv_chan *ch, void *ret_
 
 /* Take the first out of its line and give up the lock, if it waits for this channel alone; else
  * NULL, and nothing has happened. */
-RVI_PATH struct rvi_entry *meet_here(struct rv_chan *ch, struct rvi_waitlist *line)
+RVI_INLINE struct rvi_entry *meet_here(struct rv_chan *ch, struct rvi_waitlist *line)
 {
     struct rvi_entry *peer = rvi_entry_of(rvi_waiter_of(line->first));
 
@@ -225,7 +225,7 @@ RVI_PATH struct rvi_entry *meet_here(struct rv_chan *ch, struct rvi_waitlist *li
 }
 
 /* Copy the item, between the peer's frame and the caller's, and let the peer go on. */
-RVI_PATH int part_here(struct rvi_entry *peer, void *to, const void *from, size_t bytes)
+RVI_INLINE int part_here(struct rvi_entry *peer, void *to, const void *from, size_t bytes)
 {
     rvi_copy_item(to, from, bytes);
     peer->result = 0;
@@ -242,7 +242,7 @@ static __attribute__((noinline)) int part_with_any(struct rvi_entry *peer, void 
 /* --- sending, with the lock --- */
 
 /* The caller's item may follow. */
-RVI_PATH bool reserve_tail(struct rv_chan *ch, struct rvi_deal *deal)
+RVI_INLINE bool reserve_tail(struct rv_chan *ch, struct rvi_deal *deal)
 {
     uint64_t tail = tail_place(ch);
 
@@ -261,7 +261,7 @@ RVI_PATH bool reserve_tail(struct rv_chan *ch, struct rvi_deal *deal)
 }
 
 /* Nobody waits to receive. */
-RVI_PATH bool begin_put(struct rv_chan *ch, struct rvi_deal *deal)
+RVI_INLINE bool begin_put(struct rv_chan *ch, struct rvi_deal *deal)
 {
     *deal = (struct rvi_deal){NULL, RVI_NO_PLACE, 0};
     if (rvi_likely(!ch->closed))
@@ -280,7 +280,7 @@ static void finish_put(struct rv_chan *ch, uint64_t place, const void *item)
 }
 
 /* To a receiver that has been taken out of its line. */
-RVI_PATH void give(struct rv_chan *ch, struct rvi_entry *receiver, const void *item)
+RVI_INLINE void give(struct rv_chan *ch, struct rvi_entry *receiver, const void *item)
 {
     rvi_copy_item(receiver->item.to, item, ch->item_bytes);
     receiver->result = 0;
@@ -317,7 +317,7 @@ static __attribute__((noinline)) int put_or_wait(struct rv_chan *ch, const void 
 }
 
 /* While nobody else can move the places; with nobody waiting to receive. */
-RVI_PATH bool is_open_and_full(const struct rv_chan *ch)
+RVI_INLINE bool is_open_and_full(const struct rv_chan *ch)
 {
     if (ch->closed)
         return false;
@@ -336,7 +336,7 @@ static __attribute__((noinline)) int send_locked(struct rv_chan *ch, const void 
 
 /* With the bias, and no way into the ring. Two tasks of one worker that talk come this way with
  * each item, and by recv_biased(): so both are without a frame. */
-RVI_PATH int send_biased(struct rv_chan *ch, const void *item, rv_time deadline, bool may_wait)
+RVI_INLINE int send_biased(struct rv_chan *ch, const void *item, rv_time deadline, bool may_wait)
 {
     if (ch->receivers.first != NULL) {
         struct rvi_entry *receiver = meet_here(ch, &ch->receivers);
@@ -354,7 +354,7 @@ RVI_PATH int send_biased(struct rv_chan *ch, const void *item, rv_time deadline,
 
 /* The caller may have the oldest item. If there is a sender in line, by I1 the ring was full, so
  * that one's item takes its place. */
-RVI_PATH bool reserve_head(struct rv_chan *ch, bool for_sender, struct rvi_deal *deal)
+RVI_INLINE bool reserve_head(struct rv_chan *ch, bool for_sender, struct rvi_deal *deal)
 {
     uint64_t head = head_place(ch);
     uint64_t tail = tail_place(ch);
@@ -369,14 +369,14 @@ RVI_PATH bool reserve_head(struct rv_chan *ch, bool for_sender, struct rvi_deal 
 }
 
 /* While nobody else can move the places; with nobody waiting to send. */
-RVI_PATH bool is_open_and_empty(const struct rv_chan *ch)
+RVI_INLINE bool is_open_and_empty(const struct rv_chan *ch)
 {
     return ch->bare_count == 0 && !ch->closed &&
            rvi_load_relaxed(&ch->head) == rvi_load_relaxed(&ch->tail);
 }
 
 /* Nobody waits to send. */
-RVI_PATH bool begin_take(struct rv_chan *ch, struct rvi_deal *deal)
+RVI_INLINE bool begin_take(struct rv_chan *ch, struct rvi_deal *deal)
 {
     *deal = (struct rvi_deal){NULL, RVI_NO_PLACE, 0};
     if (rvi_has_ring(ch) && reserve_head(ch, false, deal))
@@ -390,7 +390,7 @@ RVI_PATH bool begin_take(struct rv_chan *ch, struct rvi_deal *deal)
 }
 
 /* A sender has been taken out of its line. */
-RVI_PATH void begin_fetch(struct rv_chan *ch, struct rvi_deal *deal)
+RVI_INLINE void begin_fetch(struct rv_chan *ch, struct rvi_deal *deal)
 {
     if (!rvi_has_ring(ch))
         ch->passed_by++;
@@ -399,8 +399,8 @@ RVI_PATH void begin_fetch(struct rv_chan *ch, struct rvi_deal *deal)
 }
 
 /* Out of the slot and, if a sender has been taken out of the line, its item in. */
-RVI_PATH void use_slot(struct rv_chan *ch, uint64_t place, const struct rvi_entry *sender,
-                       void *ret_item)
+RVI_INLINE void use_slot(struct rv_chan *ch, uint64_t place, const struct rvi_entry *sender,
+                         void *ret_item)
 {
     struct rvi_slot *slot = rvi_ring_slot_at(ch, place);
     uint64_t turn = rvi_ring_free_turn_after(ch, place);
@@ -414,7 +414,7 @@ RVI_PATH void use_slot(struct rv_chan *ch, uint64_t place, const struct rvi_entr
     rvi_store_release(&slot->turn, turn); /* pairs: chan-turn */
 }
 
-RVI_PATH void finish_fetch(struct rv_chan *ch, const struct rvi_deal *deal, void *ret_item)
+RVI_INLINE void finish_fetch(struct rv_chan *ch, const struct rvi_deal *deal, void *ret_item)
 {
     if (deal->place != RVI_NO_PLACE)
         use_slot(ch, deal->place, deal->peer, ret_item);
@@ -465,7 +465,7 @@ static __attribute__((noinline)) int recv_locked(struct rv_chan *ch, void *ret_i
 }
 
 /* With the bias, and no way out of the ring. */
-RVI_PATH int recv_biased(struct rv_chan *ch, void *ret_item, rv_time deadline, bool may_wait)
+RVI_INLINE int recv_biased(struct rv_chan *ch, void *ret_item, rv_time deadline, bool may_wait)
 {
     if (ch->senders.first != NULL) {
         struct rvi_entry *sender = rvi_has_ring(ch) ? NULL : meet_here(ch, &ch->senders);
@@ -564,7 +564,7 @@ static __attribute__((noinline)) int send_otherwise(struct rv_chan *ch, const vo
 
 /* With the bias, and room at the tail. What is not of the size of a number or a pointer is put by a
  * copy of this that needs a frame. */
-RVI_PATH int put_biased(struct rv_chan *ch, struct rvi_spot tail, const void *item, size_t bytes)
+RVI_INLINE int put_biased(struct rv_chan *ch, struct rvi_spot tail, const void *item, size_t bytes)
 {
     rvi_copy_item(tail.slot->item, item, bytes);
     rvi_store_relaxed(&tail.slot->turn, tail.turn + 1);
@@ -579,8 +579,8 @@ static __attribute__((noinline)) int put_any(struct rv_chan *ch, const void *ite
                       ch->item_bytes);
 }
 
-RVI_PATH int send_item(struct rv_chan *ch, const void *item, rv_time deadline, bool may_wait,
-                       bool biased)
+RVI_INLINE int send_item(struct rv_chan *ch, const void *item, rv_time deadline, bool may_wait,
+                         bool biased)
 {
     if (rvi_unlikely(!biased))
         return send_otherwise(ch, item, deadline, may_wait);
@@ -608,7 +608,7 @@ static __attribute__((noinline)) int recv_otherwise(struct rv_chan *ch, void *re
     return recv_locked(ch, ret_item, deadline, rvi_chan_lock(ch), may_wait);
 }
 
-RVI_PATH int take_biased(struct rv_chan *ch, struct rvi_spot head, void *ret_item, size_t bytes)
+RVI_INLINE int take_biased(struct rv_chan *ch, struct rvi_spot head, void *ret_item, size_t bytes)
 {
     rvi_copy_item(ret_item, head.slot->item, bytes);
 
@@ -625,8 +625,8 @@ static __attribute__((noinline)) int take_any(struct rv_chan *ch, void *ret_item
                        ch->item_bytes);
 }
 
-RVI_PATH int recv_item(struct rv_chan *ch, void *ret_item, rv_time deadline, bool may_wait,
-                       bool biased)
+RVI_INLINE int recv_item(struct rv_chan *ch, void *ret_item, rv_time deadline, bool may_wait,
+                         bool biased)
 {
     if (rvi_unlikely(!biased))
         return recv_otherwise(ch, ret_item, deadline, may_wait);

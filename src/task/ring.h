@@ -17,9 +17,6 @@
 #define RVI_SHUT ((uint64_t)1 << 63)
 #define RVI_NO_PLACE UINT64_MAX
 
-/* The way of an item in and out on one worker is one function each, without a frame. */
-#define RVI_PATH __attribute__((always_inline)) static inline
-
 enum {
     RVI_SPINS_BEFORE_YIELD = 200, /* for a peer that is in the middle of copying */
 };
@@ -31,7 +28,7 @@ struct rvi_slot {
 
 /* The sizes of numbers and pointers are copied by a move or two instead of a call. No bytes: the
  * addresses may be NULL. */
-RVI_PATH void rvi_copy_item(void *to, const void *from, size_t bytes)
+RVI_INLINE void rvi_copy_item(void *to, const void *from, size_t bytes)
 {
     if (rvi_likely(bytes == 8)) {
         memcpy(to, from, 8);
@@ -51,22 +48,22 @@ RVI_PATH void rvi_copy_item(void *to, const void *from, size_t bytes)
     }
 }
 
-RVI_PATH uint64_t rvi_ring_offset_of(const struct rv_chan *ch, uint64_t place)
+RVI_INLINE uint64_t rvi_ring_offset_of(const struct rv_chan *ch, uint64_t place)
 {
     return place & ch->offset_mask;
 }
 
-RVI_PATH struct rvi_slot *rvi_ring_slot_at(const struct rv_chan *ch, uint64_t place)
+RVI_INLINE struct rvi_slot *rvi_ring_slot_at(const struct rv_chan *ch, uint64_t place)
 {
     return (struct rvi_slot *)(void *)(ch->ring + rvi_ring_offset_of(ch, place));
 }
 
-RVI_PATH uint64_t rvi_ring_lap_of(const struct rv_chan *ch)
+RVI_INLINE uint64_t rvi_ring_lap_of(const struct rv_chan *ch)
 {
     return ch->offset_mask + 1;
 }
 
-RVI_PATH uint64_t rvi_ring_next_place(const struct rv_chan *ch, uint64_t place)
+RVI_INLINE uint64_t rvi_ring_next_place(const struct rv_chan *ch, uint64_t place)
 {
     uint64_t offset = rvi_ring_offset_of(ch, place);
 
@@ -75,17 +72,17 @@ RVI_PATH uint64_t rvi_ring_next_place(const struct rv_chan *ch, uint64_t place)
 }
 
 /* The turn of a slot that is free for `place`; for a place that is shut, the turn of none. */
-RVI_PATH uint64_t rvi_ring_free_turn(const struct rv_chan *ch, uint64_t place)
+RVI_INLINE uint64_t rvi_ring_free_turn(const struct rv_chan *ch, uint64_t place)
 {
     return place - rvi_ring_offset_of(ch, place);
 }
 
-RVI_PATH uint64_t rvi_ring_full_turn(const struct rv_chan *ch, uint64_t place)
+RVI_INLINE uint64_t rvi_ring_full_turn(const struct rv_chan *ch, uint64_t place)
 {
     return rvi_ring_free_turn(ch, place) + 1;
 }
 
-RVI_PATH uint64_t rvi_ring_free_turn_after(const struct rv_chan *ch, uint64_t place)
+RVI_INLINE uint64_t rvi_ring_free_turn_after(const struct rv_chan *ch, uint64_t place)
 {
     return rvi_ring_free_turn(ch, place) + rvi_ring_lap_of(ch);
 }
@@ -98,7 +95,7 @@ struct rvi_spot {
     uint64_t turn; /* that its slot has if it is free, or full, as asked for */
 };
 
-RVI_PATH struct rvi_spot rvi_ring_spot_at(const struct rv_chan *ch, uint64_t place, bool full)
+RVI_INLINE struct rvi_spot rvi_ring_spot_at(const struct rv_chan *ch, uint64_t place, bool full)
 {
     uint64_t offset = rvi_ring_offset_of(ch, place);
 
@@ -112,13 +109,13 @@ RVI_PATH struct rvi_spot rvi_ring_spot_at(const struct rv_chan *ch, uint64_t pla
 
 /* To see by its sign that a place is shut, and read no turn, spares a conversation 12 instructions
  * a round trip; but each item in the ring has it in its way, and takes 8% longer. */
-RVI_PATH bool rvi_ring_may_have(struct rvi_spot at)
+RVI_INLINE bool rvi_ring_may_have(struct rvi_spot at)
 {
     return rvi_load_relaxed(&at.slot->turn) == at.turn;
 }
 
-RVI_PATH uint64_t rvi_ring_next_spot(const struct rv_chan *ch, struct rvi_spot at,
-                                     uint64_t next_lap)
+RVI_INLINE uint64_t rvi_ring_next_spot(const struct rv_chan *ch, struct rvi_spot at,
+                                       uint64_t next_lap)
 {
     return at.offset == ch->last_offset ? next_lap : at.place + ch->slot_bytes;
 }

@@ -46,9 +46,6 @@
 #include "sched/wait.h"
 #include "task/local.h"
 
-/* Of the paths without a frame. */
-#define PATH __attribute__((always_inline)) static inline
-
 /* --- references from elsewhere --- */
 
 /* At home. */
@@ -58,7 +55,7 @@ static bool is_empty(const struct rv_scope *scope)
            rvi_load_acquire(&scope->away) == 0; /* pairs: scope-away */
 }
 
-PATH void wake_closer_if_empty(struct rv_scope *scope)
+RVI_INLINE void wake_closer_if_empty(struct rv_scope *scope)
 {
     if (scope->is_closing && is_empty(scope))
         rvi_worker_nudge(scope->home, scope->owner);
@@ -86,7 +83,7 @@ void rvi_shard_give_back(struct rvi_shard *shard)
         rvi_worker_send(shard->scope->home, &shard->quit);
 }
 
-PATH void shard_add(struct rv_scope *scope, struct rvi_shard *shard, struct rvi_task *task)
+RVI_INLINE void shard_add(struct rv_scope *scope, struct rvi_shard *shard, struct rvi_task *task)
 {
     rvi_list_push_back(&shard->children, &task->sibling);
     if (shard != &scope->here && !rvi_shard_has_children(shard))
@@ -233,8 +230,8 @@ static void child_ended(struct rvi_task *task)
     wake_closer_if_empty(scope);
 }
 
-PATH void init_child(struct rvi_task *task, struct rv_scope *scope, struct rvi_shard *shard,
-                     rv_fn *fn, void *arg, const struct rv_site *site)
+RVI_INLINE void init_child(struct rvi_task *task, struct rv_scope *scope, struct rvi_shard *shard,
+                           rv_fn *fn, void *arg, const struct rv_site *site)
 {
     task->fn = fn;
     task->arg = arg;
@@ -441,7 +438,7 @@ static __attribute__((noinline)) struct rv_scope *scope_alloc(const struct rvi_t
 }
 
 /* One without options; not yet on its owner's stack. */
-PATH void begin(struct rv_scope *scope, struct rvi_task *owner)
+RVI_INLINE void begin(struct rv_scope *scope, struct rvi_task *owner)
 {
     memset(scope, 0, offsetof(struct rv_scope, owner));
     scope->owner = owner;
@@ -522,7 +519,7 @@ static void check_forks_are_joined(const struct rvi_task *self, const struct rv_
 }
 
 /* It is on its owner's stack. */
-PATH void enter(struct rvi_task *self, struct rv_scope *scope)
+RVI_INLINE void enter(struct rvi_task *self, struct rv_scope *scope)
 {
     self->cancel = &scope->cancel;
     if (rvi_unlikely(rvi_cancel_reason(scope->outer_cancel)))
@@ -591,7 +588,7 @@ static __attribute__((noinline)) int scope_dispose(struct rv_scope *scope, int r
 }
 
 /* Returns the result: for a path without a frame. */
-PATH int scope_free(struct rv_scope *scope, int result)
+RVI_INLINE int scope_free(struct rv_scope *scope, int result)
 {
     RV_DCHECK(is_empty(scope) && !rvi_list_first(&scope->here.children));
     if (rvi_unlikely(!rvi_spares_keep(&scope->home->scopes, scope)))
@@ -612,7 +609,7 @@ static __attribute__((noinline)) int close_otherwise(struct rv_scope *scope)
 
 /* An empty one. Most have begun without options and have not been cancelled, and nobody else has
  * started a task on them. */
-PATH int finish_close(struct rv_scope *scope)
+RVI_INLINE int finish_close(struct rv_scope *scope)
 {
     struct rvi_task *self = scope->owner;
 
