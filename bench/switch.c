@@ -69,10 +69,13 @@ int main(int argc, char **argv)
     bench_begin("switch", "ravel", argc, argv);
     bench_must(rvi_stack_pool_open(&pool, NULL), "rvi_stack_pool_open");
     rvi_stack_cache_init(&cache, pool);
-    if (strcmp(bench_param_text("what", "switch"), "stack") == 0)
+    const char *what = bench_param_text("what", "switch");
+    if (strcmp(what, "stack") == 0)
         bench_batches(run_cached, &cache, 10000000);
-    else
+    else if (strcmp(what, "switch") == 0)
         bench_switch(&cache);
+    else
+        bench_not_here();
     rvi_stack_cache_fini(&cache);
     rvi_stack_pool_close(pool);
 }

@@ -239,7 +239,8 @@ async fn sleeper(gate: Arc<Notify>, base: Instant, after_first: i64) -> f64 {
 }
 
 async fn sleepers(tasks: i64, lead_ms: i64, spread_ms: i64) {
-    let (gate, base, step) = (Arc::new(Notify::new()), Instant::now(), spread_ms * 1_000_000 / tasks);
+    let (gate, base) = (Arc::new(Notify::new()), Instant::now());
+    let step = spread_ms * 1_000_000 / tasks;
     let spawn = |i| tokio::spawn(sleeper(gate.clone(), base, i * 611953 % tasks * step));
     let all: Vec<_> = (0..tasks).map(spawn).collect();
     all_wait(tasks).await;
@@ -288,7 +289,11 @@ async fn sum_of_children(first: i64, leaves: i64) -> i64 {
 }
 
 /// Boxed, because a future cannot contain itself.
-fn node(up: mpsc::Sender<i64>, first: i64, leaves: i64) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+fn node(
+    up: mpsc::Sender<i64>,
+    first: i64,
+    leaves: i64,
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     Box::pin(async move {
         let sum = if leaves == 1 { first } else { sum_of_children(first, leaves).await };
         up.send(sum).await.expect("closed");
