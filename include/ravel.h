@@ -10,6 +10,7 @@
 #include <ravel/fork.h>
 #include <ravel/future.h>
 #include <ravel/inspect.h>
+#include <ravel/io.h>
 #include <ravel/job.h>
 #include <ravel/latch.h>
 #include <ravel/local.h>

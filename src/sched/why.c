@@ -54,6 +54,28 @@ const char *rvi_why_word(enum rvi_why why)
         return "ticker";
     case RVI_WHY_SELECT:
         return "select";
+    case RVI_WHY_POLL:
+        return "descriptor";
+    case RVI_WHY_READ:
+        return "read";
+    case RVI_WHY_WRITE:
+        return "write";
+    case RVI_WHY_ACCEPT:
+        return "accept";
+    case RVI_WHY_CONNECT:
+        return "connect";
+    case RVI_WHY_FILE:
+        return "file";
+    case RVI_WHY_NAME:
+        return "name";
+    case RVI_WHY_CHILD:
+        return "child";
+    case RVI_WHY_SIGNAL:
+        return "signal";
+    case RVI_WHY_PRINT:
+        return "print";
+    case RVI_WHY_FOREGROUND:
+        return "foreground";
     }
     return "unknown";
 }

@@ -67,8 +67,22 @@
     X(SET_LAST_WORDS, false, EPERM)                                                                \
     X(SET_CAPTURE, false, EPERM)                                                                   \
     X(CAPTURE, false, ESRCH, EAGAIN)                                                               \
-    /* write.c */                                                                                  \
+    /* op.c, write.c */                                                                            \
+    X(POLL, false, ENOMEM, EINTR)                                                                  \
+    X(READ, false, EIO, EINTR)                                                                     \
     X(WRITE, false, EPIPE, EINTR, ENOSPC)                                                          \
+    X(RECV, false, ECONNRESET, EINTR, ENOMEM)                                                      \
+    X(SEND, false, EPIPE, ECONNRESET, EINTR)                                                       \
+    X(ACCEPT, false, EMFILE, ECONNABORTED, EINTR)                                                  \
+    X(CONNECT, false, ECONNREFUSED, EINTR)                                                         \
+    X(OPEN, false, EMFILE, EACCES, EINTR)                                                          \
+    X(STAT, false, EACCES)                                                                         \
+    X(SYNC, false, EIO, ENOSPC)                                                                    \
+    X(RENAME, false, EACCES, ENOSPC)                                                               \
+    X(UNLINK, false, EACCES)                                                                       \
+    X(MKDIR, false, EACCES, ENOSPC)                                                                \
+    X(TRUNCATE, false, EIO, EINTR)                                                                 \
+    X(CLOSE, true, EIO)                                                                            \
     /* futex.c */                                                                                  \
     X(WAIT, true, EINTR, EAGAIN)                                                                   \
     /* fence.c: ENOMEM where the set of cores is too large for a kernel's stack */                 \

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* call.h - make an operation and wait for its end: what every call of this room comes down to. */
+#pragma once
+
+#include <stdint.h>
+
+#include <ravel/time.h>
+
+#include "sys/op.h"
+
+/** Make an operation; while it would block, the calling task waits, or the plain thread. When this
+ * returns the operation is over, and what it points to is the caller's again.
+ *
+ * Returns the system call's result, or its -errno; -ETIME, -ECANCELED: it has not happened; -ENOMEM
+ * no room for a timer. An operation that has succeeded is never reported as late or cancelled. */
+int64_t rvi_io_call(struct rvi_op *op, rv_time deadline) __attribute__((warn_unused_result));

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#include <ravel/io.h>
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "io/call.h"
+
+ssize_t rv_read(int fd, void *buf, size_t count, rv_time deadline)
+{
+    struct rvi_op op = rvi_op_read(fd, buf, count, RVI_OP_AT_POSITION);
+    return rvi_io_call(&op, deadline);
+}
+
+ssize_t rv_write(int fd, const void *buf, size_t count, rv_time deadline)
+{
+    struct rvi_op op = rvi_op_write(fd, buf, count, RVI_OP_AT_POSITION);
+    return rvi_io_call(&op, deadline);
+}
+
+int rv_write_all(int fd, const void *buf, size_t count, size_t *ret_done, rv_time deadline)
+{
+    const char *bytes = buf;
+    size_t done = 0;
+    ssize_t n = 0;
+
+    while (done < count && (n = rv_write(fd, bytes + done, count - done, deadline)) >= 0)
+        done += (size_t)n;
+    if (ret_done)
+        *ret_done = done;
+    return n < 0 ? (int)n : 0;
+}
+
+int rv_poll(int fd, short events, rv_time deadline)
+{
+    struct rvi_op op = rvi_op_poll(fd, events);
+    return (int)rvi_io_call(&op, deadline);
+}
+
+int rv_close(int fd)
+{
+    if (fd < 0)
+        return 0;
+    return close(fd) < 0 ? -errno : 0;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* op.h - an input or output call as a value, so that it can be made now, or once its descriptor is
+ * ready, or by a ring, or by another thread.
+ *
+ * Whoever makes one keeps everything that it points to until it has its result. Results are those
+ * of the system call, with -errno for errors. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+struct statx;
+
+enum rvi_op_kind {
+    RVI_OP_POLL, /* -> events that are there, as poll(2) */
+    RVI_OP_READ,
+    RVI_OP_WRITE,
+    RVI_OP_READV,
+    RVI_OP_WRITEV,
+    RVI_OP_RECV,
+    RVI_OP_SEND,
+    RVI_OP_RECVMSG,
+    RVI_OP_SENDMSG,
+    RVI_OP_ACCEPT,
+    RVI_OP_CONNECT,
+    RVI_OP_OPEN,
+    RVI_OP_STAT,
+    RVI_OP_SYNC,
+    RVI_OP_RENAME,
+    RVI_OP_UNLINK,
+    RVI_OP_MKDIR,
+    RVI_OP_TRUNCATE,
+    RVI_OP_LAST = RVI_OP_TRUNCATE,
+};
+
+/** An offset that means the descriptor's own position. */
+#define RVI_OP_AT_POSITION (-1)
+
+struct rvi_op {
+    uint8_t kind; /* enum rvi_op_kind */
+    int fd;       /* or the folder that a path starts from */
+    int flags;    /* of the call: MSG_, O_, AT_, SOCK_, RENAME_; SYNC: 1 data only; POLL: events */
+    union {
+        struct {
+            void *data; /* WRITE and SEND only read it */
+            size_t len;
+            int64_t offset; /* READ, WRITE */
+        } buf;
+        struct {
+            const struct iovec *iov;
+            int count;
+            int64_t offset;
+        } vec;
+        struct msghdr *msg;
+        struct {
+            struct sockaddr *addr; /* ACCEPT writes it, NULL: not asked for */
+            socklen_t *len;        /* ACCEPT: room in, size out */
+            socklen_t size;        /* CONNECT */
+        } peer;
+        struct {
+            const char *name;
+            const char *new_name; /* RENAME */
+            int new_fd;
+            mode_t mode;        /* OPEN, MKDIR */
+            unsigned mask;      /* STAT */
+            struct statx *stat; /* STAT */
+        } path;
+        int64_t size; /* TRUNCATE */
+    };
+};
+
+static inline struct rvi_op rvi_op_poll(int fd, short events)
+{
+    return (struct rvi_op){.kind = RVI_OP_POLL, .fd = fd, .flags = events};
+}
+
+static inline struct rvi_op rvi_op_read(int fd, void *data, size_t len, int64_t offset)
+{
+    return (struct rvi_op){.kind = RVI_OP_READ, .fd = fd, .buf = {data, len, offset}};
+}
+
+static inline struct rvi_op rvi_op_write(int fd, const void *data, size_t len, int64_t offset)
+{
+    return (struct rvi_op){
+        .kind = RVI_OP_WRITE, .fd = fd, .buf = {(void *)(uintptr_t)data, len, offset}};
+}
+
+static inline struct rvi_op rvi_op_recv(int fd, void *data, size_t len, int flags)
+{
+    return (struct rvi_op){.kind = RVI_OP_RECV, .fd = fd, .flags = flags, .buf = {data, len, 0}};
+}
+
+static inline struct rvi_op rvi_op_send(int fd, const void *data, size_t len, int flags)
+{
+    return (struct rvi_op){
+        .kind = RVI_OP_SEND, .fd = fd, .flags = flags, .buf = {(void *)(uintptr_t)data, len, 0}};
+}
+
+static inline struct rvi_op rvi_op_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+    return (struct rvi_op){
+        .kind = RVI_OP_ACCEPT, .fd = fd, .flags = flags, .peer = {.addr = addr, .len = len}};
+}
+
+static inline struct rvi_op rvi_op_connect(int fd, const struct sockaddr *addr, socklen_t size)
+{
+    return (struct rvi_op){.kind = RVI_OP_CONNECT,
+                           .fd = fd,
+                           .peer = {.addr = (struct sockaddr *)(uintptr_t)addr, .size = size}};
+}
+
+/** What its descriptor has to be ready for, as poll(2) says it; 0 when no descriptor is waited for
+ * (a path is looked up, a file is synced). */
+short rvi_op_readiness(const struct rvi_op *op);
+
+/** Make the call now if it cannot block: -EAGAIN when it could. Calls that are never ready
+ * (rvi_op_readiness() is 0) always could. */
+int64_t rvi_op_try(struct rvi_op *op);
+
+/** Make the call, however long it takes its thread. -EINTR is not given. */
+int64_t rvi_op_perform(struct rvi_op *op);
