@@ -5,7 +5,6 @@
 #include "sys/call.h"
 
 #include <stddef.h>
-#include <stdint.h>
 
 #include "base/atomic.h"
 #include "base/check.h"
@@ -22,11 +21,9 @@ static const struct {
 #undef RVI_CALL_ROW
 };
 
-_Static_assert(RVI_CALL_COUNT <= 64, "a bit for each site");
-
 static _Atomic(long) countdown = -1;
-static _Atomic(int) failed = -1;  /* a site, once it has */
-static _Atomic(uint64_t) lacking; /* bits of sites */
+static _Atomic(int) failed = -1; /* a site, once it has */
+static _Atomic(bool) lacking[RVI_CALL_COUNT];
 static unsigned variant;
 static bool stays;
 
@@ -39,7 +36,7 @@ static bool is_repeated(enum rvi_call call)
 bool rvi_call_fails(enum rvi_call call)
 {
     int error = calls[call].errors[variant];
-    if (rvi_unlikely(rvi_load_relaxed(&lacking) >> call & 1)) {
+    if (rvi_unlikely(rvi_load_relaxed(&lacking[call]))) {
         errno = calls[call].errors[0];
         return true;
     }
@@ -66,8 +63,7 @@ void rvi_call_fail_after(long n, unsigned which, bool lasting)
 
 void rvi_call_lacks(enum rvi_call call, bool lacks)
 {
-    uint64_t bit = (uint64_t)1 << call, now = rvi_load_relaxed(&lacking);
-    rvi_store_relaxed(&lacking, lacks ? now | bit : now & ~bit);
+    rvi_store_relaxed(&lacking[call], lacks);
 }
 
 bool rvi_call_fail_pending(void)
