@@ -22,6 +22,7 @@
 #include <ravel/select.h>
 #include <ravel/sim.h>
 #include <ravel/strand.h>
+#include <ravel/stream.h>
 #include <ravel/sync.h>
 #include <ravel/task.h>
 #include <ravel/ticker.h>

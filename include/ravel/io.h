@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include <ravel/def.h>
 #include <ravel/time.h>
@@ -39,6 +40,34 @@ RV_API RV_NODISCARD ssize_t rv_read(int fd, void *buf, size_t count, rv_time dea
  * Threads: any task of any worker, plain threads
  * Lifetime: buf and fd until return */
 RV_API RV_NODISCARD ssize_t rv_write(int fd, const void *buf, size_t count, rv_time deadline);
+
+/** Read into several places, each filled before the next, from a descriptor's position.
+ *
+ * @param fd         any descriptor
+ * @param iov        the places
+ * @param iov_count  0 to 1,024
+ * @param deadline   absolute nanoseconds, or RV_NEVER
+ * @return bytes read, at least 1; 0 at the end of the file, or when there is no room in any place
+ * Errors:  as rv_read; -EINVAL iov_count
+ * Blocks:  the task, never its thread
+ * Threads: any task of any worker, plain threads
+ * Lifetime: iov, what it points to, and fd until return */
+RV_API RV_NODISCARD ssize_t rv_readv(int fd, const struct iovec *iov, int iov_count,
+                                     rv_time deadline);
+
+/** Write some of what lies in several places, at a descriptor's position.
+ *
+ * @param fd         any descriptor
+ * @param iov        the places
+ * @param iov_count  0 to 1,024
+ * @param deadline   absolute nanoseconds, or RV_NEVER
+ * @return bytes written, fewer than all where the other side takes no more just now
+ * Errors:  as rv_write; -EINVAL iov_count
+ * Blocks:  the task, never its thread
+ * Threads: any task of any worker, plain threads
+ * Lifetime: iov, what it points to, and fd until return */
+RV_API RV_NODISCARD ssize_t rv_writev(int fd, const struct iovec *iov, int iov_count,
+                                      rv_time deadline);
 
 /** Write all of a buffer, in as many pieces as it takes.
  *

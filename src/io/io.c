@@ -18,6 +18,18 @@ ssize_t rv_write(int fd, const void *buf, size_t count, rv_time deadline)
     return rvi_io_call(&op, deadline);
 }
 
+ssize_t rv_readv(int fd, const struct iovec *iov, int iov_count, rv_time deadline)
+{
+    struct rvi_op op = rvi_op_readv(fd, iov, iov_count, RVI_OP_AT_POSITION);
+    return rvi_io_call(&op, deadline);
+}
+
+ssize_t rv_writev(int fd, const struct iovec *iov, int iov_count, rv_time deadline)
+{
+    struct rvi_op op = rvi_op_writev(fd, iov, iov_count, RVI_OP_AT_POSITION);
+    return rvi_io_call(&op, deadline);
+}
+
 int rv_write_all(int fd, const void *buf, size_t count, size_t *ret_done, rv_time deadline)
 {
     const char *bytes = buf;

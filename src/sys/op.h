@@ -88,6 +88,17 @@ static inline struct rvi_op rvi_op_write(int fd, const void *data, size_t len, i
         .kind = RVI_OP_WRITE, .fd = fd, .buf = {(void *)(uintptr_t)data, len, offset}};
 }
 
+static inline struct rvi_op rvi_op_readv(int fd, const struct iovec *iov, int count, int64_t offset)
+{
+    return (struct rvi_op){.kind = RVI_OP_READV, .fd = fd, .vec = {iov, count, offset}};
+}
+
+static inline struct rvi_op rvi_op_writev(int fd, const struct iovec *iov, int count,
+                                          int64_t offset)
+{
+    return (struct rvi_op){.kind = RVI_OP_WRITEV, .fd = fd, .vec = {iov, count, offset}};
+}
+
 static inline struct rvi_op rvi_op_recv(int fd, void *data, size_t len, int flags)
 {
     return (struct rvi_op){.kind = RVI_OP_RECV, .fd = fd, .flags = flags, .buf = {data, len, 0}};

@@ -10,7 +10,8 @@ from docs.docstring import LABELS, VARIABLE_NAME, Docstring, parse, parse_essay
 # From what every program needs to what few do. A header that is not named here comes last.
 READING_ORDER = ("run", "scope", "task", "time", "ticker", "chan", "select", "queue", "sync",
                  "rwlock", "barrier", "latch", "once", "strand", "blocking", "local", "fork", "job",
-                 "executor", "future", "dump", "inspect", "trace", "counters", "sim", "def")
+                 "executor", "future", "io", "stream", "dump", "inspect", "trace", "counters", "sim",
+                 "def")
 
 TITLES = {"run": "The runtime", "scope": "Scopes", "task": "The running task", "chan": "Channels",
           "select": "Select", "queue": "Work queues", "sync": "Locks and events",
@@ -18,7 +19,7 @@ TITLES = {"run": "The runtime", "scope": "Scopes", "task": "The running task", "
           "strand": "Strands", "ticker": "Tickers", "blocking": "Blocking calls",
           "local": "Task-local values", "fork": "Fork and join", "job": "Jobs",
           "executor": "Executors", "future": "Futures", "sim": "Simulated mode",
-          "trace": "Tracing", "inspect": "Looking inside", "def": "Definitions"}
+          "io": "Reading and writing", "stream": "Streams", "trace": "Tracing", "inspect": "Looking inside", "def": "Definitions"}
 
 TAGGED = ("struct", "union", "enum")
 
