@@ -4,7 +4,7 @@
 PREFIX ?= /usr/local
 TREE := build/release
 
-.PHONY: all help demo test bench docs install uninstall clean format writable
+.PHONY: all help demo test fuzz bench docs install uninstall clean format writable
 
 all: $(TREE)/build.ninja
 	@ninja -C $(TREE)
@@ -13,6 +13,7 @@ help:
 	@echo 'make            build the library and the examples in $(TREE)'
 	@echo 'make demo       build and run examples/wordfreq; ARGS="[options] [DIRECTORY]"'
 	@echo 'make test       every test in every build; ARGS="--config gcc --suite unit" for fewer'
+	@echo 'make fuzz       the fuzz targets, for long; ARGS="reader --seconds 600"'
 	@echo 'make bench      measure against the peers that are installed; ARGS="--only chan --rounds 9"'
 	@echo 'make docs       manual pages and the HTML reference, in $(TREE)/doc'
 	@echo 'make install    into PREFIX (now $(PREFIX)), below DESTDIR if that is set'
@@ -31,6 +32,10 @@ demo: $(TREE)/build.ninja
 test:
 	@tools/install_deps.sh --for test
 	@tools/run_tests.py $(ARGS)
+
+fuzz:
+	@tools/install_deps.sh --for test
+	@tools/fuzz.py $(ARGS)
 
 # A peer that cannot be had is left out, so missing packages do not stop it.
 bench:

@@ -46,7 +46,8 @@ class Config(NamedTuple):
 CONFIGS = {c.name: c for c in (
     Config("gcc", "gcc", ("unit", "stress", "explore", "faults") + CHECKS,
            ("-Dtests=enabled", "-Dbench=auto")),
-    Config("clang", "clang", ("unit", "explore", "faults"), ("-Dtests=enabled", "-Ddebug_checks=2")),
+    Config("clang", "clang", ("unit", "explore", "faults", "fuzz"),
+           ("-Dtests=enabled", "-Dfuzz=enabled", "-Ddebug_checks=2")),
     Config("asan", "gcc", ("unit", "stress", "explore", "faults"),
            ("-Dtests=enabled", "-Ddebug_checks=2", "-Db_sanitize=address,undefined"),
            env={"ASAN_OPTIONS": "detect_stack_use_after_return=0:abort_on_error=0",
@@ -327,7 +328,7 @@ def arguments():
     parser.add_argument("--config", action="append", metavar="NAME",
                         help=f"{', '.join(CONFIGS)} or all (the default); may be repeated")
     parser.add_argument("--suite", action="append", metavar="NAME",
-                        help="unit, stress, faults, aarch64, " + ", ".join(CHECKS) +
+                        help="unit, stress, faults, fuzz, aarch64, " + ", ".join(CHECKS) +
                              "; may be repeated")
     parser.add_argument("--only", action="append", metavar="PATTERN",
                         help="programs whose name contains this (or matches this glob)")

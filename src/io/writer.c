@@ -169,8 +169,9 @@ int rv_writer_write(struct rv_writer *w, const void *data, size_t count, rv_time
 }
 
 /* A text that the buffer does not hold. */
-static int print_large(struct writer *writer, rv_time deadline, size_t count, const char *format,
-                       va_list values)
+__attribute__((format(printf, 4, 0))) static int print_large(struct writer *writer,
+                                                             rv_time deadline, size_t count,
+                                                             const char *format, va_list values)
 {
     char *text = rvi_alloc(count + 1);
     if (!text)
@@ -183,7 +184,8 @@ static int print_large(struct writer *writer, rv_time deadline, size_t count, co
 
 /* Format behind what is buffered. Returns the text's bytes, taken only if they are less than the
  * room, which the NUL behind them needs too. */
-static int print_here(struct writer *writer, const char *format, va_list values)
+__attribute__((format(printf, 2, 0))) static int print_here(struct writer *writer,
+                                                            const char *format, va_list values)
 {
     size_t room = writer->size - writer->end;
     va_list copy;
@@ -198,7 +200,8 @@ static int print_here(struct writer *writer, const char *format, va_list values)
     return n < 0 ? fail(writer, -errno) : n;
 }
 
-static int print(struct writer *writer, rv_time deadline, const char *format, va_list values)
+__attribute__((format(printf, 3, 0))) static int print(struct writer *writer, rv_time deadline,
+                                                       const char *format, va_list values)
 {
     int r = make_room(writer, 0, deadline);
     if (r < 0)
