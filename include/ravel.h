@@ -2,6 +2,7 @@
 /* ravel.h - everything Ravel offers: include this one, or only the concepts that you use. */
 #pragma once
 
+#include <ravel/addr.h>
 #include <ravel/barrier.h>
 #include <ravel/blocking.h>
 #include <ravel/chan.h>

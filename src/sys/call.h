@@ -83,6 +83,17 @@
     X(MKDIR, false, EACCES, ENOSPC)                                                                \
     X(TRUNCATE, false, EIO, EINTR)                                                                 \
     X(CLOSE, true, EIO)                                                                            \
+    /* sock.c */                                                                                   \
+    X(SOCKET, false, EMFILE, ENOBUFS, ENOMEM)                                                      \
+    X(SOCKET_PAIR, false, EMFILE, ENOMEM)                                                          \
+    X(BIND, false, EADDRINUSE, EACCES)                                                             \
+    X(LISTEN, false, EADDRINUSE)                                                                   \
+    X(SHUT_DOWN, false, ENOTCONN)                                                                  \
+    X(SET_SOCKET, false, ENOBUFS, ENOMEM)                                                          \
+    X(ASK_SOCKET, false, ENOBUFS)                                                                  \
+    X(ASK_INTERFACE, false, ENODEV)                                                                \
+    X(EPOLL, false, EMFILE, ENOMEM)                                                                \
+    X(EPOLL_ADD, false, ENOMEM, ENOSPC)                                                            \
     /* futex.c */                                                                                  \
     X(WAIT, true, EINTR, EAGAIN)                                                                   \
     /* fence.c: ENOMEM where the set of cores is too large for a kernel's stack */                 \

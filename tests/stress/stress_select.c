@@ -35,7 +35,7 @@ struct player {
     uint64_t newest[CHANNELS][PARTIES];
 };
 
-static void accept(struct player *p, size_t channel, const struct item *item)
+static void take_in(struct player *p, size_t channel, const struct item *item)
 {
     RV_CHECK(item->sender < PARTIES && item->echo == ~item->number);
     RV_CHECK(item->number > p->newest[channel][item->sender]);
@@ -85,7 +85,7 @@ static int play_select(struct player *p)
     if (cases[which].op == RV_CASE_SEND)
         count_sent(p, out.number);
     else
-        accept(p, channels[which], &in);
+        take_in(p, channels[which], &in);
     return 0;
 }
 
@@ -104,7 +104,7 @@ static int play_plainly(struct player *p)
     } else {
         err = rv_chan_recv(ch, &item, short_deadline(&p->rng));
         if (err == 0)
-            accept(p, channel, &item);
+            take_in(p, channel, &item);
     }
     if (rv_event_is_set(&p->fair->over))
         return -EPIPE;

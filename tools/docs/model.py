@@ -19,7 +19,10 @@ TITLES = {"run": "The runtime", "scope": "Scopes", "task": "The running task", "
           "strand": "Strands", "ticker": "Tickers", "blocking": "Blocking calls",
           "local": "Task-local values", "fork": "Fork and join", "job": "Jobs",
           "executor": "Executors", "future": "Futures", "sim": "Simulated mode",
-          "io": "Reading and writing", "stream": "Streams", "trace": "Tracing", "inspect": "Looking inside", "def": "Definitions"}
+          "io": "Reading and writing", "file": "Files", "stream": "Streams", "net": "Sockets",
+          "addr": "Socket addresses", "resolve": "Names", "tls": "TLS", "child": "Child processes",
+          "signal": "Signals", "print": "Printing", "foreground": "Foreground",
+          "trace": "Tracing", "inspect": "Looking inside", "def": "Definitions"}
 
 TAGGED = ("struct", "union", "enum")
 
