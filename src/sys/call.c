@@ -30,7 +30,8 @@ static bool stays;
 /* Callers that ask again until they succeed would do so for ever. */
 static bool is_repeated(enum rvi_call call)
 {
-    return call == RVI_CALL_WAIT || call == RVI_CALL_BARRIER || call == RVI_CALL_WRITE;
+    return call == RVI_CALL_WAIT || call == RVI_CALL_BARRIER || call == RVI_CALL_WRITE ||
+           call == RVI_CALL_WAIT_EVENTS || call == RVI_CALL_WAIT_NANOSECONDS;
 }
 
 bool rvi_call_fails(enum rvi_call call)

@@ -94,6 +94,13 @@
     X(ASK_INTERFACE, false, ENODEV)                                                                \
     X(EPOLL, false, EMFILE, ENOMEM)                                                                \
     X(EPOLL_ADD, false, ENOMEM, ENOSPC)                                                            \
+    /* fd.c, poller.c */                                                                           \
+    X(OPEN_PIPE, false, EMFILE, ENFILE)                                                            \
+    X(OPEN_EVENT, false, EMFILE, ENOMEM)                                                           \
+    X(OPEN_EPOLL, false, EMFILE, ENOMEM)                                                           \
+    X(WATCH, false, ENOMEM, ENOSPC) /* ENOSPC: the user's limit on watches */                      \
+    X(WAIT_EVENTS, true, EINTR)                                                                    \
+    X(WAIT_NANOSECONDS, true, ENOSYS, EINTR) /* ENOSYS before 5.11 */                              \
     /* futex.c */                                                                                  \
     X(WAIT, true, EINTR, EAGAIN)                                                                   \
     /* fence.c: ENOMEM where the set of cores is too large for a kernel's stack */                 \

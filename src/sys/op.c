@@ -7,16 +7,19 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "sys/call.h"
+#include "sys/clock.h"
+#include "sys/fd.h"
 
 short rvi_op_readiness(const struct rvi_op *op)
 {
     switch ((enum rvi_op_kind)op->kind) {
     case RVI_OP_POLL:
-        return (short)op->flags;
+        return (short)(op->flags | POLLERR | POLLHUP);
     case RVI_OP_READ:
     case RVI_OP_READV:
     case RVI_OP_RECV:
@@ -42,23 +45,38 @@ static int64_t poll_once(const struct rvi_op *op, int timeout_ms)
     return n > 0 ? wanted.revents : n;
 }
 
-/* RWF_NOWAIT wants vectors. An offset of -1 is the position for preadv2 too. */
-static ssize_t read_some(const struct rvi_op *op, int rwf)
+/* Where the description does not block, or this thread may, the plain calls do, which are the
+ * cheaper ones. RWF_NOWAIT wants vectors, and an offset of -1 is the position there too. */
+static ssize_t read_some(const struct rvi_op *op, bool is_plain)
 {
-    const struct iovec one = {op->buf.data, op->buf.len};
+    struct iovec one;
 
-    if (op->kind == RVI_OP_READV)
-        return RVI_CALL(READ, preadv2(op->fd, op->vec.iov, op->vec.count, op->vec.offset, rwf));
-    return RVI_CALL(READ, preadv2(op->fd, &one, 1, op->buf.offset, rwf));
+    if (op->kind == RVI_OP_READV) {
+        return RVI_CALL(READ, preadv2(op->fd, op->vec.iov, op->vec.count, op->vec.offset,
+                                      is_plain ? 0 : RWF_NOWAIT));
+    }
+    if (is_plain && op->buf.offset == RVI_OP_AT_POSITION)
+        return RVI_CALL(READ, read(op->fd, op->buf.data, op->buf.len));
+    if (is_plain)
+        return RVI_CALL(READ, pread(op->fd, op->buf.data, op->buf.len, op->buf.offset));
+    one = (struct iovec){op->buf.data, op->buf.len};
+    return RVI_CALL(READ, preadv2(op->fd, &one, 1, op->buf.offset, RWF_NOWAIT));
 }
 
-static ssize_t write_some(const struct rvi_op *op, int rwf)
+static ssize_t write_some(const struct rvi_op *op, bool is_plain)
 {
-    const struct iovec one = {op->buf.data, op->buf.len};
+    struct iovec one;
 
-    if (op->kind == RVI_OP_WRITEV)
-        return RVI_CALL(WRITE, pwritev2(op->fd, op->vec.iov, op->vec.count, op->vec.offset, rwf));
-    return RVI_CALL(WRITE, pwritev2(op->fd, &one, 1, op->buf.offset, rwf));
+    if (op->kind == RVI_OP_WRITEV) {
+        return RVI_CALL(WRITE, pwritev2(op->fd, op->vec.iov, op->vec.count, op->vec.offset,
+                                        is_plain ? 0 : RWF_NOWAIT));
+    }
+    if (is_plain && op->buf.offset == RVI_OP_AT_POSITION)
+        return RVI_CALL(WRITE, write(op->fd, op->buf.data, op->buf.len));
+    if (is_plain)
+        return RVI_CALL(WRITE, pwrite(op->fd, op->buf.data, op->buf.len, op->buf.offset));
+    one = (struct iovec){op->buf.data, op->buf.len};
+    return RVI_CALL(WRITE, pwritev2(op->fd, &one, 1, op->buf.offset, RWF_NOWAIT));
 }
 
 /* A connection under way is asked for its end, once its socket is writable. */
@@ -73,7 +91,7 @@ static int64_t connect_now(const struct rvi_op *op)
 static int64_t make_call(struct rvi_op *op, bool may_wait)
 {
     int msg = may_wait ? 0 : MSG_DONTWAIT;
-    int rwf = may_wait ? 0 : RWF_NOWAIT;
+    bool is_plain = may_wait || op->is_nonblocking;
     const char *name = op->path.name;
 
     switch ((enum rvi_op_kind)op->kind) {
@@ -81,10 +99,10 @@ static int64_t make_call(struct rvi_op *op, bool may_wait)
         return poll_once(op, may_wait ? -1 : 0);
     case RVI_OP_READ:
     case RVI_OP_READV:
-        return read_some(op, rwf);
+        return read_some(op, is_plain);
     case RVI_OP_WRITE:
     case RVI_OP_WRITEV:
-        return write_some(op, rwf);
+        return write_some(op, is_plain);
     case RVI_OP_RECV:
         return RVI_CALL(RECV, recv(op->fd, op->buf.data, op->buf.len, op->flags | msg));
     case RVI_OP_SEND:
@@ -122,24 +140,65 @@ static int64_t with_errno(int64_t result)
     return result == -1 ? -errno : result;
 }
 
+static int64_t make_until_no_signal(struct rvi_op *op, bool may_wait)
+{
+    int64_t result;
+
+    do
+        result = with_errno(make_call(op, may_wait));
+    while (result == -EINTR);
+    return result;
+}
+
+/* Calls that have no flag of their own to say that they must not wait. */
+static bool depends_on_description(const struct rvi_op *op)
+{
+    return op->kind == RVI_OP_ACCEPT || op->kind == RVI_OP_CONNECT;
+}
+
+static int64_t try_by_description(struct rvi_op *op)
+{
+    op->is_nonblocking = rvi_fd_is_nonblocking(op->fd);
+    return op->is_nonblocking ? make_until_no_signal(op, false) : -EOPNOTSUPP;
+}
+
 int64_t rvi_op_try(struct rvi_op *op)
 {
     int64_t result;
 
     if (rvi_op_readiness(op) == 0)
         return -EAGAIN;
-    do
-        result = with_errno(make_call(op, false));
-    while (result == -EINTR);
+    if (depends_on_description(op) && !op->is_nonblocking)
+        return try_by_description(op);
+    result = make_until_no_signal(op, false);
+    if (rvi_unlikely(result == -EOPNOTSUPP && !op->is_nonblocking))
+        return try_by_description(op);
     return op->kind == RVI_OP_POLL && result == 0 ? -EAGAIN : result;
 }
 
 int64_t rvi_op_perform(struct rvi_op *op)
 {
-    int64_t result;
+    return make_until_no_signal(op, true);
+}
 
-    do
-        result = with_errno(make_call(op, true));
-    while (result == -EINTR);
-    return result;
+bool rvi_op_is_of_file(const struct rvi_op *op)
+{
+    struct stat status;
+
+    return rvi_op_readiness(op) == 0 ||
+           (fstat(op->fd, &status) == 0 &&
+            (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode) || S_ISDIR(status.st_mode)));
+}
+
+int64_t rvi_op_await(const struct rvi_op *op, int64_t deadline_ns)
+{
+    struct pollfd wanted = {.fd = op->fd, .events = rvi_op_readiness(op)};
+    int64_t left = deadline_ns == INT64_MAX ? INT64_MAX : deadline_ns - rvi_clock_now();
+    const struct timespec limit = {left > 0 ? left / 1000000000 : 0,
+                                   left > 0 ? left % 1000000000 : 0};
+    int n = RVI_CALL(POLL, ppoll(&wanted, 1, left == INT64_MAX ? NULL : &limit, NULL));
+
+    if (n < 0)
+        return errno == EINTR ? 0 : -errno;
+    return n == 0 && left <= 0 ? -ETIME : 0;
 }

@@ -40,9 +40,10 @@ enum rvi_op_kind {
 #define RVI_OP_AT_POSITION (-1)
 
 struct rvi_op {
-    uint8_t kind; /* enum rvi_op_kind */
-    int fd;       /* or the folder that a path starts from */
-    int flags;    /* of the call: MSG_, O_, AT_, SOCK_, RENAME_; SYNC: 1 data only; POLL: events */
+    uint8_t kind;        /* enum rvi_op_kind */
+    bool is_nonblocking; /* the descriptor is known to have O_NONBLOCK */
+    int fd;              /* or the folder that a path starts from */
+    int flags; /* of the call: MSG_, O_, AT_, SOCK_, RENAME_; SYNC: 1 data only; POLL: events */
     union {
         struct {
             void *data; /* WRITE and SEND only read it */
@@ -127,9 +128,18 @@ static inline struct rvi_op rvi_op_connect(int fd, const struct sockaddr *addr, 
  * (a path is looked up, a file is synced). */
 short rvi_op_readiness(const struct rvi_op *op);
 
-/** Make the call now if it cannot block: -EAGAIN when it could. Calls that are never ready
- * (rvi_op_readiness() is 0) always could. */
+/** Make the call now if it does not block: -EAGAIN when it would. Calls that are never ready
+ * (rvi_op_readiness() is 0) always would. -EOPNOTSUPP: there is no way to find out but to make it
+ * (a terminal, a file of some file systems, a descriptor without O_NONBLOCK). */
 int64_t rvi_op_try(struct rvi_op *op);
 
 /** Make the call, however long it takes its thread. -EINTR is not given. */
 int64_t rvi_op_perform(struct rvi_op *op);
+
+/** Whether it is about a file: there is nothing to wait for, it only takes its time. */
+bool rvi_op_is_of_file(const struct rvi_op *op);
+
+/** Let the calling thread wait until the descriptor looks ready, or a deadline. Returns 0, perhaps
+ * for nothing. Errors: -ETIME; -ENOMEM. */
+int64_t rvi_op_await(const struct rvi_op *op, int64_t deadline_ns)
+    __attribute__((warn_unused_result));

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#include "sys/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "sys/call.h"
+
+/* Linux has closed it also when a signal came meanwhile. */
+int rvi_fd_close(int fd)
+{
+    if (close(fd) == 0 && !rvi_call_fails(RVI_CALL_CLOSE))
+        return 0;
+    return errno == EINTR ? 0 : -errno;
+}
+
+int rvi_fd_pipe(int ret[2], int flags)
+{
+    return RVI_CALL(OPEN_PIPE, pipe2(ret, flags | O_CLOEXEC)) < 0 ? -errno : 0;
+}
+
+int rvi_fd_event(void)
+{
+    int fd = RVI_CALL(OPEN_EVENT, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+
+    return fd < 0 ? -errno : fd;
+}
+
+/* Nobody reads it, and its counter is not full before 2^64 signals. */
+void rvi_fd_event_signal(int fd)
+{
+    const uint64_t one = 1;
+    ssize_t n = write(fd, &one, sizeof one);
+
+    (void)n;
+}
+
+bool rvi_fd_is_nonblocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    return flags >= 0 && (flags & O_NONBLOCK);
+}
+
+bool rvi_fd_is_tcp(int fd)
+{
+    int protocol = 0;
+    socklen_t size = sizeof protocol;
+
+    return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 &&
+           protocol == IPPROTO_TCP;
+}

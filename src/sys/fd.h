@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* fd.h - making, closing and asking about descriptors. */
+#pragma once
+
+#include <stdbool.h>
+
+/** Close it. It is gone whatever the result. Errors: -errno of close(2), but for -EINTR. */
+int rvi_fd_close(int fd);
+
+/** A pipe: what is written to ret[1] is read from ret[0]. O_CLOEXEC is added to the flags.
+ * Errors: -EMFILE, -ENFILE. */
+int rvi_fd_pipe(int ret[2], int flags) __attribute__((warn_unused_result));
+
+/** An eventfd that does not block. Errors: -EMFILE, -ENFILE, -ENOMEM. */
+int rvi_fd_event(void) __attribute__((warn_unused_result));
+
+/** Signal an eventfd. Any thread. */
+void rvi_fd_event_signal(int fd);
+
+/** Whether its description has O_NONBLOCK. */
+bool rvi_fd_is_nonblocking(int fd);
+
+/** Whether it is a TCP socket. */
+bool rvi_fd_is_tcp(int fd);
