@@ -7,6 +7,13 @@
 
 RV_BEGIN_DECLS
 
+/** By what workers wait for input and output. */
+enum rv_backend {
+    RV_BACKEND_AUTO,  /* whichever does better, of those that the kernel allows */
+    RV_BACKEND_URING, /* io_uring(7) */
+    RV_BACKEND_EPOLL, /* epoll(7), and helper threads for files */
+};
+
 /** How the runtime is set up. Zeroed fields mean the default; the environment variable named beside
  * a field sets the default of programs that leave it zero. */
 struct rv_run_opts {
@@ -25,6 +32,7 @@ struct rv_run_opts {
                            (RAVEL_TRACE) */
     int no_quit_dump;   /* leave SIGQUIT alone: no dump of all tasks then, see inspect.h
                            (RAVEL_DUMP: 0) */
+    enum rv_backend backend; /* for input and output (RAVEL_BACKEND: auto, uring or epoll) */
 };
 
 /** Run `entry` as the first task and everything that it starts; return when it has returned.
@@ -53,6 +61,16 @@ RV_API RV_NODISCARD int rv_run(rv_fn *entry, void *arg, const struct rv_run_opts
  * Threads: any
  * Lifetime: nothing is held */
 RV_API unsigned rv_run_workers(void);
+
+/** By what the calling task's worker waits for input and output.
+ *
+ * @return RV_BACKEND_URING or RV_BACKEND_EPOLL
+ * Errors:  -EPERM the caller is no task; -ENOMEM, -EMFILE, -ENFILE it could not be set up, which
+ *          happens at a worker's first wait otherwise
+ * Blocks:  no
+ * Threads: any
+ * Lifetime: nothing is held */
+RV_API RV_NODISCARD int rv_run_backend(void);
 
 /** What the runtime has done since it started, summed over its workers. */
 struct rv_run_stats {

@@ -1,13 +1,64 @@
 /* SPDX-License-Identifier: MIT */
+/* call.c - an operation of a task, or of a plain thread.
+ *
+ * In a task: try it, unless that is surely in vain; when it would block, submit it to the worker's
+ * loop and park. At a deadline or a cancellation the loop is asked to end it, and the task waits
+ * for that end, which may still be a success.
+ *
+ * What the loop cannot wait for is made by a helper thread: paths, files that are not in memory (of
+ * those that are, a try reads), and descriptors without O_NONBLOCK on which there is no way to try
+ * (terminals, inotify). Those are waited for first, so that the helper has to wait only if somebody
+ * else was faster: then it waits for its turn, and no deadline or cancellation ends that. Helpers
+ * for this have a limit of their own, so that slow disks and rv_blocking() do not hold up each
+ * other.
+ *
+ * A task whose calls never have to wait, because its peer is as fast as it is, yields after some of
+ * them: the others have their turn, and so has the loop.
+ *
+ * Rejected: setting O_NONBLOCK on what is not ours for the time of a call, which all who share the
+ * description would feel.
+ * Checked by: tests/unit/io/test_call.c, tests/stress/stress_io.c */
 #include "io/call.h"
 
 #include <errno.h>
+#include <limits.h>
 
-#include <ravel/task.h>
-
+#include "base/seam.h"
+#include "loop/fds.h"
 #include "sched/sched.h"
 #include "sched/wait.h"
 #include "sys/clock.h"
+#include "task/runtime.h"
+
+enum { CALLS_IN_A_ROW = 32 }; /* of one task, that did not have to wait */
+
+#define RETRY_NS RV_MILLISECOND
+
+static enum rvi_why why_of(const struct rvi_op *op)
+{
+    switch ((enum rvi_op_kind)op->kind) {
+    case RVI_OP_POLL:
+        return RVI_WHY_POLL;
+    case RVI_OP_READ:
+    case RVI_OP_READV:
+    case RVI_OP_RECV:
+    case RVI_OP_RECVMSG:
+        return RVI_WHY_READ;
+    case RVI_OP_WRITE:
+    case RVI_OP_WRITEV:
+    case RVI_OP_SEND:
+    case RVI_OP_SENDMSG:
+        return RVI_WHY_WRITE;
+    case RVI_OP_ACCEPT:
+        return RVI_WHY_ACCEPT;
+    case RVI_OP_CONNECT:
+        return RVI_WHY_CONNECT;
+    default:
+        return RVI_WHY_FILE;
+    }
+}
+
+/* --- on a helper thread --- */
 
 static int perform(void *op)
 {
@@ -15,25 +66,188 @@ static int perform(void *op)
     return (int)rvi_op_perform(o);
 }
 
-/* TODO(loop): a stand-in until src/loop has its backends: it looks again every so often. */
-int64_t rvi_io_call(struct rvi_op *op, rv_time deadline)
+static int64_t by_helper(struct rvi_op *op, rv_time deadline)
 {
-    int64_t r = rvi_wait_allowed();
-    struct rvi_sched *sched = rvi_sched_self();
+    return rvi_blocking_until(perform, op, rvi_runtime_of(rvi_sched_self())->files, deadline);
+}
+
+/* Where there is room for anything there is room for as much as is written in one piece. */
+static void write_no_more_than_fits(struct rvi_op *op)
+{
+    if (op->kind == RVI_OP_WRITEV && op->vec.count > 0) {
+        const struct iovec first = op->vec.iov[0];
+        *op = rvi_op_write(op->fd, first.iov_base, first.iov_len, op->vec.offset);
+    }
+    if (op->kind == RVI_OP_WRITE && op->buf.len > PIPE_BUF)
+        op->buf.len = PIPE_BUF;
+}
+
+/* --- by the loop --- */
+
+struct call {
+    struct rvi_pending pending;
+    struct rvi_waiter waiter;
+    struct rvi_loop *loop;
+    bool is_withdrawn;
+};
+
+static void complete(struct rvi_pending *pending)
+{
+    struct call *call = rvi_container_of(pending, struct call, pending);
+
+    rvi_wake_here(rvi_worker_self(), &call->waiter);
+}
+
+static bool withdraw(struct rvi_waiter *waiter, void *object)
+{
+    struct call *call = object;
+
+    (void)waiter;
+    call->is_withdrawn = true;
+    return rvi_loop_cancel(call->loop, &call->pending);
+}
+
+/* Why it was withdrawn: the wait has forgotten, as its end was still to come. */
+static int64_t why_withdrawn(rv_time deadline)
+{
+    int r = rvi_wait_allowed();
 
     if (r < 0)
         return r;
-    if (rvi_op_readiness(op) == 0)
-        return sched ? rvi_helpers_call(&sched->helpers, perform, op) : rvi_op_perform(op);
-    while ((r = rvi_op_try(op)) == -EAGAIN || r == -EOPNOTSUPP) {
-        rv_time next = rvi_clock_now() + RV_MILLISECOND / 2;
-        if (r == -EOPNOTSUPP)
-            return rvi_op_perform(op);
-        if (next > deadline)
-            return -ETIME;
-        r = rv_sleep_until(next);
+    return rvi_clock_now() >= deadline ? -ETIME : -ENOMEM;
+}
+
+/* -EPERM: the loop cannot. */
+static int64_t by_loop(struct rvi_worker *w, struct rvi_op *op, rv_time deadline)
+{
+    struct call call = {.pending = {.op = op, .done = complete}};
+    int r = rvi_worker_open_loop(w);
+
+    if (r < 0)
+        return r;
+    call.loop = w->loop;
+    rvi_waiter_fill(&call.waiter);
+    r = rvi_loop_submit(w->loop, &call.pending);
+    if (r == 0)
+        r = rvi_wait(&call.waiter, deadline, why_of(op), withdraw, &call);
+    if (r < 0)
+        return r;
+    if (call.is_withdrawn && call.pending.result == -ECANCELED)
+        return why_withdrawn(deadline);
+    return call.pending.result;
+}
+
+/* There is no way to try. */
+static int64_t when_ready(struct rvi_worker *w, struct rvi_op *op, rv_time deadline)
+{
+    struct rvi_op ready = rvi_op_poll(op->fd, rvi_op_readiness(op));
+    int64_t r = by_loop(w, &ready, deadline);
+
+    if (r < 0 && r != -EPERM)
+        return r;
+    if (r != -EPERM)
+        write_no_more_than_fits(op);
+    return by_helper(op, deadline);
+}
+
+/* --- in a task --- */
+
+/* It did not have to wait. */
+static int64_t at_once(struct rvi_worker *w, const struct rvi_op *op, int64_t result)
+{
+    uint64_t tick = rvi_load_relaxed(&w->tick);
+
+    if (w->loop && result > 0)
+        rvi_loop_note(w->loop, op, result);
+    if (w->io_tick != tick) {
+        w->io_tick = tick;
+        w->io_calls = 0;
+    }
+    if (rvi_unlikely(++w->io_calls >= CALLS_IN_A_ROW))
+        rvi_worker_yield(w);
+    return result;
+}
+
+/* The backlog of a Unix socket is full, and nobody says when it is no longer. */
+static int64_t connect_again(struct rvi_op *op, rv_time deadline)
+{
+    int64_t r;
+
+    do {
+        rv_time next = rvi_clock_now() + RETRY_NS;
+        r = next > deadline ? rv_sleep_until(deadline) : rv_sleep_until(next);
         if (r < 0)
             return r;
+        if (next > deadline)
+            return -ETIME;
+    } while ((r = rvi_op_try(op)) == -EAGAIN);
+    return r;
+}
+
+static bool is_local_connect(const struct rvi_op *op)
+{
+    return op->kind == RVI_OP_CONNECT && op->peer.addr->sa_family == AF_UNIX;
+}
+
+static int64_t in_task(struct rvi_worker *w, struct rvi_op *op, rv_time deadline)
+{
+    int64_t r = -EAGAIN;
+
+    if (!w->loop || !rvi_loop_would_block(w->loop, op)) {
+        r = rvi_op_try(op);
+        if (rvi_likely(r != -EAGAIN && r != -EOPNOTSUPP))
+            return at_once(w, op, r);
     }
+    if (rvi_unlikely(r == -EOPNOTSUPP))
+        return when_ready(w, op, deadline);
+    if (rvi_unlikely(is_local_connect(op)))
+        return connect_again(op, deadline);
+    r = by_loop(w, op, deadline);
+    return rvi_unlikely(r == -EPERM) ? by_helper(op, deadline) : r;
+}
+
+/* --- in a plain thread --- */
+
+static int64_t in_thread(struct rvi_op *op, rv_time deadline)
+{
+    int64_t r;
+
+    if (rvi_op_readiness(op) == 0)
+        return rvi_op_perform(op);
+    while ((r = rvi_op_try(op)) == -EAGAIN || r == -EOPNOTSUPP) {
+        bool may_block = r == -EOPNOTSUPP || rvi_op_is_of_file(op);
+        r = is_local_connect(op) ? rv_sleep_until(rvi_clock_now() + RETRY_NS)
+                                 : rvi_op_await(op, deadline);
+        if (r < 0)
+            return r;
+        if (may_block)
+            return rvi_op_perform(op);
+        if (deadline != RV_NEVER && rvi_clock_now() >= deadline && (r = rvi_op_try(op)) == -EAGAIN)
+            return -ETIME;
+    }
+    return r;
+}
+
+/* --- both --- */
+
+static int64_t keep_descriptor(const struct rvi_op *op, int64_t fd)
+{
+    rvi_fds_made((int)fd, op->kind == RVI_OP_ACCEPT && (op->flags & SOCK_NONBLOCK));
+    return fd;
+}
+
+int64_t rvi_io_call(struct rvi_op *op, rv_time deadline)
+{
+    struct rvi_worker *w = rvi_worker_self();
+    int64_t r = rvi_wait_allowed();
+
+    if (r < 0)
+        return r;
+    if (rvi_unlikely(rvi_seam != NULL))
+        return -EOPNOTSUPP; /* a simulated kernel has no descriptors */
+    op->is_nonblocking = rvi_fds_generation(op->fd) != 0;
+    r = w ? in_task(w, op, deadline) : in_thread(op, deadline);
+    if (r >= 0 && (op->kind == RVI_OP_ACCEPT || op->kind == RVI_OP_OPEN))
+        return keep_descriptor(op, r);
     return r;
 }

@@ -258,6 +258,7 @@ int rvi_sched_open(struct rvi_sched **ret, const struct rvi_sched_opts *opts)
     memset(sched, 0, sizeof *sched);
     pthread_once(&fences_once, init_fences);
     sched->worker_count = opts->workers;
+    sched->backend = opts->backend;
     sched->monitor.stall_ns = opts->stall_ns;
     sched->spins = opts->workers > 1 && rvi_usable_cores() > 1 && !rvi_seam;
     r = rvi_stack_pool_open(&sched->pool, &stacks);

@@ -25,10 +25,12 @@ struct rvi_sched_opts {
     bool measure_stacks;
     bool accounts;         /* keep times and counts of each task */
     uint64_t trace_events; /* a worker's ring; 0: no trace */
+    enum rv_backend backend;
 };
 
 struct rvi_sched {
     unsigned worker_count;
+    enum rv_backend backend; /* that is wanted */
     bool spins; /* idle workers look around before they sleep: there is more than one core */
     struct rvi_worker *workers;
     struct rvi_stack_pool *pool;

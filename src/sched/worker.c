@@ -22,6 +22,10 @@
  * Going to sleep loses no wake-up
  *   Messages: the sender pushes (seq_cst RMW), then reads the sleeper's state (seq_cst). The worker
  *   stores ASLEEP (seq_cst), then reads its inbox (seq_cst). One of them sees the other.
+ *   Completions: only this worker collects them, and one that comes after its last look ends the
+ *   kernel's wait, or its beginning. Which of the two ways to sleep it takes cannot change between
+ *   announcement and sleep: operations are submitted and completed by this thread. A waker acts by
+ *   what was announced, a futex wake or a signal to the eventfd, which the loop watches.
  *   Fresh tasks elsewhere, two or more: the spawner stores its deque's bottom, light fence, reads
  *   `attention`. The worker adds itself to `attention`, heavy fence, reads every deque. One sees
  *   the other: either the spawner wakes somebody, or the worker does not sleep. A spawner that
@@ -134,6 +138,8 @@ static __attribute__((noinline)) void do_chores(struct rvi_worker *w)
     rv_time now = look_at_clock(w);
 
     rvi_timers_expire(&w->timers, now);
+    if (rvi_loop_is_busy(w->loop))
+        rvi_loop_reap(w->loop);
     if (now - w->chores_time > CHORES_NS)
         w->chores_every = w->chores_every > 1 ? w->chores_every / 2 : 1;
     else if (w->chores_every < CHORES_MOST)
@@ -616,6 +622,8 @@ static struct rvi_task *steal(struct rvi_worker *w, uint32_t *seen)
 static struct rvi_task *look_around(struct rvi_worker *w)
 {
     expire_timers(w);
+    if (rvi_loop_is_busy(w->loop))
+        rvi_loop_reap(w->loop);
     struct rvi_task *task = pick(w);
     if (!task && w->sched->worker_count > 1)
         task = steal(w, w->seen);
@@ -676,6 +684,16 @@ static bool must_stay_awake(struct rvi_worker *w)
     return rvi_forks_have(w->sched, 2);
 }
 
+/* Sleep has been announced. With operations under way it ends for no reason at times. */
+static enum rvi_sleeper_state sleep_until(struct rvi_worker *w, rv_time limit)
+{
+    if (!rvi_loop_is_busy(w->loop))
+        return rvi_sleeper_sleep(&w->sleeper, limit);
+    if (rvi_sleeper_may_sleep(&w->sleeper))
+        rvi_loop_sleep(w->loop, limit);
+    return rvi_sleeper_cancel(&w->sleeper);
+}
+
 /* Sleep until somebody calls or the next timer is due. Whoever sleeps for long gives back what the
  * stacks of ended tasks hold: not at once, because the next burst would fault it all in again. */
 static enum rvi_sleeper_state sleep_and_trim(struct rvi_worker *w)
@@ -687,9 +705,9 @@ static enum rvi_sleeper_state sleep_and_trim(struct rvi_worker *w)
 
     rvi_count(&w->sleeps);
     if (limit <= trim_time)
-        return rvi_sleeper_sleep(&w->sleeper, limit);
-    enum rvi_sleeper_state woken = rvi_sleeper_sleep(&w->sleeper, trim_time);
-    if (woken == RVI_SLEEPER_AWAKE) {
+        return sleep_until(w, limit);
+    enum rvi_sleeper_state woken = sleep_until(w, trim_time);
+    if (woken == RVI_SLEEPER_AWAKE && rvi_clock_now() >= trim_time) {
         rvi_stack_cache_trim(&w->stacks, STACKS_KEPT);
         w->trimmed_finished = finished;
     }
@@ -702,7 +720,8 @@ static bool sleep_until_called(struct rvi_worker *w)
     struct rvi_sched *sched = w->sched;
     enum rvi_sleeper_state woken;
 
-    rvi_sleeper_prepare(&w->sleeper);
+    rvi_sleeper_prepare(&w->sleeper, rvi_loop_is_busy(w->loop) ? RVI_SLEEPER_ASLEEP_IN_LOOP
+                                                               : RVI_SLEEPER_ASLEEP);
     rvi_fetch_add_seq_cst(&sched->attention, 1); /* pairs: attention */
     if (must_stay_awake(w)) {
         woken = rvi_sleeper_cancel(&w->sleeper);
@@ -808,8 +827,21 @@ void rvi_worker_loop(struct rvi_worker *w)
         run(w, task);
 }
 
+/* Simulated threads have none: they are all on one, and its kernel is real. */
+int rvi_worker_open_loop(struct rvi_worker *w)
+{
+    int r = 0;
+
+    if (w->loop)
+        return 0;
+    if (w->sleeper.call < 0)
+        r = rvi_sleeper_open_call(&w->sleeper);
+    return r < 0 ? r : rvi_loop_open(&w->loop, w->sched->backend, w->sleeper.call);
+}
+
 void rvi_worker_leave(struct rvi_worker *w)
 {
+    w->loop = rvi_loop_close(w->loop);
     rvi_here.worker = NULL;
     rvi_here.task = NULL;
     if (w->old_slack >= 0)
@@ -857,6 +889,7 @@ void rvi_worker_fini(struct rvi_worker *w)
     RV_CHECK(rvi_fifo_is_empty(&w->ready) && !w->next && rvi_inbox_looks_empty(&w->inbox));
     rvi_stack_cache_fini(&w->stacks);
     rvi_timers_fini(&w->timers);
+    rvi_sleeper_fini(&w->sleeper);
     rvi_deque_fini(&w->fresh);
     rvi_slab_fini(&w->slab);
     rvi_spares_fini(&w->scopes);

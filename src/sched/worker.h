@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "base/rng.h"
 #include "base/spares.h"
+#include "loop/loop.h"
 #include "loop/sleeper.h"
 #include "loop/timers.h"
 #include "queue/deque.h"
@@ -54,6 +55,9 @@ struct rvi_worker {
     struct rvi_stack_cache stacks;
     uint64_t trimmed_finished; /* `finished` when the stacks were last trimmed */
     struct rvi_timers timers;
+    struct rvi_loop *loop; /* NULL until somebody waits for input or output here */
+    uint64_t io_tick;      /* in which so many calls of the current task did not have to wait: */
+    uint32_t io_calls;
     struct rvi_slab slab;
     struct rvi_spares scopes; /* of the room above, whose scopes never leave their worker */
     struct rvi_forks *free_forks;
@@ -126,6 +130,9 @@ void rvi_worker_park(struct rvi_worker *w, enum rvi_why why);
 
 /** Continue the current task on another worker of the same scheduler. */
 void rvi_worker_migrate(struct rvi_worker *w, struct rvi_worker *target);
+
+/** This worker's loop, opened when it is first asked for. Errors: as rvi_loop_open(). */
+int rvi_worker_open_loop(struct rvi_worker *w) __attribute__((warn_unused_result));
 
 /** Read messages and fire timers, as between two tasks, for one that holds the worker: others may
  * become ready, none runs. From the current task, with nothing of it half done. */

@@ -37,9 +37,10 @@ rv_limiter *rv_limiter_free(rv_limiter *limiter)
     return NULL;
 }
 
-static int call_limited(struct rvi_sched *sched, rv_fn *fn, void *arg, rv_limiter *limiter)
+static int call_limited(struct rvi_sched *sched, rv_fn *fn, void *arg, rv_limiter *limiter,
+                        rv_time deadline)
 {
-    int r = rv_sem_wait(&limiter->room, RV_NEVER);
+    int r = rv_sem_wait(&limiter->room, deadline);
 
     if (r < 0)
         return r;
@@ -50,7 +51,7 @@ static int call_limited(struct rvi_sched *sched, rv_fn *fn, void *arg, rv_limite
     return r;
 }
 
-int rv_blocking(rv_fn *fn, void *arg, rv_limiter *limiter)
+int rvi_blocking_until(rv_fn *fn, void *arg, rv_limiter *limiter, rv_time deadline)
 {
     struct rvi_sched *sched = rvi_sched_self();
 
@@ -59,7 +60,12 @@ int rv_blocking(rv_fn *fn, void *arg, rv_limiter *limiter)
     if (!limiter)
         limiter = rvi_runtime_of(sched)->blocking;
     rvi_fetch_add_relaxed(&limiter->users, 1);
-    int r = call_limited(sched, fn, arg, limiter);
+    int r = call_limited(sched, fn, arg, limiter, deadline);
     rvi_fetch_sub_release(&limiter->users, 1); /* pairs: limiter-users */
     return r;
+}
+
+int rv_blocking(rv_fn *fn, void *arg, rv_limiter *limiter)
+{
+    return rvi_blocking_until(fn, arg, limiter, RV_NEVER);
 }

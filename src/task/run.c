@@ -21,6 +21,7 @@ enum {
     MOST_WORKERS = 1024,
     MOST_EVENTS = 1 << 28, /* of a trace: 6 GiB a worker */
     BLOCKING_CALLS = 64,   /* at one time, of those that name no limiter */
+    FILE_CALLS = 32,       /* at one time, on helper threads */
 };
 
 #define LEAST_STACK_BYTES ((size_t)16 << 10)
@@ -86,12 +87,35 @@ static int wants_dump(const struct rv_run_opts *known, bool *ret)
     return strcmp(text, "0") == 0 ? 0 : refuse("RAVEL_DUMP", text, 0, 1);
 }
 
+static int choose_backend(const struct rv_run_opts *known, enum rv_backend *ret)
+{
+    const char *text = getenv("RAVEL_BACKEND");
+
+    *ret = known->backend;
+    if ((unsigned)known->backend > RV_BACKEND_EPOLL) {
+        fprintf(stderr, "ravel: backend=%d: give RV_BACKEND_AUTO, _URING or _EPOLL\n",
+                (int)known->backend);
+        return -EINVAL;
+    }
+    if (*ret != RV_BACKEND_AUTO || !text || !*text || strcmp(text, "auto") == 0)
+        return 0;
+    if (strcmp(text, "epoll") == 0)
+        *ret = RV_BACKEND_EPOLL;
+    else if (strcmp(text, "uring") == 0)
+        *ret = RV_BACKEND_URING;
+    else
+        fprintf(stderr, "ravel: RAVEL_BACKEND=%s: give auto, uring or epoll\n", text);
+    return *ret == RV_BACKEND_AUTO ? -EINVAL : 0;
+}
+
 int rvi_runtime_opts(struct rvi_sched_opts *ret, bool *ret_dumps, const struct rv_run_opts *opts)
 {
     struct rv_run_opts known;
+    enum rv_backend backend;
     int r = rvi_opts_copy(&known, sizeof known, opts, opts ? opts->size : 0);
 
-    if (r < 0 || (r = check_stall(known.stall_ns)) < 0 || (r = wants_dump(&known, ret_dumps)) < 0)
+    if (r < 0 || (r = check_stall(known.stall_ns)) < 0 || (r = wants_dump(&known, ret_dumps)) < 0 ||
+        (r = choose_backend(&known, &backend)) < 0)
         return r;
     unsigned long long workers = known.workers, stack = known.stack_bytes, stall_ms = 0;
     unsigned long long accounts = known.account != 0, events = known.trace;
@@ -117,6 +141,7 @@ int rvi_runtime_opts(struct rvi_sched_opts *ret, bool *ret_dumps, const struct r
         .measure_stacks = known.measure_stacks != 0,
         .accounts = accounts != 0,
         .trace_events = events,
+        .backend = backend,
     };
     return 0;
 }
@@ -148,15 +173,17 @@ int rvi_runtime_run(rv_fn *entry, void *arg, const struct rvi_sched_opts *opts)
     struct rvi_sched *sched;
     int r = rv_limiter_new(&runtime.blocking, BLOCKING_CALLS);
 
-    if (r < 0)
-        return r;
-    r = rvi_sched_open(&sched, opts);
+    if (r == 0)
+        r = rv_limiter_new(&runtime.files, FILE_CALLS);
+    if (r == 0)
+        r = rvi_sched_open(&sched, opts);
     if (r == 0) {
         sched->runtime = &runtime;
         sched->steal_fork = rvi_fork_steal;
         r = rvi_sched_run(sched, run_first, &first, &site);
         rvi_sched_close(sched);
     }
+    rv_limiter_free(runtime.files);
     rv_limiter_free(runtime.blocking);
     return r;
 }
@@ -183,6 +210,16 @@ unsigned rv_run_workers(void)
     struct rvi_sched *sched = rvi_sched_self();
 
     return sched ? sched->worker_count : 0;
+}
+
+int rv_run_backend(void)
+{
+    struct rvi_worker *w = rvi_worker_self();
+
+    if (!w)
+        return -EPERM;
+    int r = rvi_worker_open_loop(w);
+    return r < 0 ? r : (int)w->loop->backend->name;
 }
 
 int rv_run_stats_read(struct rv_run_stats *stats)

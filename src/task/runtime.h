@@ -11,6 +11,7 @@
 
 struct rvi_runtime {
     rv_limiter *blocking; /* of rv_blocking() calls that name none */
+    rv_limiter *files;    /* of input and output that a worker cannot wait for */
 };
 
 /** Settle the options of a run, by the environment where the program has left them open.
@@ -22,6 +23,10 @@ int rvi_runtime_opts(struct rvi_sched_opts *ret, bool *ret_dumps, const struct r
 
 /** rv_run() with every option settled, wherever they come from. */
 int rvi_runtime_run(rv_fn *entry, void *arg, const struct rvi_sched_opts *opts)
+    __attribute__((warn_unused_result));
+
+/** rv_blocking() of which the wait for its turn has a deadline: -ETIME, fn has not run. */
+int rvi_blocking_until(rv_fn *fn, void *arg, rv_limiter *limiter, rv_time deadline)
     __attribute__((warn_unused_result));
 
 /** Cancel a task and all that it owns, as a scope around it would. On its home worker, between

@@ -181,7 +181,7 @@ static void *receive_messages(void *arg)
             received++;
         if (received == 2 * ROUNDS)
             break;
-        rvi_sleeper_prepare(&sleeper);
+        rvi_sleeper_prepare(&sleeper, RVI_SLEEPER_ASLEEP);
         if (rvi_inbox_looks_empty_seq_cst(&inbox)) /* pairs: inbox-sleep */
             rvi_sleeper_sleep(&sleeper, RV_NEVER);
         else

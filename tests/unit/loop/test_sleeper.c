@@ -23,7 +23,7 @@ static void a_past_deadline_ends_the_sleep_at_once(void **state)
     struct rvi_sleeper sleeper;
     rvi_sleeper_init(&sleeper);
     for (size_t i = 0; i < sizeof(past) / sizeof(past[0]); i++) {
-        rvi_sleeper_prepare(&sleeper);
+        rvi_sleeper_prepare(&sleeper, RVI_SLEEPER_ASLEEP);
         assert_int_equal(rvi_sleeper_sleep(&sleeper, past[i]), RVI_SLEEPER_AWAKE);
         assert_false(rvi_sleeper_looks_asleep(&sleeper));
     }
@@ -35,7 +35,7 @@ static void a_sleep_does_not_end_before_its_deadline(void **state)
     struct rvi_sleeper sleeper;
     rv_time deadline = rvi_clock_now() + 3 * RV_MILLISECOND;
     rvi_sleeper_init(&sleeper);
-    rvi_sleeper_prepare(&sleeper);
+    rvi_sleeper_prepare(&sleeper, RVI_SLEEPER_ASLEEP);
     assert_int_equal(rvi_sleeper_sleep(&sleeper, deadline), RVI_SLEEPER_AWAKE);
     assert_true(rvi_clock_now() >= deadline);
 }
@@ -46,7 +46,7 @@ static void waking_somebody_awake_does_nothing(void **state)
     struct rvi_sleeper sleeper;
     rvi_sleeper_init(&sleeper);
     assert_false(rvi_sleeper_wake(&sleeper, RVI_SLEEPER_CALLED));
-    rvi_sleeper_prepare(&sleeper);
+    rvi_sleeper_prepare(&sleeper, RVI_SLEEPER_ASLEEP);
     assert_int_equal(rvi_sleeper_cancel(&sleeper), RVI_SLEEPER_AWAKE);
     assert_false(rvi_sleeper_wake(&sleeper, RVI_SLEEPER_CALLED));
 }
@@ -56,7 +56,7 @@ static void a_wake_that_comes_early_ends_the_sleep_at_once(void **state)
     (void)state;
     struct rvi_sleeper sleeper;
     rvi_sleeper_init(&sleeper);
-    rvi_sleeper_prepare(&sleeper);
+    rvi_sleeper_prepare(&sleeper, RVI_SLEEPER_ASLEEP);
     assert_true(rvi_sleeper_wake(&sleeper, RVI_SLEEPER_ENLISTED));
     assert_int_equal(rvi_sleeper_sleep(&sleeper, RV_NEVER), RVI_SLEEPER_ENLISTED);
 }
@@ -66,7 +66,7 @@ static void taking_sleep_back_tells_of_a_faster_waker(void **state)
     (void)state;
     struct rvi_sleeper sleeper;
     rvi_sleeper_init(&sleeper);
-    rvi_sleeper_prepare(&sleeper);
+    rvi_sleeper_prepare(&sleeper, RVI_SLEEPER_ASLEEP);
     assert_true(rvi_sleeper_wake(&sleeper, RVI_SLEEPER_CALLED));
     assert_int_equal(rvi_sleeper_cancel(&sleeper), RVI_SLEEPER_CALLED);
     assert_false(rvi_sleeper_looks_asleep(&sleeper));
@@ -77,7 +77,7 @@ static void one_waker_wins_a_sleep(void **state)
     (void)state;
     struct rvi_sleeper sleeper;
     rvi_sleeper_init(&sleeper);
-    rvi_sleeper_prepare(&sleeper);
+    rvi_sleeper_prepare(&sleeper, RVI_SLEEPER_ASLEEP);
     assert_true(rvi_sleeper_wake(&sleeper, RVI_SLEEPER_CALLED));
     assert_false(rvi_sleeper_wake(&sleeper, RVI_SLEEPER_ENLISTED));
     assert_int_equal(rvi_sleeper_sleep(&sleeper, RV_NEVER), RVI_SLEEPER_CALLED);
@@ -117,7 +117,7 @@ static void the_reasons_of_sleeper_and_wakers_add_up(void **state)
     for (size_t i = 0; i < WAKERS; i++)
         assert_int_equal(pthread_create(&wakers[i], NULL, wake_all_the_time, &d), 0);
     for (size_t i = 0; i < rounds; i++) {
-        rvi_sleeper_prepare(&d.sleeper);
+        rvi_sleeper_prepare(&d.sleeper, RVI_SLEEPER_ASLEEP);
         enum rvi_sleeper_state reason =
             i % 4 == 0 ? rvi_sleeper_cancel(&d.sleeper)
                        : rvi_sleeper_sleep(&d.sleeper, i % 4 == 1 ? 0 : RV_NEVER);
@@ -143,7 +143,7 @@ static void wait_for_ball(struct table *table, size_t turn)
 {
     struct rvi_sleeper *self = &table->sleepers[turn % 2];
     while (rvi_load_seq_cst(&table->ball) != turn) { /* pairs: test-ball */
-        rvi_sleeper_prepare(self);
+        rvi_sleeper_prepare(self, RVI_SLEEPER_ASLEEP);
         if (rvi_load_seq_cst(&table->ball) == turn) /* pairs: test-ball */
             rvi_sleeper_cancel(self);
         else
@@ -204,7 +204,7 @@ static void a_signal_does_not_end_the_sleep(void **state)
 
     assert_int_equal(sigaction(SIGUSR1, &action, &old), 0);
     rvi_sleeper_init(&sleeper);
-    rvi_sleeper_prepare(&sleeper);
+    rvi_sleeper_prepare(&sleeper, RVI_SLEEPER_ASLEEP);
     assert_int_equal(pthread_create(&thread, NULL, pester, &self), 0);
     assert_int_equal(rvi_sleeper_sleep(&sleeper, deadline), RVI_SLEEPER_AWAKE);
     assert_true(rvi_clock_now() >= deadline);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* loop.c - which backend; and that of a fork's parent.
+ *
+ * A fork's child has its parent's descriptors, and by them its parent's epoll and rings: whatever
+ * it did with them would be done to the parent. It also has one thread only, so that the runtime
+ * does not run there in any case: a child may execute another program, or end. One that waits in
+ * spite of that is stopped with a word about it, which costs each wait a comparison. */
+#include "loop/loop.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#include "base/atomic.h"
+#include "base/check.h"
+
+static _Atomic(uint32_t) forks;
+static pthread_once_t forks_once = PTHREAD_ONCE_INIT;
+
+static void in_child(void)
+{
+    rvi_store_relaxed(&forks, rvi_load_relaxed(&forks) + 1);
+}
+
+static void watch_forks(void)
+{
+    int r = pthread_atfork(NULL, NULL, in_child);
+
+    RV_CHECK(r == 0);
+}
+
+void rvi_loop_check_process(const struct rvi_loop *loop)
+{
+    if (rvi_unlikely(loop->forks != rvi_load_relaxed(&forks)))
+        rvi_panic("a task waits in a process that was forked from the runtime's: rings and epoll "
+                  "do not survive a fork. The child may exec() or _exit()");
+}
+
+int rvi_loop_open(struct rvi_loop **ret, enum rv_backend backend, int call)
+{
+    int r;
+
+    pthread_once(&forks_once, watch_forks);
+    r = backend == RV_BACKEND_URING ? rvi_loop_open_uring(ret, call)
+                                    : rvi_loop_open_epoll(ret, call);
+    if (r == 0)
+        (*ret)->forks = rvi_load_relaxed(&forks);
+    return r;
+}
+
+void *rvi_loop_close(struct rvi_loop *loop)
+{
+    if (!loop)
+        return NULL;
+    RV_CHECK(loop->pending == 0);
+    loop->backend->close(loop);
+    return NULL;
+}
