@@ -15,6 +15,7 @@
 #include <ravel/job.h>
 #include <ravel/latch.h>
 #include <ravel/local.h>
+#include <ravel/net.h>
 #include <ravel/once.h>
 #include <ravel/queue.h>
 #include <ravel/run.h>

@@ -28,13 +28,14 @@ static unsigned variant;
 static bool stays;
 
 /* Callers that ask again until they succeed would do so for ever. */
-static bool is_repeated(enum rvi_call call)
+static bool is_repeated(enum rvi_call_site call)
 {
     return call == RVI_CALL_WAIT || call == RVI_CALL_BARRIER || call == RVI_CALL_WRITE ||
-           call == RVI_CALL_WAIT_EVENTS || call == RVI_CALL_WAIT_NANOSECONDS;
+           call == RVI_CALL_WAIT_EVENTS || call == RVI_CALL_WAIT_NANOSECONDS ||
+           call == RVI_CALL_ACCEPT;
 }
 
-bool rvi_call_fails(enum rvi_call call)
+bool rvi_call_fails(enum rvi_call_site call)
 {
     int error = calls[call].errors[variant];
     if (rvi_unlikely(rvi_load_relaxed(&lacking[call]))) {
@@ -62,7 +63,7 @@ void rvi_call_fail_after(long n, unsigned which, bool lasting)
     rvi_store_relaxed(&countdown, n);
 }
 
-void rvi_call_lacks(enum rvi_call call, bool lacks)
+void rvi_call_lacks(enum rvi_call_site call, bool lacks)
 {
     rvi_store_relaxed(&lacking[call], lacks);
 }
@@ -90,7 +91,7 @@ void rvi_call_fail_after(long n, unsigned variant, bool stays)
     RV_CHECK(n != 0);
 }
 
-void rvi_call_lacks(enum rvi_call call, bool lacks)
+void rvi_call_lacks(enum rvi_call_site call, bool lacks)
 {
     (void)call;
     (void)lacks;

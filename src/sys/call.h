@@ -113,7 +113,7 @@
     X(READ_CGROUP, true, ENOENT, EACCES, EMFILE)
 
 #define RVI_CALL_NAME(site, ...) RVI_CALL_##site,
-enum rvi_call { RVI_CALLS(RVI_CALL_NAME) RVI_CALL_COUNT };
+enum rvi_call_site { RVI_CALLS(RVI_CALL_NAME) RVI_CALL_COUNT };
 #undef RVI_CALL_NAME
 
 #define RVI_CALL(site, ...) RVI_CALL_AT(RVI_CALL_##site, __VA_ARGS__)
@@ -122,11 +122,11 @@ enum rvi_call { RVI_CALLS(RVI_CALL_NAME) RVI_CALL_COUNT };
 #if RVI_DEBUG_CHECKS >= 1
 
 /** Whether a test wants this call to fail; errno says how. For sites that RVI_CALL does not fit. */
-bool rvi_call_fails(enum rvi_call call);
+bool rvi_call_fails(enum rvi_call_site call);
 
 #else
 
-static inline bool rvi_call_fails(enum rvi_call call)
+static inline bool rvi_call_fails(enum rvi_call_site call)
 {
     (void)call;
     return false;
@@ -147,7 +147,7 @@ void rvi_call_fail_after(long n, unsigned variant, bool stays);
 
 /** Testing: a kernel that has not got this call, or has it again: it fails with its first error
  * number, and does not count. */
-void rvi_call_lacks(enum rvi_call call, bool lacks);
+void rvi_call_lacks(enum rvi_call_site call, bool lacks);
 
 /** Testing: whether an armed failure has not come yet. */
 bool rvi_call_fail_pending(void);

@@ -22,7 +22,7 @@ bool rvi_fence_is_asymmetric;
 
 static _Atomic(bool) is_initialised;
 
-static long membarrier(enum rvi_call call, int command)
+static long membarrier(enum rvi_call_site call, int command)
 {
     return RVI_CALL_AT(call, syscall(SYS_membarrier, command, 0, 0));
 }

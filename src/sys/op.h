@@ -111,6 +111,17 @@ static inline struct rvi_op rvi_op_send(int fd, const void *data, size_t len, in
         .kind = RVI_OP_SEND, .fd = fd, .flags = flags, .buf = {(void *)(uintptr_t)data, len, 0}};
 }
 
+static inline struct rvi_op rvi_op_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+    return (struct rvi_op){.kind = RVI_OP_RECVMSG, .fd = fd, .flags = flags, .msg = msg};
+}
+
+static inline struct rvi_op rvi_op_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+    return (struct rvi_op){
+        .kind = RVI_OP_SENDMSG, .fd = fd, .flags = flags, .msg = (struct msghdr *)(uintptr_t)msg};
+}
+
 static inline struct rvi_op rvi_op_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
     return (struct rvi_op){
@@ -122,6 +133,21 @@ static inline struct rvi_op rvi_op_connect(int fd, const struct sockaddr *addr, 
     return (struct rvi_op){.kind = RVI_OP_CONNECT,
                            .fd = fd,
                            .peer = {.addr = (struct sockaddr *)(uintptr_t)addr, .size = size}};
+}
+
+static inline struct rvi_op rvi_op_stat(int dir_fd, const char *name, int flags, unsigned mask,
+                                        struct statx *ret)
+{
+    return (struct rvi_op){.kind = RVI_OP_STAT,
+                           .fd = dir_fd,
+                           .flags = flags,
+                           .path = {.name = name, .mask = mask, .stat = ret}};
+}
+
+static inline struct rvi_op rvi_op_unlink(int dir_fd, const char *name, int flags)
+{
+    return (struct rvi_op){
+        .kind = RVI_OP_UNLINK, .fd = dir_fd, .flags = flags, .path = {.name = name}};
 }
 
 /** What its descriptor has to be ready for, as poll(2) says it; 0 when no descriptor is waited for

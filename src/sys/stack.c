@@ -146,7 +146,7 @@ static bool advise_vectored(struct rvi_stack_pool *pool, const struct iovec *ran
 {
     if (!rvi_load_relaxed(&pool->has_vectored))
         return false;
-    enum rvi_call call =
+    enum rvi_call_site call =
         advice == MADV_GUARD_INSTALL ? RVI_CALL_GUARD_MANY : RVI_CALL_GIVE_BACK_MANY;
     long done =
         RVI_CALL_AT(call, syscall(SYS_process_madvise, pool->pidfd, ranges, count, advice, 0));
@@ -162,7 +162,7 @@ static bool advise_vectored(struct rvi_stack_pool *pool, const struct iovec *ran
 /* All advice used here may be given twice, so a vector that failed half-way is simply repeated. */
 static int advise(struct rvi_stack_pool *pool, const struct iovec *ranges, size_t count, int advice)
 {
-    enum rvi_call call = advice == MADV_GUARD_INSTALL ? RVI_CALL_GUARD : RVI_CALL_GIVE_BACK;
+    enum rvi_call_site call = advice == MADV_GUARD_INSTALL ? RVI_CALL_GUARD : RVI_CALL_GIVE_BACK;
     if (advise_vectored(pool, ranges, count, advice))
         return 0;
     for (size_t i = 0; i < count; i++) {
@@ -280,7 +280,7 @@ static int choose_guards(struct rvi_stack_pool *pool, bool force_mprotect)
 
 /* ---- reservation ---- */
 
-static void *reserve(enum rvi_call call, size_t bytes)
+static void *reserve(enum rvi_call_site call, size_t bytes)
 {
     void *memory = RVI_CALL_AT(call, mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
