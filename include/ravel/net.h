@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* net.h - sockets: dialling, listening, sending and receiving.
  *
- *     int fd = rv_dial("tcp", "example.org:80", rv_after(5 * RV_SECOND));
- *     if (fd >= 0)
- *         err = rv_send_all(fd, request, request_bytes, NULL, rv_after(RV_SECOND));
+ *     int fd = rv_dial("tcp", "example.org:7", rv_after(5 * RV_SECOND));
+ *     if (fd < 0)
+ *         return fd;
+ *     int err = rv_send_all(fd, "hello\n", 6, NULL, rv_after(RV_SECOND));
+ *     int closed = rv_close(fd);
+ *     return err < 0 ? err : closed;
  *
  * Sockets are plain descriptors, closed by rv_close(); rv_read(), rv_write() and rv_poll() know
  * them too. The calls here work on any socket, whether its O_NONBLOCK is set or not, and leave that
@@ -12,14 +15,14 @@
  *
  * A network is named by one of these words:
  *
- *     tcp  tcp4  tcp6     connections, by whatever IP or by that version
- *     udp  udp4  udp6     datagrams
- *     unix                connections on this machine
- *     unixgram            datagrams on this machine
- *     unixpacket          connections that keep the borders between messages
+ * - tcp, tcp4, tcp6: connections, by whatever IP or by that version
+ * - udp, udp4, udp6: datagrams
+ * - unix: connections on this machine
+ * - unixgram: datagrams on this machine
+ * - unixpacket: connections that keep the borders between messages
  *
- * and an address in it by "host:port" (addr.h), for Unix sockets by a path or "@" and an abstract
- * name, with "unix:" before it or without. */
+ * An address in it is "host:port" (addr.h), for Unix sockets a path or "@" and an abstract name,
+ * with "unix:" before it or without. */
 #pragma once
 
 #include <sys/socket.h>
@@ -242,6 +245,186 @@ RV_API RV_NODISCARD ssize_t rv_recvmsg(int fd, struct msghdr *msg, int flags, rv
 RV_API RV_NODISCARD ssize_t rv_sendmsg(int fd, const struct msghdr *msg, int flags,
                                        rv_time deadline);
 
+/* --- datagrams --- */
+
+/** Receive one datagram, and who sent it.
+ *
+ * @param fd        a datagram socket
+ * @param buf       room for `count` bytes; what is longer is cut
+ * @param count     bytes of room
+ * @param ret_from  receives the sender's address
+ * @param deadline  absolute nanoseconds, or RV_NEVER
+ * @return bytes received; an empty datagram is 0
+ * Errors:  as rv_recv
+ * Blocks:  the task, never its thread
+ * Threads: any task of any worker, plain threads
+ * Lifetime: buf and fd until return */
+RV_API RV_NODISCARD ssize_t rv_recv_from(int fd, void *buf, size_t count, struct rv_addr *ret_from,
+                                         rv_time deadline);
+
+/** Send one datagram to an address.
+ *
+ * @param fd        a datagram socket
+ * @param buf       `count` bytes
+ * @param count     bytes to send
+ * @param to        where to
+ * @param deadline  absolute nanoseconds, or RV_NEVER
+ * @return count
+ * Errors:  as rv_send
+ * Blocks:  the task, never its thread
+ * Threads: any task of any worker, plain threads
+ * Lifetime: buf and fd until return */
+RV_API RV_NODISCARD ssize_t rv_send_to(int fd, const void *buf, size_t count,
+                                       const struct rv_addr *to, rv_time deadline);
+
+/** One of many datagrams. */
+struct rv_datagram {
+    void *data;          /* the bytes; sending only reads them */
+    size_t room;         /* receiving: bytes of room at data */
+    size_t len;          /* bytes that it has */
+    struct rv_addr addr; /* receiving: who sent it. Sending: where to; len 0: where the socket is
+                            connected to */
+    int flags;           /* receiving: MSG_TRUNC when it was longer than its room */
+};
+
+/** Receive several datagrams, as many as there are but 64 at most, in one system call.
+ *
+ * @param fd         a datagram socket
+ * @param datagrams  data and room set; the rest is filled in
+ * @param count      of them, at least 1
+ * @param deadline   absolute nanoseconds, or RV_NEVER, for the first one
+ * @return how many were received, at least 1
+ * Errors:  as rv_recv; -EINVAL a count of 0
+ * Blocks:  the task, never its thread
+ * Threads: any task of any worker, plain threads
+ * Lifetime: datagrams, their data and fd until return */
+RV_API RV_NODISCARD int rv_recv_batch(int fd, struct rv_datagram *datagrams, size_t count,
+                                      rv_time deadline);
+
+/** Send several datagrams, as many as there is room for but 64 at most, in one system call.
+ *
+ * @param fd         a datagram socket
+ * @param datagrams  data, len and addr set
+ * @param count      of them, at least 1
+ * @param deadline   absolute nanoseconds, or RV_NEVER
+ * @return how many were sent, at least 1: those before one that failed or had no room
+ * Errors:  as rv_send, of the first one; -EINVAL a count of 0
+ * Blocks:  the task, never its thread
+ * Threads: any task of any worker, plain threads
+ * Lifetime: datagrams, their data and fd until return */
+RV_API RV_NODISCARD int rv_send_batch(int fd, const struct rv_datagram *datagrams, size_t count,
+                                      rv_time deadline);
+
+/* --- on this machine --- */
+
+/** Make two Unix sockets that are connected to each other.
+ *
+ * @param type  SOCK_STREAM, SOCK_DGRAM or SOCK_SEQPACKET
+ * @param ret   receives the two
+ * @return 0
+ * Errors:  -EMFILE, -ENFILE, -ENOMEM; -ESOCKTNOSUPPORT another type
+ * Blocks:  no
+ * Threads: any
+ * Lifetime: nothing is held */
+RV_API RV_NODISCARD int rv_socketpair(int type, int ret[2]);
+
+/** The most descriptors that can be passed at one time. */
+#define RV_PASSED_MAX 253
+
+/** Send bytes with descriptors: the receiver gets descriptors of its own for the same files.
+ *
+ * @param fd        a connected Unix socket
+ * @param buf       `count` bytes, at least one
+ * @param count     bytes to send at most
+ * @param fds       the descriptors; the caller keeps its own
+ * @param fd_count  of them, at most RV_PASSED_MAX
+ * @param deadline  absolute nanoseconds, or RV_NEVER
+ * @return bytes that the kernel has taken; the descriptors go with the first of them
+ * Errors:  as rv_send; -EINVAL no bytes, or too many descriptors; -ETOOMANYREFS too many under way
+ * Blocks:  the task, never its thread
+ * Threads: any task of any worker, plain threads
+ * Lifetime: buf, fds and fd until return */
+RV_API RV_NODISCARD ssize_t rv_send_fds(int fd, const void *buf, size_t count, const int *fds,
+                                        size_t fd_count, rv_time deadline);
+
+/** Receive bytes, and the descriptors that came with them; these are closed on exec.
+ *
+ * @param fd         a connected Unix socket
+ * @param buf        room for `count` bytes
+ * @param count      bytes wanted at most
+ * @param fds        room for descriptors
+ * @param room       for how many, at most RV_PASSED_MAX
+ * @param ret_count  how many came; rv_close each
+ * @param deadline   absolute nanoseconds, or RV_NEVER
+ * @return bytes received; 0 when the other end has said all
+ * Errors:  as rv_recv; -EMSGSIZE more descriptors came than there was room for, or -EMFILE than this
+ *          process may have: then none is left open, and the bytes they came with are gone; -EINVAL
+ *          too much room
+ * Blocks:  the task, never its thread
+ * Threads: any task of any worker, plain threads
+ * Lifetime: buf, fds and fd until return */
+RV_API RV_NODISCARD ssize_t rv_recv_fds(int fd, void *buf, size_t count, int *fds, size_t room,
+                                        size_t *ret_count, rv_time deadline);
+
+/** Who is at the other end of a Unix socket. */
+struct rv_peer {
+    pid_t pid; /* the process that connected, listened or made the pair; it may be gone */
+    uid_t uid; /* its effective user then */
+    gid_t gid; /* and group */
+};
+
+/** Ask who is at the other end of a Unix socket, of a stream or of sequenced packets.
+ *
+ * @param fd   a connected Unix socket
+ * @param ret  the answer
+ * @return 0
+ * Errors:  -ENOTCONN not connected; -EINVAL no Unix socket; -EBADF, -ENOTSOCK
+ * Blocks:  no
+ * Threads: any
+ * Lifetime: nothing is held */
+RV_API RV_NODISCARD int rv_peer_of(int fd, struct rv_peer *ret);
+
+/* --- options --- */
+
+/** What can be set on a socket by rv_sock_set(). */
+enum rv_sock_opt {
+    RV_SOCK_NODELAY,      /* TCP: send small packets at once: 0 or 1 */
+    RV_SOCK_CORK,         /* TCP: send full packets only, for 200 ms at most: 0 or 1 */
+    RV_SOCK_KEEPALIVE,    /* TCP: ask a silent peer after so many seconds; 0: never */
+    RV_SOCK_USER_TIMEOUT, /* TCP: milliseconds until what is not acknowledged breaks the connection;
+                             0: the system's */
+    RV_SOCK_LINGER,       /* seconds that a close holds its thread until all is sent; 0: a close
+                             resets the connection; -1: neither, the usual */
+    RV_SOCK_SEND_BYTES,   /* the send buffer; the kernel doubles it */
+    RV_SOCK_RECV_BYTES,   /* the receive buffer; the kernel doubles it */
+    RV_SOCK_BROADCAST,    /* datagrams: may go to broadcast addresses: 0 or 1 */
+};
+
+/** Set an option of a socket.
+ *
+ * @param fd      any socket that has the option
+ * @param option  which
+ * @param value   as its comment says
+ * @return 0
+ * Errors:  -EINVAL no such option or value; -EOPNOTSUPP, -ENOPROTOOPT not of this kind of socket;
+ *          -EBADF, -ENOTSOCK
+ * Blocks:  no
+ * Threads: any
+ * Lifetime: nothing is held */
+RV_API RV_NODISCARD int rv_sock_set(int fd, enum rv_sock_opt option, int value);
+
+/** Ask for an option of a socket.
+ *
+ * @param fd         any socket that has the option
+ * @param option     which
+ * @param ret_value  as its comment says
+ * @return 0
+ * Errors:  as rv_sock_set
+ * Blocks:  no
+ * Threads: any
+ * Lifetime: nothing is held */
+RV_API RV_NODISCARD int rv_sock_get(int fd, enum rv_sock_opt option, int *ret_value);
+
 /* --- ending --- */
 
 /** Say that nothing more will be sent, or that nothing is wanted any more.
@@ -271,5 +454,138 @@ RV_API RV_NODISCARD int rv_shutdown(int fd, int how);
  * Threads: any task of any worker, plain threads
  * Lifetime: ends that of fd */
 RV_API int rv_close_gracefully(int fd, rv_time deadline);
+
+/* --- serving --- */
+
+/** Accepts connections and runs a task for each. */
+typedef struct rv_server rv_server;
+
+/** A connection that a server has accepted. */
+struct rv_conn {
+    int fd;              /* closed when the handler has returned; -1 when that has done so itself */
+    struct rv_addr peer; /* the other end */
+};
+
+/** What serves one connection, in a task of its own.
+ *
+ * @param conn  until return
+ * @param arg   whatever was given to rv_server_open()
+ * @return 0, or -errno, which is counted and stops nothing */
+typedef int rv_conn_fn(struct rv_conn *conn, void *arg);
+
+/** How a server behaves. Zeroed fields mean the default. */
+struct rv_server_opts {
+    size_t size;  /* sizeof(struct rv_server_opts); 0: the first release's fields */
+    size_t limit; /* connections at one time, beyond which none is accepted; 0: no limit */
+};
+
+/** Serve what connects to some listening sockets: rv_server_open_at() with this line and the
+ * handler's text as the place and the name of the tasks.
+ *
+ *     rv_server *server;
+ *     int fd = rv_listen("tcp", ":8080", NULL);
+ *     if (fd < 0)
+ *         return fd;
+ *     int r = rv_server_open(&server, &fd, 1, greet, NULL, NULL);
+ *     if (r < 0) {
+ *         rv_close(fd);
+ *         return r;
+ *     }
+ *     r = rv_event_wait(&stop, RV_NEVER);
+ *     int drained = rv_server_drain(server, rv_after(10 * RV_SECOND));
+ *     return r < 0 ? r : drained; */
+#define rv_server_open(ret, listeners, count, fn, arg, opts)                                       \
+    rv_server_open_at((ret), (listeners), (count), (fn), (arg), (opts), RV_SITE(#fn))
+
+/** Serve what connects to some listening sockets. Each is accepted from on a worker of its own, in
+ * turn, and a connection's task begins there, if no other worker is out of work.
+ *
+ * The server is a pair of scopes inside the calling task: when a listening socket breaks, the
+ * task's blocking calls fail with -ECANCELED, and rv_server_drain() says why.
+ *
+ * @param ret        the server; its owner is the calling task
+ * @param listeners  the server's from now on; it closes them when it drains
+ * @param count      of them, at least 1
+ * @param fn         runs for each connection
+ * @param arg        handed to fn
+ * @param opts       NULL for the defaults; read before return
+ * @param site       names the tasks; static
+ * @return 0
+ * Errors:  -EPERM the caller is no task; -EINVAL a count of 0; -E2BIG unknown fields; -ECANCELED
+ *          scope cancelled; -ENOMEM. The sockets are still the caller's then
+ * Blocks:  no
+ * Threads: any task of any worker
+ * Lifetime: until rv_server_drain, which the owner must call before it returns; arg until then */
+RV_API RV_NODISCARD int rv_server_open_at(rv_server **ret, const int *listeners, size_t count,
+                                          rv_conn_fn *fn, void *arg,
+                                          const struct rv_server_opts *opts,
+                                          const struct rv_site *site);
+
+/** End a server gracefully: close its listening sockets, let connections finish, and cancel those
+ * that have not at the deadline.
+ *
+ * @param server    gone afterwards, whatever is returned
+ * @param deadline  absolute nanoseconds; RV_NEVER waits for all connections to finish
+ * @return 0: every connection has finished by itself
+ * Errors:  -ETIME some were cancelled at the deadline; -ECANCELED at once, because the caller's scope
+ *          is cancelled; whatever made a listening socket fail before; -ENOMEM a connection was
+ *          closed for want of a stack
+ * Blocks:  the task, never its thread
+ * Threads: the owner
+ * Lifetime: ends the server */
+RV_API int rv_server_drain(rv_server *server, rv_time deadline);
+
+/** Say that a connection is between two requests: a server that drains ends it here.
+ *
+ * From this call until rv_conn_busy() the connection reads an end when its server begins to drain,
+ * as if the other end had said all; what was received before is read first.
+ *
+ * @param conn  the handler's
+ * @return 0
+ * Errors:  -ESHUTDOWN the server drains already: finish
+ * Blocks:  no
+ * Threads: the handler's task
+ * Lifetime: nothing is held */
+RV_API RV_NODISCARD int rv_conn_idle(struct rv_conn *conn);
+
+/** Say that a connection is at work on a request: a server that drains lets it finish.
+ *
+ * @param conn  the handler's; it is at work from its beginning
+ * Errors:  none
+ * Blocks:  no
+ * Threads: the handler's task
+ * Lifetime: nothing is held */
+RV_API void rv_conn_busy(struct rv_conn *conn);
+
+/** Whether a connection's server drains, so that a handler can tell the other end.
+ *
+ * @param conn  the handler's
+ * @return 1 or 0
+ * Errors:  none
+ * Blocks:  no
+ * Threads: the handler's task
+ * Lifetime: nothing is held */
+RV_API int rv_conn_is_draining(const struct rv_conn *conn);
+
+/** What a server has done so far. */
+struct rv_server_stats {
+    size_t size;       /* sizeof(struct rv_server_stats); in: what the caller knows */
+    uint64_t accepted; /* connections so far */
+    uint64_t failed;   /* of those, the ones whose handler returned < 0 */
+    uint64_t refused;  /* of those, the ones closed at once for want of memory */
+    size_t open;       /* being served now */
+};
+
+/** Count a server's connections.
+ *
+ * @param server  open
+ * @param stats   size set by the caller; the rest is filled in
+ * @return 0
+ * Errors:  -EINVAL stats->size is too small
+ * Blocks:  no
+ * Threads: any, while the server is open
+ * Lifetime: nothing is held */
+RV_API RV_NODISCARD int rv_server_stats_read(const rv_server *server,
+                                             struct rv_server_stats *stats);
 
 RV_END_DECLS

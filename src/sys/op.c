@@ -24,12 +24,14 @@ short rvi_op_readiness(const struct rvi_op *op)
     case RVI_OP_READV:
     case RVI_OP_RECV:
     case RVI_OP_RECVMSG:
+    case RVI_OP_RECVMMSG:
     case RVI_OP_ACCEPT:
         return POLLIN;
     case RVI_OP_WRITE:
     case RVI_OP_WRITEV:
     case RVI_OP_SEND:
     case RVI_OP_SENDMSG:
+    case RVI_OP_SENDMMSG:
     case RVI_OP_CONNECT:
         return POLLOUT;
     default:
@@ -112,6 +114,12 @@ static int64_t make_call(struct rvi_op *op, bool may_wait)
         return RVI_CALL(RECV, recvmsg(op->fd, op->msg, op->flags | msg));
     case RVI_OP_SENDMSG:
         return RVI_CALL(SEND, sendmsg(op->fd, op->msg, op->flags | msg | MSG_NOSIGNAL));
+    case RVI_OP_RECVMMSG:
+        return RVI_CALL(RECV, recvmmsg(op->fd, op->batch.list, op->batch.count,
+                                       op->flags | msg | MSG_WAITFORONE, NULL));
+    case RVI_OP_SENDMMSG:
+        return RVI_CALL(SEND, sendmmsg(op->fd, op->batch.list, op->batch.count,
+                                       op->flags | msg | MSG_NOSIGNAL));
     case RVI_OP_ACCEPT:
         return RVI_CALL(ACCEPT, accept4(op->fd, op->peer.addr, op->peer.len, op->flags));
     case RVI_OP_CONNECT:

@@ -33,7 +33,9 @@ enum rvi_op_kind {
     RVI_OP_UNLINK,
     RVI_OP_MKDIR,
     RVI_OP_TRUNCATE,
-    RVI_OP_LAST = RVI_OP_TRUNCATE,
+    RVI_OP_RECVMMSG, /* -> how many */
+    RVI_OP_SENDMMSG, /* -> how many */
+    RVI_OP_LAST = RVI_OP_SENDMMSG,
 };
 
 /** An offset that means the descriptor's own position. */
@@ -56,6 +58,10 @@ struct rvi_op {
             int64_t offset;
         } vec;
         struct msghdr *msg;
+        struct {
+            struct mmsghdr *list;
+            unsigned count;
+        } batch;
         struct {
             struct sockaddr *addr; /* ACCEPT writes it, NULL: not asked for */
             socklen_t *len;        /* ACCEPT: room in, size out */
@@ -120,6 +126,16 @@ static inline struct rvi_op rvi_op_sendmsg(int fd, const struct msghdr *msg, int
 {
     return (struct rvi_op){
         .kind = RVI_OP_SENDMSG, .fd = fd, .flags = flags, .msg = (struct msghdr *)(uintptr_t)msg};
+}
+
+static inline struct rvi_op rvi_op_recvmmsg(int fd, struct mmsghdr *list, unsigned count)
+{
+    return (struct rvi_op){.kind = RVI_OP_RECVMMSG, .fd = fd, .batch = {list, count}};
+}
+
+static inline struct rvi_op rvi_op_sendmmsg(int fd, struct mmsghdr *list, unsigned count)
+{
+    return (struct rvi_op){.kind = RVI_OP_SENDMMSG, .fd = fd, .batch = {list, count}};
 }
 
 static inline struct rvi_op rvi_op_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)

@@ -17,7 +17,7 @@ int rvi_sock_bind(int fd, const struct rv_addr *addr) __attribute__((warn_unused
 int rvi_sock_listen(int fd, int backlog) __attribute__((warn_unused_result));
 
 /** SHUT_RD, SHUT_WR or SHUT_RDWR. */
-int rvi_sock_shut_down(int fd, int how) __attribute__((warn_unused_result));
+int rvi_sock_shut_down(int fd, int how);
 
 /** The socket's own address, or its peer's. */
 int rvi_sock_addr(int fd, bool of_peer, struct rv_addr *ret) __attribute__((warn_unused_result));

@@ -22,6 +22,7 @@ int next_item(int *ret);
 void sample(int ticks);
 int load_table(void *table);
 int append(void *line);
+int greet(struct rv_conn *conn, void *arg);
 
 __attribute__((unused)) static int count_words(const struct chunk *in, struct count *out)
 {
