@@ -18,6 +18,7 @@
 #include <ravel/net.h>
 #include <ravel/once.h>
 #include <ravel/queue.h>
+#include <ravel/resolve.h>
 #include <ravel/run.h>
 #include <ravel/rwlock.h>
 #include <ravel/scope.h>

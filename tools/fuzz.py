@@ -4,7 +4,7 @@
 
     tools/fuzz.py [NAME ...] [--seconds N]    each in turn for so long, 60 by default
     tools/fuzz.py --short PROGRAM             its corpus, and a fixed number of inputs from a fixed
-                                              seed; speaks TAP
+                                              seed, ten seconds at most; speaks TAP
 
 The long way keeps what it finds new in build/fuzz/NAME and starts from there the next time; an
 input that fails is left there too, and its path is told. It ends with the first failure.
@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CORPUS = ROOT / "tests" / "fuzz" / "corpus"
 TREE = ROOT / "build" / "fuzz"
 SHORT_RUNS = 100000
+SHORT_SECONDS = 10    # a target that makes system calls gets so far
 MOST_BYTES = 512
 ENV = {"ASAN_OPTIONS": "detect_stack_use_after_return=0:abort_on_error=0",
        "UBSAN_OPTIONS": "print_stacktrace=1"}
@@ -42,7 +43,8 @@ def command(program, kept, *options):
 def run_short(program):
     tap = Tap()
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(command(program, folder, "-seed=1", f"-runs={SHORT_RUNS}"),
+        done = subprocess.run(command(program, folder, "-seed=1", f"-runs={SHORT_RUNS}",
+                                      f"-max_total_time={SHORT_SECONDS}"),
                               env=dict(os.environ, **ENV), stdin=subprocess.DEVNULL, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace")
     tap.result(name_of(program), done.returncode == 0, done.stdout[-8000:])

@@ -10,7 +10,8 @@ demo=(gcc libc6-dev meson ninja-build python3 pkg-config)
 # header tests; gdb prints the stacks of a test that hangs, libdw those of parked tasks; mandoc
 # judges the manual pages; libcurl is what an example adopts.
 test=("${demo[@]}" clang libclang-rt-14-dev clang-format g++ libcmocka-dev libdw-dev valgrind gdb
-      cmake mandoc libcurl4-openssl-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
+      cmake mandoc libc-ares-dev libcurl4-openssl-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+      qemu-user)
 # The peers that Debian packages, and callgrind, which counts instructions. A cargo that is there
 # already, from wherever, builds the Rust peers as well as Debian's.
 bench=("${demo[@]}" g++ libboost-fiber-dev golang-go libtbb-dev clang libomp-dev librust-tokio-dev
