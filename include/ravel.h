@@ -17,6 +17,7 @@
 #include <ravel/local.h>
 #include <ravel/net.h>
 #include <ravel/once.h>
+#include <ravel/print.h>
 #include <ravel/queue.h>
 #include <ravel/resolve.h>
 #include <ravel/run.h>

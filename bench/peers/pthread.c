@@ -4,11 +4,14 @@
 #include "bench.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { MOST_THREADS = 10000 };
 
@@ -288,15 +291,52 @@ static void bench_lateness(void)
     bench_late_sleeps(sleep_until);
 }
 
+/* ---- print: printf's family, locked for each line --------------------------------------------- */
+
+struct printer {
+    FILE *to;
+    long threads, lines;
+};
+
+static void *print_many(void *arg)
+{
+    const struct printer *p = arg;
+    for (long left = p->lines; left > 0; left--) {
+        flockfile(p->to);
+        fprintf(p->to, "line %10ld of a task that has something to tell, again\n", left);
+        funlockfile(p->to);
+    }
+    return NULL;
+}
+
+static void print_lines(void *arg, long ops)
+{
+    struct printer *p = arg;
+    p->lines = ops / p->threads;
+    join_many(start_many(p->threads, print_many, p), p->threads);
+    fflush(p->to);
+}
+
+static void bench_print(void)
+{
+    struct printer p = {fopen("/dev/null", "w"), bench_param_upto("tasks", 8, MOST_THREADS), 0};
+    int fd =
+        strcmp(bench_param_text("to", "null"), "file") ? -1 : open(".", O_TMPFILE | O_WRONLY, 0600);
+    if (fd >= 0)
+        bench_require(dup2(fd, fileno(p.to)) >= 0, "nothing to print to");
+    if (bench_param("workers", 2) == 1)
+        bind_to_one_core();
+    bench_batches(print_lines, &p, 500000);
+}
+
 /* --------------------------------------------------------------------------------------------- */
 
 int main(int argc, char **argv)
 {
     static const struct bench_choice benches[] = {
-        {"yield", bench_yield},       {"spawn", bench_spawn},
-        {"pingpong", bench_pingpong}, {"chan", bench_chan},
-        {"parked", bench_parked},     {"executor", bench_executor},
-        {"lateness", bench_lateness}, {NULL, NULL},
+        {"yield", bench_yield},       {"spawn", bench_spawn},   {"pingpong", bench_pingpong},
+        {"chan", bench_chan},         {"parked", bench_parked}, {"executor", bench_executor},
+        {"lateness", bench_lateness}, {"print", bench_print},   {NULL, NULL},
     };
     bench_choose(benches, "pthread", argc, argv);
 }

@@ -38,7 +38,7 @@ struct rv_run_opts {
 /** Run `entry` as the first task and everything that it starts; return when it has returned.
  *
  * The calling thread becomes the first worker and gets its own life back afterwards. Scopes own
- * tasks, so nothing is still running when this returns.
+ * tasks, so nothing is still running when this returns; what was printed (print.h) is written.
  *
  * @param entry  the first task
  * @param arg    handed to entry
@@ -48,7 +48,7 @@ struct rv_run_opts {
  *          says which); -E2BIG opts has fields this library does not know; -EBUSY called from a
  *          task; -ENOMEM no memory or address space for stacks; -EAGAIN no thread could be started;
  *          -ENOSPC more than 16 runtimes at once; others from asking for the thread's stack
- * Blocks:  the calling thread, until entry has returned
+ * Blocks:  the calling thread, until entry has returned and what was printed is written
  * Threads: plain threads; several may each have a runtime of their own; not signal handlers
  * Lifetime: arg and opts until return */
 RV_API RV_NODISCARD int rv_run(rv_fn *entry, void *arg, const struct rv_run_opts *opts);

@@ -9,3 +9,7 @@
 
 /* Nanoseconds of CLOCK_MONOTONIC. No system call where the vDSO serves the clock. */
 int64_t rvi_clock_now(void);
+
+/* Nanoseconds since 1970, for people to read: it may be stepped. A simulation's begin when it
+ * does. */
+int64_t rvi_clock_wall(void);

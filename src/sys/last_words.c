@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* last_words.c - one line before the process dies.
  *
- * The handlers stand while any thread has a line. A handler writes the line of its own thread,
- * once, puts the previous disposition back and lets the signal come again: a fault does so by
+ * The handlers stand while any thread has a line, and for ever once somebody wants to be called as
+ * well. A handler writes the line of its own thread, once, calls whoever wants to be, puts the previous disposition back and lets the signal come again: a fault does so by
  * itself when the handler returns, one that was sent (abort's is) is sent once more and stays
  * pending until then. The program's own handler, the core dump and the exit status are what they
  * would have been.
@@ -35,6 +35,7 @@ static struct rvi_lock install_lock = RVI_LOCK_INIT; /* never waited for in a si
 static int users;                                    /* install_lock */
 static struct sigaction previous[SIGNALS];
 static _Thread_local const char *volatile words;
+static _Atomic(rvi_last_words_fn *) also;
 
 static void speak(void)
 {
@@ -47,12 +48,22 @@ static void speak(void)
     (void)written; /* nobody is left to tell */
 }
 
+/* A line goes first: it is short and does not wait. */
+static void speak_and_call(void)
+{
+    void (*call)(void) = rvi_load_acquire(&also); /* pairs: last-words-also */
+
+    speak();
+    if (call)
+        call();
+}
+
 static void on_death(int number, siginfo_t *info, void *context)
 {
     int saved_errno = errno;
 
     (void)context;
-    speak();
+    speak_and_call();
     for (size_t i = 0; i < SIGNALS; i++) {
         if (signals[i] == number)
             sigaction(number, &previous[i], NULL);
@@ -86,7 +97,7 @@ static int install(void)
 
     sigemptyset(&ours.sa_mask);
 #if RVI_ASAN || RVI_TSAN
-    __sanitizer_set_death_callback(speak);
+    __sanitizer_set_death_callback(speak_and_call);
 #endif
     for (size_t i = 0; i < SIGNALS; i++) {
         if (RVI_CALL(SET_LAST_WORDS, sigaction(signals[i], NULL, &previous[i])) != 0 ||
@@ -109,6 +120,21 @@ int rvi_last_words_set(const char *line)
     if (r == 0) {
         users++;
         words = line;
+    }
+    rvi_lock_release(&install_lock);
+    return r;
+}
+
+int rvi_last_words_also(rvi_last_words_fn *fn)
+{
+    int r = 0;
+
+    rvi_lock_acquire(&install_lock);
+    if (users == 0)
+        r = install();
+    if (r == 0) {
+        users++;
+        rvi_store_release(&also, fn); /* pairs: last-words-also */
     }
     rvi_lock_release(&install_lock);
     return r;

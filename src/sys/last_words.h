@@ -12,3 +12,12 @@ int rvi_last_words_set(const char *line) __attribute__((warn_unused_result));
 
 /* The thread has got through. */
 void rvi_last_words_forget(void);
+
+/* What is called as well when a thread's doing kills the process: by a signal handler or a
+ * sanitizer, so it does what those may. Not by exit(). */
+typedef void rvi_last_words_fn(void);
+
+/* Call fn from now on. There is one; it stays.
+ *
+ * Errors: others from sigaction(2) */
+int rvi_last_words_also(rvi_last_words_fn *fn) __attribute__((warn_unused_result));

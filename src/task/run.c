@@ -10,6 +10,7 @@
 #include "base/opts.h"
 #include "base/seam.h"
 #include "sched/sched.h"
+#include "sys/outlet.h"
 #include "sys/quit.h"
 #include "sys/topology.h"
 #include "task/dump.h"
@@ -202,6 +203,7 @@ int rv_run(rv_fn *entry, void *arg, const struct rv_run_opts *opts)
     r = rvi_runtime_run(entry, arg, &sched_opts);
     if (dumps)
         rvi_quit_close();
+    rvi_outlets_drain();
     return r;
 }
 

@@ -151,6 +151,12 @@ static void a_dump_survives_every_system_call_that_fails(void **state)
     fail_all(run_and_dump);
 }
 
+static void printing_survives_every_system_call_that_fails(void **state)
+{
+    (void)state;
+    fail_all(run_and_print);
+}
+
 static void a_simulated_run_survives_every_system_call_that_fails(void **state)
 {
     (void)state;
@@ -192,6 +198,7 @@ int main(void)
         cmocka_unit_test(a_simulated_run_survives_every_system_call_that_fails),
         cmocka_unit_test(a_look_at_a_stack_survives_every_system_call_that_fails),
         cmocka_unit_test(executors_without_a_runtime_survive_every_system_call_that_fails),
+        cmocka_unit_test(printing_survives_every_system_call_that_fails),
         cmocka_unit_test(every_site_has_failed),
     };
     return cmocka_run_group_tests(tests, open_null_device, close_null_device);

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* print_test.h - programs that print, each in a child whose standard output and standard error are
+ * pipes. */
+#pragma once
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <ravel.h>
+
+#include "../../support/crowd.h"
+#include "../sched/sched_test.h"
+
+struct program {
+    pid_t pid;
+    int out, err; /* what it prints can be read here */
+};
+
+/* Deadly signals meet their default, whatever cmocka or a sanitizer has installed. */
+static inline void program_main(const int out[2], const int err[2], void (*fn)(void))
+{
+    static const int deadly[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
+
+    RV_CHECK(dup2(out[1], STDOUT_FILENO) >= 0 && dup2(err[1], STDERR_FILENO) >= 0);
+    for (int i = 0; i < 2; i++) {
+        close(out[i]);
+        close(err[i]);
+    }
+    for (size_t i = 0; i < sizeof deadly / sizeof deadly[0]; i++)
+        signal(deadly[i], SIG_DFL);
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    alarm(is_under_a_tool() ? 100 : 30);
+    fn();
+    exit(0);
+}
+
+static inline struct program start_program(void (*fn)(void))
+{
+    int out[2], err[2];
+
+    assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(err, O_CLOEXEC), 0);
+    struct program p = {.pid = fork(), .out = out[0], .err = err[0]};
+    assert_true(p.pid >= 0);
+    if (p.pid == 0)
+        program_main(out, err, fn);
+    close(out[1]);
+    close(err[1]);
+    return p;
+}
+
+static inline int status_of(const struct program *p)
+{
+    int status;
+
+    assert_int_equal(waitpid(p->pid, &status, 0), p->pid);
+    return status;
+}
+
+/* All that comes until the end, with a NUL behind it; to be freed. */
+static inline char *read_to_end(int fd, size_t *ret_bytes)
+{
+    size_t used = 0, room = 1 << 16;
+    char *text = malloc(room);
+    ssize_t n;
+
+    while ((n = read(fd, text + used, room - used - 1)) > 0) {
+        used += (size_t)n;
+        if (room - used < 4096)
+            text = realloc(text, room *= 2);
+    }
+    assert_int_equal(n, 0);
+    close(fd);
+    text[used] = '\0';
+    if (ret_bytes)
+        *ret_bytes = used;
+    return text;
+}
+
+/* Run to the end; it has to exit with 0. What it printed, to be freed. */
+static inline char *output_of(void (*fn)(void))
+{
+    struct program p = start_program(fn);
+    char *text = read_to_end(p.out, NULL);
+    char *complaints = read_to_end(p.err, NULL);
+    int status = status_of(&p);
+
+    if (status != 0)
+        fail_msg("status %x: %s", status, complaints);
+    free(complaints);
+    return text;
+}
+
+static inline char *errors_of(void (*fn)(void))
+{
+    struct program p = start_program(fn);
+    char *text = read_to_end(p.err, NULL);
+
+    close(p.out);
+    assert_int_equal(status_of(&p), 0);
+    return text;
+}
+
+static inline struct rv_print_stats print_stats(enum rv_print_stream stream)
+{
+    struct rv_print_stats stats = {.size = sizeof stats};
+
+    RV_CHECK(rv_print_stats_read(stream, &stats) == 0);
+    return stats;
+}
