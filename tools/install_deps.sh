@@ -8,14 +8,18 @@ set -euo pipefail
 demo=(gcc libc6-dev meson ninja-build python3 pkg-config)
 # clang's sanitizer runtimes are a package of their own; cmake and g++ are for the install and
 # header tests; gdb prints the stacks of a test that hangs, libdw those of parked tasks; mandoc
-# judges the manual pages; libcurl is what an example adopts.
+# judges the manual pages; libcurl is what an example adopts, and node-llhttp has the sources of the
+# parser that another is built with.
 test=("${demo[@]}" clang libclang-rt-14-dev clang-format g++ libcmocka-dev libdw-dev valgrind gdb
-      cmake mandoc libc-ares-dev libcurl4-openssl-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross
-      qemu-user)
+      cmake mandoc gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+      curl
+      libc-ares-dev
+      libcurl4-openssl-dev
+      node-llhttp)
 # The peers that Debian packages, and callgrind, which counts instructions. A cargo that is there
 # already, from wherever, builds the Rust peers as well as Debian's.
 bench=("${demo[@]}" g++ libboost-fiber-dev golang-go libtbb-dev clang libomp-dev librust-tokio-dev
-       librust-rayon-dev librust-crossbeam-channel-dev valgrind)
+       librust-rayon-dev librust-crossbeam-channel-dev valgrind wrk nginx-light h2o node-llhttp)
 command -v cargo >/dev/null || bench+=(cargo)
 
 usage() {

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* conn.h - the life of one connection, from its first byte to its last. */
+#pragma once
+
+#include "site.h"
+#include "wire.h"
+
+#include <netinet/in.h>
+
+/* Answer what comes, until the client leaves, takes too long or asks for what ends it. The wire
+ * stays open. */
+void conn_serve(struct site *site, struct wire *wire);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* options.h - what the command line of the servers says. */
+#pragma once
+
+#include "site.h"
+
+struct options {
+    const char *program;
+    const char *listen;
+    const char *root; /* the folder whose files are served */
+    unsigned workers; /* 0: the usable cores */
+    rv_time drain_ns; /* that connections have to finish */
+    struct site site;
+};
+
+/* Read the command line; `threads` is for the program that has a thread for each connection. -1 to
+ * go on, or the exit status. */
+int options_parse(struct options *o, int argc, char **argv, bool threads);
+
+/* Open the root and make room for as many descriptors as there may be. Complains by itself. */
+int options_prepare(struct options *o);
+
+/* Say on standard output where a socket listens. */
+void options_say_where(int listener);
+
+/* From here on the signals that end us come as something to read: a descriptor, or -errno. */
+int options_take_signals(void);

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* wire.h - how bytes come from a client and go to it: the one thing in which the servers differ. */
+#pragma once
+
+#include <ravel.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct wire;
+
+/* What a kind of wire can do. Results below 0 are -errno; deadlines are absolute. */
+struct wire_calls {
+    /* At least one byte; 0 at the end. */
+    ssize_t (*read)(struct wire *w, char *buf, size_t room, rv_time deadline);
+    /* All of it; `more`: what follows comes at once. */
+    int (*write)(struct wire *w, const char *buf, size_t len, bool more, rv_time deadline);
+    /* All of a part of a file. -EIO when the file has become shorter. */
+    int (*send_file)(struct wire *w, int file, uint64_t first, uint64_t len, rv_time deadline);
+    /* Nothing more will be written. */
+    void (*finish)(struct wire *w, rv_time deadline);
+};
+
+struct wire {
+    const struct wire_calls *calls;
+    int fd;
+};
+
+/* Waits as a task of Ravel does. The descriptor is in non-blocking mode. */
+extern const struct wire_calls wire_of_task;
+
+/* Waits as a thread does. The descriptor blocks, and no longer than its SO_RCVTIMEO and SO_SNDTIMEO:
+ * deadlines are not looked at. */
+extern const struct wire_calls wire_of_thread;

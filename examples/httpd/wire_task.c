@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* wire_task.c - bytes from and to a client, waited for as a task of Ravel does. */
+#include "wire.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+
+static ssize_t task_read(struct wire *w, char *buf, size_t room, rv_time deadline)
+{
+    return rv_recv(w->fd, buf, room, 0, deadline);
+}
+
+static int task_write(struct wire *w, const char *buf, size_t len, bool more, rv_time deadline)
+{
+    ssize_t n;
+    for (; len > 0; buf += n, len -= (size_t)n) {
+        n = rv_send(w->fd, buf, len, more ? MSG_MORE : 0, deadline);
+        if (n < 0)
+            return (int)n;
+    }
+    return 0;
+}
+
+static int task_send_file(struct wire *w, int file, uint64_t first, uint64_t len, rv_time deadline)
+{
+    off_t at = (off_t)first;
+    while (len > 0) {
+        ssize_t n = sendfile(w->fd, file, &at, len);
+        int err = n >= 0 ? 0 : errno != EAGAIN ? -errno : rv_poll(w->fd, POLLOUT, deadline);
+        if (n == 0)
+            return -EIO;
+        if (err < 0)
+            return err;
+        len -= n > 0 ? (uint64_t)n : 0;
+    }
+    return 0;
+}
+
+static void task_finish(struct wire *w, rv_time deadline)
+{
+    (void)deadline;
+    shutdown(w->fd, SHUT_WR);
+}
+
+const struct wire_calls wire_of_task = {task_read, task_write, task_send_file, task_finish};

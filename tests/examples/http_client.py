@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+"""A server of examples/httpd, and a client that says exactly what it is told to, byte by byte."""
+
+import re
+import signal
+import socket
+import subprocess
+from typing import NamedTuple
+
+PATIENCE = 60       # seconds for what should happen at once
+
+
+class Server:
+    """A server that runs until the block ends. `popen` goes to subprocess."""
+
+    def __init__(self, program, root, *args, **popen):
+        self.process = subprocess.Popen(
+            [program, "--listen=127.0.0.1:0", *map(str, args), str(root)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **popen)
+        line = self.process.stdout.readline().decode()
+        found = re.fullmatch(r"https?://127\.0\.0\.1:(\d+)/\n", line)
+        if not found:
+            self.process.kill()
+            raise RuntimeError(f"no address but {line!r}, {self.process.communicate()}")
+        self.port = int(found.group(1))
+        self.url = line.strip()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+    def stop(self):
+        """SIGTERM; exit status, standard output and error."""
+        self.process.send_signal(signal.SIGTERM)
+        out, err = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, out.decode(), err.decode()
+
+    def connect(self, **kinds):
+        return Client(self.port, **kinds)
+
+    def ask(self, target, method="GET", **fields):
+        """One answer, on a connection of its own."""
+        with self.connect() as client:
+            return client.ask(target, method, **fields)
+
+
+class Answer(NamedTuple):
+    status: int
+    fields: dict        # names in lower case
+    body: bytes
+
+
+def request(target, method="GET", version="1.1", **fields):
+    """The bytes of a request; a_field is sent as A-Field."""
+    lines = [f"{method} {target} HTTP/{version}"]
+    if version == "1.1":
+        fields = {"Host": "localhost", **fields}
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in fields.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+class Client:
+    """One connection."""
+
+    def __init__(self, port, receive_bytes=None):
+        self.socket = socket.socket()
+        if receive_bytes:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        self.socket.settimeout(PATIENCE)
+        self.socket.connect(("127.0.0.1", port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.pending = b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def receive(self):
+        """What there is, b"" at the end."""
+        try:
+            return self.socket.recv(1 << 20)
+        except ConnectionResetError:
+            return b""
+
+    def until(self, mark):
+        """Bytes up to and with a mark; all that came when the end comes first."""
+        while mark not in self.pending:
+            data = self.receive()
+            if not data:
+                break
+            self.pending += data
+        head, found, self.pending = self.pending.partition(mark)
+        return head + found
+
+    def exactly(self, count):
+        parts, have = [self.pending], len(self.pending)
+        while have < count:
+            data = self.receive()
+            if not data:
+                break
+            parts.append(data)
+            have += len(data)
+        data = b"".join(parts)
+        self.pending = data[count:]
+        return data[:count]
+
+    def head(self):
+        """Status and fields of the next answer; None when the connection has ended."""
+        text = self.until(b"\r\n\r\n").decode("latin-1")
+        if not text:
+            return None
+        first, *lines = text.rstrip("\r\n").split("\r\n")
+        fields = dict(line.split(": ", 1) for line in lines)
+        assert len(fields) == len(lines), text
+        return (int(re.fullmatch(r"HTTP/1\.1 (\d{3}) [A-Z].*", first).group(1)),
+                {name.lower(): value for name, value in fields.items()})
+
+    def answer(self, method="GET"):
+        head = self.head()
+        if head is None:
+            return None
+        status, fields = head
+        if method == "HEAD" or status == 304:
+            return Answer(status, fields, b"")
+        return Answer(status, fields, self.exactly(int(fields["content-length"])))
+
+    def ask(self, target, method="GET", **fields):
+        self.send(request(target, method, **fields))
+        return self.answer(method)
+
+    def at_end(self):
+        """Whether the server has ended the connection, after nothing more."""
+        return self.pending == b"" and self.receive() == b""
