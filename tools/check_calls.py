@@ -30,6 +30,7 @@ EXCEPT = {
     ("sys/last_words.c", "sigaction"): (3, "putting back, and in the handler of a dying process"),
     ("sys/last_words.c", "syscall"): (2, "in the handler of a dying process"),
     ("sys/last_words.c", "write"): (1, "in the handler of a dying process"),
+    ("sys/fd.c", "read"): (1, "of an eventfd: it may be empty"),
     ("sys/fd.c", "write"): (1, "a signal to an eventfd that is open and never full"),
     ("sys/write.c", "poll"): (1, "its errors show again in the write that follows"),
     ("base/check.c", "write"): (1, "the last line of a dying process"),

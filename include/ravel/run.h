@@ -47,7 +47,9 @@ struct rv_run_opts {
  * Errors:  -EINVAL opts out of range or a RAVEL_ variable that is no number (one line on stderr
  *          says which); -E2BIG opts has fields this library does not know; -EBUSY called from a
  *          task; -ENOMEM no memory or address space for stacks; -EAGAIN no thread could be started;
- *          -ENOSPC more than 16 runtimes at once; others from asking for the thread's stack
+ *          -ENOSPC more than 16 runtimes at once; -ENOSYS, -EPERM, -EMFILE io_uring was asked for
+ *          by `backend` and is not there (a line on stderr says so); others from asking for the
+ *          thread's stack
  * Blocks:  the calling thread, until entry has returned and what was printed is written
  * Threads: plain threads; several may each have a runtime of their own; not signal handlers
  * Lifetime: arg and opts until return */

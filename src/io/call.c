@@ -5,12 +5,12 @@
  * loop and park. At a deadline or a cancellation the loop is asked to end it, and the task waits
  * for that end, which may still be a success.
  *
- * What the loop cannot wait for is made by a helper thread: paths, files that are not in memory (of
- * those that are, a try reads), and descriptors without O_NONBLOCK on which there is no way to try
- * (terminals, inotify). Those are waited for first, so that the helper has to wait only if somebody
- * else was faster: then it waits for its turn, and no deadline or cancellation ends that. Helpers
- * for this have a limit of their own, so that slow disks and rv_blocking() do not hold up each
- * other.
+ * What a loop on epoll cannot wait for is made by a helper thread: paths, files that are not in
+ * memory (of those that are, a try reads), and descriptors without O_NONBLOCK on which there is no
+ * way to try (terminals, inotify). Those are waited for first, so that the helper has to wait only
+ * if somebody else was faster: then it waits for its turn, and no deadline or cancellation ends
+ * that. Helpers for this have a limit of their own, so that slow disks and rv_blocking() do not
+ * hold up each other. A ring makes all of these itself, but for what its kernel does not know.
  *
  * A task whose calls never have to wait, because its peer is as fast as it is, yields after some of
  * them: the others have their turn, and so has the loop.
@@ -117,7 +117,6 @@ static int64_t why_withdrawn(rv_time deadline)
     return rvi_clock_now() >= deadline ? -ETIME : -ENOMEM;
 }
 
-/* -EPERM: the loop cannot. */
 static int64_t by_loop(struct rvi_worker *w, struct rvi_op *op, rv_time deadline)
 {
     struct call call = {.pending = {.op = op, .done = complete}};
@@ -128,6 +127,8 @@ static int64_t by_loop(struct rvi_worker *w, struct rvi_op *op, rv_time deadline
     call.loop = w->loop;
     rvi_waiter_fill(&call.waiter);
     r = rvi_loop_submit(w->loop, &call.pending);
+    if (rvi_unlikely(r == -EPERM))
+        return by_helper(op, deadline);
     if (r == 0)
         r = rvi_wait(&call.waiter, deadline, why_of(op), withdraw, &call);
     if (r < 0)
@@ -135,19 +136,6 @@ static int64_t by_loop(struct rvi_worker *w, struct rvi_op *op, rv_time deadline
     if (call.is_withdrawn && call.pending.result == -ECANCELED)
         return why_withdrawn(deadline);
     return call.pending.result;
-}
-
-/* There is no way to try. */
-static int64_t when_ready(struct rvi_worker *w, struct rvi_op *op, rv_time deadline)
-{
-    struct rvi_op ready = rvi_op_poll(op->fd, rvi_op_readiness(op));
-    int64_t r = by_loop(w, &ready, deadline);
-
-    if (r < 0 && r != -EPERM)
-        return r;
-    if (r != -EPERM)
-        write_no_more_than_fits(op);
-    return by_helper(op, deadline);
 }
 
 /* --- in a task --- */
@@ -195,15 +183,17 @@ static int64_t in_task(struct rvi_worker *w, struct rvi_op *op, rv_time deadline
 
     if (!w->loop || !rvi_loop_would_block(w->loop, op)) {
         r = rvi_op_try(op);
-        if (rvi_likely(r != -EAGAIN && r != -EOPNOTSUPP))
+        if (rvi_likely(r != -EAGAIN && r != RVI_OP_UNTRIED))
             return at_once(w, op, r);
     }
-    if (rvi_unlikely(r == -EOPNOTSUPP))
-        return when_ready(w, op, deadline);
     if (rvi_unlikely(is_local_connect(op)))
         return connect_again(op, deadline);
     r = by_loop(w, op, deadline);
-    return rvi_unlikely(r == -EPERM) ? by_helper(op, deadline) : r;
+    if (rvi_unlikely(r == RVI_OP_UNTRIED)) {
+        write_no_more_than_fits(op);
+        r = by_helper(op, deadline);
+    }
+    return r;
 }
 
 /* --- in a plain thread --- */
@@ -214,8 +204,8 @@ static int64_t in_thread(struct rvi_op *op, rv_time deadline)
 
     if (rvi_op_readiness(op) == 0)
         return rvi_op_perform(op);
-    while ((r = rvi_op_try(op)) == -EAGAIN || r == -EOPNOTSUPP) {
-        bool may_block = r == -EOPNOTSUPP || rvi_op_is_of_file(op);
+    while ((r = rvi_op_try(op)) == -EAGAIN || r == RVI_OP_UNTRIED) {
+        bool may_block = r == RVI_OP_UNTRIED || rvi_op_is_of_file(op);
         r = is_local_connect(op) ? rv_sleep_until(rvi_clock_now() + RETRY_NS)
                                  : rvi_op_await(op, deadline);
         if (r < 0)

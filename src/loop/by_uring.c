@@ -1,7 +1,315 @@
 /* SPDX-License-Identifier: MIT */
+/* by_uring.c - operations by completion: one io_uring a worker.
+ *
+ * What is submitted goes to the kernel with the next look at the ring, in one call for all that
+ * was submitted since the last: when the worker runs out of tasks, and now and then. The token of
+ * an operation is its address, whose lowest bit says in which of two ways the kernel has it:
+ *
+ *   made     the operation itself. -EAGAIN, which older kernels give where the description has
+ *            O_NONBLOCK, leads to
+ *   waited   a poll of its descriptor; when that is ready, the loop tries (sys/op.h). Kinds that
+ *            the kernel does not make begin here
+ *
+ *   U1  An operation is in the kernel or in the backlog, until it is finished. It is in the backlog
+ *       when the kernel takes no more until some ends have been taken.
+ *   U2  One whose cancellation was asked for ends, with -ECANCELED or with what came first: the
+ *       request is in the kernel, or in the list `asked`. It is never repeated.
+ *
+ * A descriptor may be closed under an operation, which holds the description and would not notice.
+ * So operations are counted by descriptor: rv_close() ends those of its worker, as on epoll.
+ *
+ * Rejected: multishot receives with buffers from a pool. They take data off a socket for which
+ * nobody has asked, and a plain descriptor may be read next by another worker, another library or
+ * another process, which would miss it; and what is asked for later is copied once more. Multishot
+ * accepts: the same holds, and the kernel's own backlog already is the queue. Linked timeouts: an
+ * entry and two completions each, where a timer in the worker's heap costs a tenth. Ring messages
+ * as calls: a plain thread has no ring to send one from.
+ * Checked by: tests/unit/loop/test_loop.c, tests/unit/io/test_call.c, tests/stress/stress_io.c */
 #include <errno.h>
+#include <string.h>
 
+#include "base/alloc.h"
+#include "base/check.h"
 #include "loop/loop.h"
+#include "sys/fd.h"
+#include "sys/uring.h"
+
+#ifdef RVI_HAVE_URING
+
+enum {
+    BATCH = 64, /* ends of one look: then those that are ready run */
+    WAITED = 1, /* in a token: the descriptor is polled */
+};
+
+/* Tokens that are no operations. */
+enum { CALL_TOKEN = 2, CANCEL_TOKEN = 4 };
+
+struct by_uring {
+    struct rvi_loop base;
+    struct rvi_uring *ring;
+    int call;
+    bool is_called_by_nobody; /* the watch of `call` has ended, and there was no room for another */
+    struct rvi_list backlog;  /* that the kernel does not have */
+    struct rvi_list asked;    /* to be cancelled, when there is room to tell the kernel */
+    size_t count_of;          /* entries of `counts` */
+    uint32_t *counts;         /* operations under way, by descriptor */
+    struct rvi_uring_end ends[BATCH];
+};
+
+static struct by_uring *of(struct rvi_loop *loop)
+{
+    return rvi_container_of(loop, struct by_uring, base);
+}
+
+static struct rvi_pending *pending_of(struct rvi_link *link)
+{
+    return rvi_container_of(link, struct rvi_pending, link);
+}
+
+static uint64_t token_of(const struct rvi_pending *p)
+{
+    return (uint64_t)(uintptr_t)p | (p->is_waited ? WAITED : 0);
+}
+
+/* --- counts --- */
+
+static int make_count(struct by_uring *self, int fd)
+{
+    size_t count = (size_t)fd * 2 + 64;
+    uint32_t *counts = rvi_realloc(self->counts, count * sizeof *counts);
+
+    if (!counts)
+        return -ENOMEM;
+    memset(counts + self->count_of, 0, (count - self->count_of) * sizeof *counts);
+    self->counts = counts;
+    self->count_of = count;
+    return 0;
+}
+
+/* AT_FDCWD and its like are nobody's. */
+static uint32_t *count_at(struct by_uring *self, int fd)
+{
+    return fd >= 0 && (size_t)fd < self->count_of ? &self->counts[fd] : NULL;
+}
+
+/* --- submitting --- */
+
+/* To the kernel, or for later. */
+static void push(struct by_uring *self, struct rvi_pending *p)
+{
+    int r = p->is_waited
+                ? rvi_uring_push_poll(self->ring, p->op->fd, rvi_op_readiness(p->op), token_of(p))
+                : rvi_uring_push(self->ring, p->op, token_of(p));
+
+    p->is_in_kernel = r == 0;
+    if (rvi_unlikely(r < 0))
+        rvi_list_push_back(&self->backlog, &p->link);
+}
+
+static int submit(struct rvi_loop *loop, struct rvi_pending *p)
+{
+    struct by_uring *self = of(loop);
+    bool is_made = rvi_uring_makes(self->ring, (enum rvi_op_kind)p->op->kind);
+    int fd = p->op->fd;
+
+    if (!is_made && rvi_op_readiness(p->op) == 0)
+        return -EPERM;
+    if (rvi_unlikely(fd >= 0 && (size_t)fd >= self->count_of) && make_count(self, fd) < 0)
+        return -ENOMEM;
+    if (fd >= 0)
+        self->counts[fd]++;
+    rvi_link_init(&p->link);
+    p->is_waited = !is_made;
+    p->is_asked = false;
+    push(self, p);
+    return 0;
+}
+
+static void finish(struct by_uring *self, struct rvi_pending *p, int64_t result)
+{
+    uint32_t *count = count_at(self, p->op->fd);
+
+    if (rvi_unlikely(rvi_link_is_linked(&p->link)))
+        rvi_link_remove(&p->link); /* from `asked` */
+    if (count)
+        --*count;
+    rvi_loop_finish(&self->base, p, result);
+}
+
+/* --- cancelling --- */
+
+static void ask_to_cancel(struct by_uring *self, struct rvi_pending *p)
+{
+    if (rvi_uring_push_cancel(self->ring, token_of(p), CANCEL_TOKEN) < 0)
+        rvi_list_push_back(&self->asked, &p->link);
+}
+
+static bool cancel(struct rvi_loop *loop, struct rvi_pending *p)
+{
+    struct by_uring *self = of(loop);
+
+    if (p->is_in_kernel) {
+        p->is_asked = true;
+        ask_to_cancel(self, p);
+        return false;
+    }
+    rvi_link_remove(&p->link);
+    if (count_at(self, p->op->fd))
+        --*count_at(self, p->op->fd);
+    return true;
+}
+
+/* Those that are still in the backlog end here, the others by their completions. The kernel is told
+ * before the number can become another descriptor. */
+static void closing(struct rvi_loop *loop, int fd)
+{
+    struct by_uring *self = of(loop);
+    const uint32_t *count = count_at(self, fd);
+
+    if (!count || *count == 0)
+        return;
+    RVI_LIST_FOREACH_SAFE(link, &self->backlog) {
+        if (pending_of(link)->op->fd == fd)
+            finish(self, pending_of(link), -EBADF);
+    }
+    if (*count > 0 && rvi_uring_push_cancel_fd(self->ring, fd, CANCEL_TOKEN) == 0)
+        rvi_uring_enter(self->ring, 0);
+}
+
+/* --- completing --- */
+
+/* Its descriptor looks ready. */
+static int64_t make_waited(struct rvi_pending *p, int64_t result)
+{
+    return result < 0 ? result : rvi_op_try(p->op);
+}
+
+/* A cancellation that nobody asked for is that of a descriptor that was closed; an interruption was
+ * one of the kernel's own threads. */
+static void take_end(struct by_uring *self, struct rvi_pending *p, int64_t result)
+{
+    p->is_in_kernel = false;
+    if (p->is_waited)
+        result = make_waited(p, result);
+    if (rvi_unlikely(result == -EAGAIN || result == -EINTR)) {
+        if (!p->is_asked) {
+            p->is_waited = p->is_waited || (result == -EAGAIN && rvi_op_readiness(p->op));
+            push(self, p);
+            return;
+        }
+        result = -ECANCELED;
+    }
+    if (rvi_unlikely(result == -ECANCELED && !p->is_asked))
+        result = -EBADF;
+    finish(self, p, result);
+}
+
+static void take_call(struct by_uring *self, bool is_last)
+{
+    if (!is_last)
+        return;
+    rvi_fd_event_clear(self->call);
+    self->is_called_by_nobody = rvi_uring_push_watch(self->ring, self->call, CALL_TOKEN) < 0;
+}
+
+/* What had to wait for room. */
+static void catch_up(struct by_uring *self)
+{
+    struct rvi_list backlog, asked;
+    struct rvi_link *link;
+
+    if (rvi_unlikely(self->is_called_by_nobody))
+        take_call(self, true);
+    if (rvi_likely(rvi_list_is_empty(&self->backlog) && rvi_list_is_empty(&self->asked)))
+        return;
+    rvi_list_init(&backlog);
+    rvi_list_init(&asked);
+    rvi_list_concat(&backlog, &self->backlog);
+    rvi_list_concat(&asked, &self->asked);
+    while ((link = rvi_list_pop_front(&backlog)))
+        push(self, pending_of(link));
+    while ((link = rvi_list_pop_front(&asked)))
+        ask_to_cancel(self, pending_of(link));
+}
+
+static void collect(struct rvi_loop *loop, rv_time deadline)
+{
+    struct by_uring *self = of(loop);
+
+    catch_up(self);
+    rvi_uring_enter(self->ring, deadline);
+    unsigned n = rvi_uring_take(self->ring, self->ends, BATCH);
+    for (unsigned i = 0; i < n; i++) {
+        const struct rvi_uring_end *end = &self->ends[i];
+        if (end->token > CANCEL_TOKEN)
+            take_end(self, (void *)(uintptr_t)(end->token & ~(uint64_t)WAITED), end->result);
+        else if (end->token == CALL_TOKEN)
+            take_call(self, end->is_last);
+    }
+}
+
+/* --- what is known --- */
+
+/* A read goes to the kernel together with others. */
+static bool would_block(struct rvi_loop *loop, const struct rvi_op *op)
+{
+    (void)loop;
+    (void)op;
+    return false;
+}
+
+static void note(struct rvi_loop *loop, const struct rvi_op *op, int64_t result)
+{
+    (void)loop;
+    (void)op;
+    (void)result;
+}
+
+/* --- life --- */
+
+static void close_loop(struct rvi_loop *loop)
+{
+    struct by_uring *self = of(loop);
+
+    rvi_uring_close(self->ring);
+    rvi_free(self->counts);
+    rvi_free(self);
+}
+
+static const struct rvi_loop_backend by_uring = {
+    .name = RV_BACKEND_URING,
+    .submit = submit,
+    .cancel = cancel,
+    .collect = collect,
+    .would_block = would_block,
+    .note = note,
+    .closing = closing,
+    .close = close_loop,
+};
+
+int rvi_loop_open_uring(struct rvi_loop **ret, int call)
+{
+    struct by_uring *self = rvi_calloc(1, sizeof *self);
+    int r;
+
+    if (!self)
+        return -ENOMEM;
+    r = rvi_uring_open(&self->ring);
+    if (r == 0)
+        r = rvi_uring_push_watch(self->ring, call, CALL_TOKEN);
+    if (r < 0) {
+        rvi_free(self);
+        return r;
+    }
+    self->base.backend = &by_uring;
+    self->call = call;
+    rvi_list_init(&self->backlog);
+    rvi_list_init(&self->asked);
+    *ret = &self->base;
+    return 0;
+}
+
+#else
 
 int rvi_loop_open_uring(struct rvi_loop **ret, int call)
 {
@@ -9,3 +317,5 @@ int rvi_loop_open_uring(struct rvi_loop **ret, int call)
     (void)call;
     return -ENOSYS;
 }
+
+#endif

@@ -10,15 +10,14 @@
 #include <errno.h>
 #include <pthread.h>
 
-#include "base/atomic.h"
 #include "base/check.h"
 
-static _Atomic(uint32_t) forks;
+_Atomic(uint32_t) rvi_loop_forks;
 static pthread_once_t forks_once = PTHREAD_ONCE_INIT;
 
 static void in_child(void)
 {
-    rvi_store_relaxed(&forks, rvi_load_relaxed(&forks) + 1);
+    rvi_store_relaxed(&rvi_loop_forks, rvi_load_relaxed(&rvi_loop_forks) + 1);
 }
 
 static void watch_forks(void)
@@ -28,11 +27,10 @@ static void watch_forks(void)
     RV_CHECK(r == 0);
 }
 
-void rvi_loop_check_process(const struct rvi_loop *loop)
+void rvi_loop_stop_child(void)
 {
-    if (rvi_unlikely(loop->forks != rvi_load_relaxed(&forks)))
-        rvi_panic("a task waits in a process that was forked from the runtime's: rings and epoll "
-                  "do not survive a fork. The child may exec() or _exit()");
+    rvi_panic("a task waits in a process that was forked from the runtime's: rings and epoll do "
+              "not survive a fork. The child may exec() or _exit()");
 }
 
 int rvi_loop_open(struct rvi_loop **ret, enum rv_backend backend, int call)
@@ -43,7 +41,7 @@ int rvi_loop_open(struct rvi_loop **ret, enum rv_backend backend, int call)
     r = backend == RV_BACKEND_URING ? rvi_loop_open_uring(ret, call)
                                     : rvi_loop_open_epoll(ret, call);
     if (r == 0)
-        (*ret)->forks = rvi_load_relaxed(&forks);
+        (*ret)->forks = rvi_load_relaxed(&rvi_loop_forks);
     return r;
 }
 

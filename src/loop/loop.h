@@ -22,6 +22,7 @@
 #include <ravel/run.h>
 #include <ravel/time.h>
 
+#include "base/atomic.h"
 #include "base/list.h"
 
 struct rvi_loop;
@@ -32,7 +33,9 @@ struct rvi_pending {
     struct rvi_op *op;
     void (*done)(struct rvi_pending *p);
     int64_t result;
-    struct rvi_link link; /* the backend's */
+    /* the backend's: */
+    struct rvi_link link;
+    bool is_waited, is_in_kernel, is_asked;
 };
 
 struct rvi_loop_backend {
@@ -49,7 +52,7 @@ struct rvi_loop_backend {
 struct rvi_loop {
     const struct rvi_loop_backend *backend;
     uint32_t pending; /* submitted, and not over */
-    uint32_t forks;   /* of the process, when it was opened */
+    uint32_t forks;   /* rvi_loop_forks when it was opened */
 };
 
 /** Open one for the calling thread, which is the only one to use it.
@@ -63,8 +66,17 @@ int rvi_loop_open(struct rvi_loop **ret, enum rv_backend backend, int call)
 /** Nothing may be pending. NULL is fine. */
 void *rvi_loop_close(struct rvi_loop *loop);
 
-/** Stops the process if it is a fork's child, whose loops are its parent's. */
-void rvi_loop_check_process(const struct rvi_loop *loop);
+/** How many forks lie between this process and its first ancestor that had a loop. */
+extern _Atomic(uint32_t) rvi_loop_forks;
+
+__attribute__((noreturn, cold)) void rvi_loop_stop_child(void);
+
+/** Stop the process if it is a fork's child, whose loops are its parent's. */
+static inline void rvi_loop_check_process(const struct rvi_loop *loop)
+{
+    if (rvi_unlikely(loop->forks != rvi_load_relaxed(&rvi_loop_forks)))
+        rvi_loop_stop_child();
+}
 
 /** Begin an operation.
  * Errors, and nothing has begun: -EPERM its descriptor cannot be waited for, as it is a file's, or
@@ -93,12 +105,14 @@ static inline bool rvi_loop_is_busy(const struct rvi_loop *loop)
 /** Complete what can be completed by now, some of it at least; begin what was submitted. */
 static inline void rvi_loop_reap(struct rvi_loop *loop)
 {
+    rvi_loop_check_process(loop);
     loop->backend->collect(loop, 0);
 }
 
 /** The same, and wait for the first completion, for a call, or for a deadline; or for nothing. */
 static inline void rvi_loop_sleep(struct rvi_loop *loop, rv_time deadline)
 {
+    rvi_loop_check_process(loop);
     loop->backend->collect(loop, deadline);
 }
 

@@ -101,6 +101,10 @@
     X(WATCH, false, ENOMEM, ENOSPC) /* ENOSPC: the user's limit on watches */                      \
     X(WAIT_EVENTS, true, EINTR)                                                                    \
     X(WAIT_NANOSECONDS, true, ENOSYS, EINTR) /* ENOSYS before 5.11 */                              \
+    /* uring.c */                                                                                  \
+    X(OPEN_RING, false, ENOSYS, EPERM, ENOMEM)                                                     \
+    X(PROBE_RING, false, ENOMEM)                                                                   \
+    X(ENTER_RING, true, EINTR, EBUSY)                                                              \
     /* futex.c */                                                                                  \
     X(WAIT, true, EINTR, EAGAIN)                                                                   \
     /* fence.c: ENOMEM where the set of cores is too large for a kernel's stack */                 \

@@ -31,7 +31,7 @@ int rvi_fd_event(void)
     return fd < 0 ? -errno : fd;
 }
 
-/* Nobody reads it, and its counter is not full before 2^64 signals. */
+/* Its counter is not full before 2^64 signals. */
 void rvi_fd_event_signal(int fd)
 {
     const uint64_t one = 1;
@@ -40,11 +40,19 @@ void rvi_fd_event_signal(int fd)
     (void)n;
 }
 
-bool rvi_fd_is_nonblocking(int fd)
+void rvi_fd_event_clear(int fd)
+{
+    uint64_t count;
+    ssize_t n = read(fd, &count, sizeof count);
+
+    (void)n;
+}
+
+int rvi_fd_is_nonblocking(int fd)
 {
     int flags = fcntl(fd, F_GETFL);
 
-    return flags >= 0 && (flags & O_NONBLOCK);
+    return flags < 0 ? -errno : (flags & O_NONBLOCK) != 0;
 }
 
 bool rvi_fd_is_tcp(int fd)

@@ -17,8 +17,11 @@ int rvi_fd_event(void) __attribute__((warn_unused_result));
 /** Signal an eventfd. Any thread. */
 void rvi_fd_event_signal(int fd);
 
-/** Whether its description has O_NONBLOCK. */
-bool rvi_fd_is_nonblocking(int fd);
+/** Take its signals away. */
+void rvi_fd_event_clear(int fd);
+
+/** 1 if its description has O_NONBLOCK, 0 if not. Errors: -EBADF. */
+int rvi_fd_is_nonblocking(int fd);
 
 /** Whether it is a TCP socket. */
 bool rvi_fd_is_tcp(int fd);

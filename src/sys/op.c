@@ -42,6 +42,9 @@ short rvi_op_readiness(const struct rvi_op *op)
 static int64_t poll_once(const struct rvi_op *op, int timeout_ms)
 {
     struct pollfd wanted = {.fd = op->fd, .events = (short)op->flags};
+
+    if (op->fd < 0)
+        return POLLNVAL; /* which poll(2) would pass over */
     int n = RVI_CALL(POLL, poll(&wanted, 1, timeout_ms));
 
     return n > 0 ? wanted.revents : n;
@@ -164,10 +167,20 @@ static bool depends_on_description(const struct rvi_op *op)
     return op->kind == RVI_OP_ACCEPT || op->kind == RVI_OP_CONNECT;
 }
 
+/* Calls whose flag not every description understands. */
+static bool has_flag_for_some(const struct rvi_op *op)
+{
+    return op->kind >= RVI_OP_READ && op->kind <= RVI_OP_WRITEV;
+}
+
 static int64_t try_by_description(struct rvi_op *op)
 {
-    op->is_nonblocking = rvi_fd_is_nonblocking(op->fd);
-    return op->is_nonblocking ? make_until_no_signal(op, false) : -EOPNOTSUPP;
+    int r = rvi_fd_is_nonblocking(op->fd);
+
+    if (r < 0)
+        return r;
+    op->is_nonblocking = r;
+    return r ? make_until_no_signal(op, false) : RVI_OP_UNTRIED;
 }
 
 int64_t rvi_op_try(struct rvi_op *op)
@@ -179,7 +192,7 @@ int64_t rvi_op_try(struct rvi_op *op)
     if (depends_on_description(op) && !op->is_nonblocking)
         return try_by_description(op);
     result = make_until_no_signal(op, false);
-    if (rvi_unlikely(result == -EOPNOTSUPP && !op->is_nonblocking))
+    if (rvi_unlikely(result == -EOPNOTSUPP && !op->is_nonblocking && has_flag_for_some(op)))
         return try_by_description(op);
     return op->kind == RVI_OP_POLL && result == 0 ? -EAGAIN : result;
 }

@@ -170,9 +170,12 @@ static inline struct rvi_op rvi_op_unlink(int dir_fd, const char *name, int flag
  * (a path is looked up, a file is synced). */
 short rvi_op_readiness(const struct rvi_op *op);
 
+/** What no call results in: there was no way to find out whether it would block but to make it. */
+#define RVI_OP_UNTRIED INT64_MIN
+
 /** Make the call now if it does not block: -EAGAIN when it would. Calls that are never ready
- * (rvi_op_readiness() is 0) always would. -EOPNOTSUPP: there is no way to find out but to make it
- * (a terminal, a file of some file systems, a descriptor without O_NONBLOCK). */
+ * (rvi_op_readiness() is 0) always would. UNTRIED: on a terminal, a file of some file systems, a
+ * descriptor without O_NONBLOCK. */
 int64_t rvi_op_try(struct rvi_op *op);
 
 /** Make the call, however long it takes its thread. -EINTR is not given. */

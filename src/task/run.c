@@ -13,6 +13,7 @@
 #include "sys/outlet.h"
 #include "sys/quit.h"
 #include "sys/topology.h"
+#include "sys/uring.h"
 #include "task/dump.h"
 #include "task/fork.h"
 #include "task/local.h"
@@ -109,6 +110,22 @@ static int choose_backend(const struct rv_run_opts *known, enum rv_backend *ret)
     return *ret == RV_BACKEND_AUTO ? -EINVAL : 0;
 }
 
+/* Whoever demands it is to hear at once that it is not there. */
+static int check_uring(enum rv_backend backend)
+{
+    struct rvi_uring *ring;
+
+    if (backend != RV_BACKEND_URING)
+        return 0;
+    int r = rvi_seam ? 0 : rvi_uring_open(&ring);
+    if (r < 0)
+        fprintf(stderr, "ravel: io_uring was asked for, and there is none here: %s\n",
+                strerror(-r));
+    else if (!rvi_seam)
+        rvi_uring_close(ring);
+    return r;
+}
+
 int rvi_runtime_opts(struct rvi_sched_opts *ret, bool *ret_dumps, const struct rv_run_opts *opts)
 {
     struct rv_run_opts known;
@@ -116,7 +133,7 @@ int rvi_runtime_opts(struct rvi_sched_opts *ret, bool *ret_dumps, const struct r
     int r = rvi_opts_copy(&known, sizeof known, opts, opts ? opts->size : 0);
 
     if (r < 0 || (r = check_stall(known.stall_ns)) < 0 || (r = wants_dump(&known, ret_dumps)) < 0 ||
-        (r = choose_backend(&known, &backend)) < 0)
+        (r = choose_backend(&known, &backend)) < 0 || (r = check_uring(backend)) < 0)
         return r;
     unsigned long long workers = known.workers, stack = known.stack_bytes, stall_ms = 0;
     unsigned long long accounts = known.account != 0, events = known.trace;

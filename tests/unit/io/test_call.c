@@ -424,6 +424,9 @@ static int use_no_descriptor(void *unused)
         RV_CHECK(rv_read(fd, &byte, 1, RV_NEVER) == -EBADF);
         RV_CHECK(rv_write(fd, &byte, 1, RV_NEVER) == -EBADF);
     }
+    struct rvi_op op = rvi_op_accept(-1, NULL, NULL, 0);
+    RV_CHECK(rvi_io_call(&op, RV_NEVER) == -EBADF);
+    RV_CHECK(rv_poll(-1, POLLIN, RV_NEVER) == POLLNVAL);
     return rv_close(-1);
 }
 
