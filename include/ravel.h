@@ -8,6 +8,7 @@
 #include <ravel/chan.h>
 #include <ravel/def.h>
 #include <ravel/executor.h>
+#include <ravel/file.h>
 #include <ravel/fork.h>
 #include <ravel/future.h>
 #include <ravel/inspect.h>

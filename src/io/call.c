@@ -241,3 +241,19 @@ int64_t rvi_io_call(struct rvi_op *op, rv_time deadline)
         return keep_descriptor(op, r);
     return r;
 }
+
+int rvi_io_blocking(rv_fn *fn, void *arg, rv_time deadline)
+{
+    struct rvi_sched *sched = rvi_sched_self();
+    int r = rvi_wait_allowed();
+
+    if (r < 0)
+        return r;
+    if (rvi_unlikely(rvi_seam != NULL))
+        return -EOPNOTSUPP;
+    if (deadline != RV_NEVER && rvi_clock_now() >= deadline)
+        return -ETIME;
+    if (!sched)
+        return fn(arg);
+    return rvi_blocking_until(fn, arg, rvi_runtime_of(sched)->files, deadline);
+}

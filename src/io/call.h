@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include <ravel/def.h>
 #include <ravel/time.h>
 
 #include "sys/op.h"
@@ -14,3 +15,7 @@
  * Returns the system call's result, or its -errno; -ETIME, -ECANCELED: it has not happened; -ENOMEM
  * no room for a timer. An operation that has succeeded is never reported as late or cancelled. */
 int64_t rvi_io_call(struct rvi_op *op, rv_time deadline) __attribute__((warn_unused_result));
+
+/** Run fn(arg), which blocks on files, on a helper thread while the calling task waits; a plain
+ * thread runs it. A deadline or cancellation before it has begun: -ETIME, -ECANCELED. */
+int rvi_io_blocking(rv_fn *fn, void *arg, rv_time deadline) __attribute__((warn_unused_result));

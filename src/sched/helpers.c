@@ -32,7 +32,7 @@ static void work_changed(struct rvi_helpers *h)
 }
 
 /* With the lock held; NULL when the helper should leave. */
-static struct rvi_call *next_call(struct rvi_helpers *h)
+static struct rvi_helper_call *next_call(struct rvi_helpers *h)
 {
     rv_time leave_at = rvi_clock_now() + h->idle_ns;
     int r = 0;
@@ -43,7 +43,7 @@ static struct rvi_call *next_call(struct rvi_helpers *h)
     h->idle--;
     struct rvi_qlink *link = rvi_fifo_pop(&h->calls);
     h->call_count -= link != NULL;
-    return link ? rvi_container_of(link, struct rvi_call, link) : NULL;
+    return link ? rvi_container_of(link, struct rvi_helper_call, link) : NULL;
 }
 
 struct helper {
@@ -56,7 +56,7 @@ static void *helper_thread(void *arg)
 {
     struct helper *self = arg;
     struct rvi_helpers *h = self->helpers;
-    struct rvi_call *call;
+    struct rvi_helper_call *call;
 
     rvi_lock_acquire(&h->lock);
     while ((call = next_call(h))) {
@@ -101,7 +101,7 @@ static int add_helper(struct rvi_helpers *h)
 }
 
 /* Queue the call for an idle helper, or a new one, or at worst for one that is busy now. */
-static int submit(struct rvi_helpers *h, struct rvi_call *call)
+static int submit(struct rvi_helpers *h, struct rvi_helper_call *call)
 {
     struct rvi_list left;
     int r = 0;
@@ -125,7 +125,7 @@ static int submit(struct rvi_helpers *h, struct rvi_call *call)
 
 int rvi_helpers_call(struct rvi_helpers *helpers, rv_fn *fn, void *arg)
 {
-    struct rvi_call call = {.fn = fn, .arg = arg};
+    struct rvi_helper_call call = {.fn = fn, .arg = arg};
 
     rvi_waiter_init(&call.waiter);
     int r = submit(helpers, &call);

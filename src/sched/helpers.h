@@ -31,7 +31,7 @@ struct rvi_helpers {
 };
 
 /* One blocking call; in the waiting task's frame. */
-struct rvi_call {
+struct rvi_helper_call {
     struct rvi_qlink link;
     rv_fn *fn;
     void *arg;

@@ -151,19 +151,49 @@ static inline struct rvi_op rvi_op_connect(int fd, const struct sockaddr *addr, 
                            .peer = {.addr = (struct sockaddr *)(uintptr_t)addr, .size = size}};
 }
 
-static inline struct rvi_op rvi_op_stat(int dir_fd, const char *name, int flags, unsigned mask,
+static inline struct rvi_op rvi_op_open(int dir, const char *path, int flags, mode_t mode)
+{
+    return (struct rvi_op){
+        .kind = RVI_OP_OPEN, .fd = dir, .flags = flags, .path = {.name = path, .mode = mode}};
+}
+
+static inline struct rvi_op rvi_op_stat(int dir, const char *path, int flags, unsigned mask,
                                         struct statx *ret)
 {
     return (struct rvi_op){.kind = RVI_OP_STAT,
-                           .fd = dir_fd,
+                           .fd = dir,
                            .flags = flags,
-                           .path = {.name = name, .mask = mask, .stat = ret}};
+                           .path = {.name = path, .mask = mask, .stat = ret}};
 }
 
-static inline struct rvi_op rvi_op_unlink(int dir_fd, const char *name, int flags)
+static inline struct rvi_op rvi_op_sync(int fd, bool data_only)
+{
+    return (struct rvi_op){.kind = RVI_OP_SYNC, .fd = fd, .flags = data_only};
+}
+
+static inline struct rvi_op rvi_op_rename(int dir, const char *path, int new_dir,
+                                          const char *new_path, unsigned flags)
+{
+    return (struct rvi_op){.kind = RVI_OP_RENAME,
+                           .fd = dir,
+                           .flags = (int)flags,
+                           .path = {.name = path, .new_name = new_path, .new_fd = new_dir}};
+}
+
+static inline struct rvi_op rvi_op_unlink(int dir, const char *path, int flags)
 {
     return (struct rvi_op){
-        .kind = RVI_OP_UNLINK, .fd = dir_fd, .flags = flags, .path = {.name = name}};
+        .kind = RVI_OP_UNLINK, .fd = dir, .flags = flags, .path = {.name = path}};
+}
+
+static inline struct rvi_op rvi_op_mkdir(int dir, const char *path, mode_t mode)
+{
+    return (struct rvi_op){.kind = RVI_OP_MKDIR, .fd = dir, .path = {.name = path, .mode = mode}};
+}
+
+static inline struct rvi_op rvi_op_truncate(int fd, int64_t size)
+{
+    return (struct rvi_op){.kind = RVI_OP_TRUNCATE, .fd = fd, .size = size};
 }
 
 /** What its descriptor has to be ready for, as poll(2) says it; 0 when no descriptor is waited for
