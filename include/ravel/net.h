@@ -10,8 +10,8 @@
  *
  * Sockets are plain descriptors, closed by rv_close(); rv_read(), rv_write() and rv_poll() know
  * them too. The calls here work on any socket, whether its O_NONBLOCK is set or not, and leave that
- * flag alone; only rv_accept() and rv_sendfile() say what they ask for. Sockets that they make are
- * closed on exec, never block, and send small packets at once (TCP_NODELAY).
+ * flag alone. Sockets that they make are closed on exec, never block, and send small packets at
+ * once (TCP_NODELAY).
  *
  * A network is named by one of these words:
  *
@@ -40,8 +40,8 @@ RV_BEGIN_DECLS
  *
  * A host of several addresses is tried as RFC 8305 (Happy Eyeballs 2) says: the families take
  * turns, an attempt that takes longer than 250 ms gets company by the next one, the first to
- * connect is taken and the others are closed. A Unix socket whose queue is full is tried again, at
- * growing intervals of 10 ms at most: the kernel does not tell when there is room.
+ * connect is taken and the others are closed. A Unix socket whose queue is full is tried again each
+ * millisecond: the kernel does not tell when there is room.
  *
  * @param network   one of the words above
  * @param address   "host:port"; "localhost" is this machine whatever the files say (RFC 6761);
@@ -135,8 +135,8 @@ RV_API RV_NODISCARD int rv_listen_group(const char *network, const char *address
  * has no descriptor, or no memory, for another one, the call waits and tries again, at intervals of
  * 1 ms to 100 ms; the connections stay in their queue.
  *
- * @param fd        listens, and does not block: rv_listen() makes such, and one that was inherited
- *                  needs its O_NONBLOCK set
+ * @param fd        listens; one that was inherited had better have O_NONBLOCK, or a helper thread
+ *                  accepts from it
  * @param ret_peer  receives the other end's address; NULL: not asked for
  * @param deadline  absolute nanoseconds, or RV_NEVER
  * @return a connected socket; rv_close it

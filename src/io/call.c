@@ -43,11 +43,13 @@ static enum rvi_why why_of(const struct rvi_op *op)
     case RVI_OP_READV:
     case RVI_OP_RECV:
     case RVI_OP_RECVMSG:
+    case RVI_OP_RECVMMSG:
         return RVI_WHY_READ;
     case RVI_OP_WRITE:
     case RVI_OP_WRITEV:
     case RVI_OP_SEND:
     case RVI_OP_SENDMSG:
+    case RVI_OP_SENDMMSG:
         return RVI_WHY_WRITE;
     case RVI_OP_ACCEPT:
         return RVI_WHY_ACCEPT;

@@ -31,14 +31,13 @@ enum { MOST_ADDRESSES = 32 }; /* of one host */
 
 #define USUAL_DELAY (250 * RV_MILLISECOND)
 #define LEAST_DELAY (10 * RV_MILLISECOND)
-#define LONGEST_PAUSE (10 * RV_MILLISECOND)
 
 /* --- one connection --- */
 
 /* A socket as the options want it, not connected. */
 static int make_socket(const struct rv_addr *addr, const struct rv_dial_opts *opts)
 {
-    int fd = rvi_sock_open(addr->sa.sa_family, opts->type, 0);
+    int fd = rvi_socket_open(addr->sa.sa_family, opts->type);
     int r = 0;
 
     if (fd < 0)
@@ -62,41 +61,14 @@ static int check_it_is_another(int fd, const struct rv_addr *addr, const struct 
     return r < 0 ? r : rv_addr_equal(&local, addr) ? -ECONNREFUSED : 0;
 }
 
-/* A full queue of a Unix socket is -EAGAIN, and nothing that poll(2) could wait for. */
-static int connect_to_path(int fd, const struct rv_addr *addr, rv_time deadline)
-{
-    struct rvi_op op = rvi_op_connect(fd, &addr->sa, addr->len);
-    rv_time pause = LONGEST_PAUSE / 100;
-    int64_t r;
-
-    while ((r = rvi_op_try(&op)) == -EAGAIN) {
-        rv_time next = rv_after(pause);
-        r = rv_sleep_until(next < deadline ? next : deadline);
-        if (r < 0)
-            return (int)r;
-        if (next >= deadline)
-            return -ETIME;
-        pause = 2 * pause < LONGEST_PAUSE ? 2 * pause : LONGEST_PAUSE;
-    }
-    return (int)r;
-}
-
-static int connect_to(int fd, const struct rv_addr *addr, rv_time deadline)
-{
-    struct rvi_op op = rvi_op_connect(fd, &addr->sa, addr->len);
-
-    if (addr->sa.sa_family == AF_UNIX)
-        return connect_to_path(fd, addr, deadline);
-    return (int)rvi_io_call(&op, deadline);
-}
-
 static int dial_one(const struct rv_addr *addr, const struct rv_dial_opts *opts, rv_time deadline)
 {
     int fd = make_socket(addr, opts);
 
     if (fd < 0)
         return fd;
-    int r = connect_to(fd, addr, deadline);
+    struct rvi_op op = rvi_op_connect(fd, &addr->sa, addr->len);
+    int r = (int)rvi_io_call(&op, deadline);
     if (r == 0)
         r = check_it_is_another(fd, addr, opts);
     if (r < 0)

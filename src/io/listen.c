@@ -87,7 +87,7 @@ static bool is_socket(const char *path)
 /* Whether a path is a socket that nobody has open. */
 static bool is_left_behind(const struct rv_addr *addr, int type)
 {
-    int fd = is_socket(addr->un.sun_path) ? rvi_sock_open(AF_UNIX, type, 0) : -1;
+    int fd = is_socket(addr->un.sun_path) ? rvi_socket_open(AF_UNIX, type) : -1;
 
     if (fd < 0)
         return false;
@@ -112,7 +112,7 @@ static int bind_to(int fd, const struct rv_addr *addr, int type, bool replaces)
 static int listen_at(const struct rv_addr *addr, const struct rvi_network *network,
                      const struct rv_listen_opts *opts)
 {
-    int fd = rvi_sock_open(addr->sa.sa_family, network->type, 0);
+    int fd = rvi_socket_open(addr->sa.sa_family, network->type);
 
     if (fd < 0)
         return fd;

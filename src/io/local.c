@@ -13,6 +13,7 @@
 
 #include <ravel/io.h>
 
+#include "loop/fds.h"
 #include "sys/sock.h"
 
 /* Room for what passes, aligned as the kernel wants it. */
@@ -23,7 +24,11 @@ union control {
 
 int rv_socketpair(int type, int ret[2])
 {
-    return rvi_sock_pair(type, ret);
+    int r = rvi_sock_pair(type, ret);
+
+    for (int i = 0; r == 0 && i < 2; i++)
+        rvi_fds_made(ret[i], true);
+    return r;
 }
 
 ssize_t rv_send_fds(int fd, const void *buf, size_t count, const int *fds, size_t fd_count,
@@ -60,6 +65,8 @@ static size_t take_fds(struct msghdr *msg, int *fds)
             count += bytes / sizeof *fds;
         }
     }
+    for (size_t i = 0; i < count; i++)
+        rvi_fds_made(fds[i], false); /* others have them, too */
     return count;
 }
 

@@ -1,11 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* network.c - the words for networks, and what of an address means something in each.
+/* network.c - sockets as this room makes them, the words for networks, and what of an address means
+ * something in each.
  *
  * Checked by: tests/unit/io/test_dial.c, test_listen.c */
 #include "io/socket.h"
 
 #include <errno.h>
 #include <string.h>
+
+#include "loop/fds.h"
+#include "sys/sock.h"
+
+int rvi_socket_open(int family, int type)
+{
+    int fd = rvi_sock_open(family, type, 0);
+
+    if (fd >= 0)
+        rvi_fds_made(fd, true);
+    return fd;
+}
 
 static const struct {
     const char *word;

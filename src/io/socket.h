@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* socket.h - the words for networks, and what of an address means something in each. */
+/* socket.h - sockets as this room makes them, and the words for networks. */
 #pragma once
 
 #include <stdbool.h>
@@ -7,6 +7,9 @@
 #include <ravel/addr.h>
 
 #include "io/addr.h"
+
+/** A socket that is closed on exec and never blocks; rv_close it. */
+int rvi_socket_open(int family, int type) __attribute__((warn_unused_result));
 
 /** What a word such as "tcp4" means. */
 struct rvi_network {
