@@ -245,6 +245,43 @@ RV_API RV_NODISCARD ssize_t rv_recvmsg(int fd, struct msghdr *msg, int flags, rv
 RV_API RV_NODISCARD ssize_t rv_sendmsg(int fd, const struct msghdr *msg, int flags,
                                        rv_time deadline);
 
+/* --- from descriptor to descriptor --- */
+
+/** Send a part of a file, by the kernel alone where it can (sendfile(2)).
+ *
+ * What of the file is not in memory is waited for as other reading is, before it is sent.
+ *
+ * @param out       a stream socket, or any descriptor that rv_write_all() takes
+ * @param in        a file that rv_pread() takes; its position is neither used nor changed
+ * @param offset    where in the file to begin
+ * @param count     bytes to send; fewer are there where the file ends
+ * @param ret_done  how many the kernel has taken, whatever the result; NULL: not asked for
+ * @param deadline  absolute nanoseconds, or RV_NEVER
+ * @return 0: all of them, or all up to the end of the file
+ * Errors:  as rv_send and rv_read; -ESPIPE in has no positions; -ENOMEM
+ * Blocks:  the task, never its thread
+ * Threads: any task of any worker, plain threads
+ * Lifetime: in and out until return */
+RV_API RV_NODISCARD int rv_sendfile(int out, int in, int64_t offset, uint64_t count,
+                                    uint64_t *ret_done, rv_time deadline);
+
+/** Move bytes from one descriptor to another until the first one ends, inside the kernel where it
+ * can (splice(2)).
+ *
+ * @param out       any descriptor that rv_write_all() takes
+ * @param in        any descriptor that rv_read() takes
+ * @param count     bytes to move at most; UINT64_MAX: until the end
+ * @param ret_done  how many out has taken, whatever the result; NULL: not asked for. After an error
+ *                  some more may have been read and be lost
+ * @param deadline  absolute nanoseconds, or RV_NEVER
+ * @return 0: count bytes, or all up to the end
+ * Errors:  as rv_read and rv_write_all; -ENOMEM
+ * Blocks:  the task, never its thread
+ * Threads: any task of any worker, plain threads
+ * Lifetime: in and out until return */
+RV_API RV_NODISCARD int rv_splice(int out, int in, uint64_t count, uint64_t *ret_done,
+                                  rv_time deadline);
+
 /* --- datagrams --- */
 
 /** Receive one datagram, and who sent it.

@@ -44,12 +44,15 @@ static enum rvi_why why_of(const struct rvi_op *op)
     case RVI_OP_RECV:
     case RVI_OP_RECVMSG:
     case RVI_OP_RECVMMSG:
+    case RVI_OP_SPLICE_IN:
         return RVI_WHY_READ;
     case RVI_OP_WRITE:
     case RVI_OP_WRITEV:
     case RVI_OP_SEND:
     case RVI_OP_SENDMSG:
     case RVI_OP_SENDMMSG:
+    case RVI_OP_SENDFILE:
+    case RVI_OP_SPLICE_OUT:
         return RVI_WHY_WRITE;
     case RVI_OP_ACCEPT:
         return RVI_WHY_ACCEPT;

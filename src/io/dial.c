@@ -6,6 +6,9 @@
  * The decisions of a race are race.c's; here are its sockets. Several attempts that are under way
  * are waited for as one descriptor, an epoll set, which any thread and both backends can wait for.
  *
+ * The addresses of a name come in the resolver's order, which knows both families when it answers:
+ * a race need not wait for a second answer (RFC 8305, 3).
+ *
  * A TCP connection to a port of this machine that nobody listens at can connect to itself, when the
  * kernel happens to choose that very port for this end (simultaneous open, RFC 9293, 3.5): nobody
  * listens there, so it counts as refused.
@@ -18,6 +21,7 @@
 #include <string.h>
 
 #include <ravel/io.h>
+#include <ravel/resolve.h>
 
 #include "base/alloc.h"
 #include "base/opts.h"
@@ -27,7 +31,7 @@
 #include "sched/wait.h"
 #include "sys/sock.h"
 
-enum { MOST_ADDRESSES = 32 }; /* of one host */
+enum { MOST_ADDRESSES = 16 }; /* of one host */
 
 #define USUAL_DELAY (250 * RV_MILLISECOND)
 #define LEAST_DELAY (10 * RV_MILLISECOND)
@@ -244,33 +248,49 @@ int rv_dial_addrs(const struct rv_addr *addrs, size_t count, const struct rv_dia
     return dial_several(addrs, count < MOST_ADDRESSES ? count : MOST_ADDRESSES, &known, deadline);
 }
 
-/* How many addresses a host has, or -errno. */
-static int look_up(struct rv_addr *ret, const struct rvi_network *network,
-                   struct rvi_host_port *parts)
+static int look_up(struct rv_addr *ret, size_t room, const char *host, const char *service,
+                   const struct rvi_network *network, int family, rv_time deadline)
+{
+    const struct rv_resolve_opts opts = {
+        .size = sizeof opts,
+        .family = family,
+        .protocol = network->type == SOCK_DGRAM ? "udp" : "tcp",
+    };
+
+    return rv_resolve(host, service, ret, room, &opts, deadline);
+}
+
+/* This machine asks nobody who it is (RFC 6761, 6.3). */
+static int look_up_here(struct rv_addr *ret, const char *service, const struct rvi_network *network,
+                        rv_time deadline)
 {
     int count = 0;
 
-    if (parts->host[0] && strcmp(parts->host, "localhost") != 0) {
-        int r = rvi_network_addr(ret, network, parts);
-        return r < 0 ? r : 1;
-    }
-    rvi_host_replace(parts, "::1");
-    count += rvi_network_addr(&ret[count], network, parts) == 0;
-    rvi_host_replace(parts, "127.0.0.1");
-    count += rvi_network_addr(&ret[count], network, parts) == 0;
-    return count > 0 ? count : -EINVAL;
+    if (network->family != AF_INET)
+        count = look_up(ret, 1, "::1", service, network, AF_INET6, deadline);
+    if (count < 0 || network->family == AF_INET6)
+        return count;
+    int r = look_up(ret + count, 1, "127.0.0.1", service, network, AF_INET, deadline);
+    return r < 0 ? r : count + r;
 }
 
 static int dial_host(const struct rvi_network *network, const char *address,
                      const struct rv_dial_opts *opts, rv_time deadline)
 {
-    struct rv_addr addrs[2];
+    struct rv_addr addrs[MOST_ADDRESSES];
     struct rvi_host_port parts;
     int r = rvi_addr_split(&parts, address, NULL);
 
-    if (r < 0 || (r = look_up(addrs, network, &parts)) < 0)
+    if (r < 0)
         return r;
-    return rv_dial_addrs(addrs, (size_t)r, opts, deadline);
+    if (parts.is_bracketed && network->family == AF_INET)
+        return -EINVAL;
+    if ((parts.host[0] == '\0' && !parts.is_bracketed) || strcmp(parts.host, "localhost") == 0)
+        r = look_up_here(addrs, parts.service, network, deadline);
+    else
+        r = look_up(addrs, MOST_ADDRESSES, parts.host, parts.service, network,
+                    parts.is_bracketed ? AF_INET6 : network->family, deadline);
+    return r < 0 ? r : rv_dial_addrs(addrs, (size_t)r, opts, deadline);
 }
 
 static int dial_path(const char *path, const struct rv_dial_opts *opts, rv_time deadline)

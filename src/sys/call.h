@@ -75,6 +75,8 @@
     X(SEND, false, EPIPE, ECONNRESET, EINTR)                                                       \
     X(ACCEPT, false, EMFILE, ECONNABORTED, EINTR)                                                  \
     X(CONNECT, false, ECONNREFUSED, EINTR)                                                         \
+    X(SENDFILE, false, ECONNRESET, EINTR, EINVAL)                                                  \
+    X(SPLICE, false, ECONNRESET, EINTR, EINVAL)                                                    \
     X(OPEN, false, EMFILE, EACCES, EINTR)                                                          \
     X(STAT, false, EACCES)                                                                         \
     X(SYNC, false, EIO, ENOSPC)                                                                    \

@@ -6,6 +6,7 @@
 #include <linux/stat.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "sys/call.h"
 #include "sys/clock.h"
 #include "sys/fd.h"
+#include "sys/write.h"
 
 short rvi_op_readiness(const struct rvi_op *op)
 {
@@ -25,6 +27,7 @@ short rvi_op_readiness(const struct rvi_op *op)
     case RVI_OP_RECV:
     case RVI_OP_RECVMSG:
     case RVI_OP_RECVMMSG:
+    case RVI_OP_SPLICE_IN:
     case RVI_OP_ACCEPT:
         return POLLIN;
     case RVI_OP_WRITE:
@@ -32,6 +35,8 @@ short rvi_op_readiness(const struct rvi_op *op)
     case RVI_OP_SEND:
     case RVI_OP_SENDMSG:
     case RVI_OP_SENDMMSG:
+    case RVI_OP_SENDFILE:
+    case RVI_OP_SPLICE_OUT:
     case RVI_OP_CONNECT:
         return POLLOUT;
     default:
@@ -92,6 +97,33 @@ static int64_t connect_now(const struct rvi_op *op)
     return errno == EINPROGRESS || errno == EALREADY ? -EAGAIN : errno == EISCONN ? 0 : -errno;
 }
 
+static ssize_t transfer_now(const struct rvi_op *op)
+{
+    off_t offset = op->transfer.offset;
+
+    switch (op->kind) {
+    case RVI_OP_SENDFILE:
+        return RVI_CALL(SENDFILE, sendfile(op->fd, op->transfer.other, &offset, op->transfer.len));
+    case RVI_OP_SPLICE_IN:
+        return RVI_CALL(SPLICE, splice(op->fd, NULL, op->transfer.other, NULL, op->transfer.len,
+                                       SPLICE_F_NONBLOCK));
+    default:
+        return RVI_CALL(SPLICE, splice(op->transfer.other, NULL, op->fd, NULL, op->transfer.len,
+                                       SPLICE_F_NONBLOCK));
+    }
+}
+
+/* Into a socket these have no MSG_NOSIGNAL. */
+static ssize_t transfer(const struct rvi_op *op)
+{
+    struct rvi_quiet quiet;
+
+    rvi_quiet_begin(&quiet);
+    ssize_t n = transfer_now(op);
+    rvi_quiet_end(&quiet, n < 0 && errno == EPIPE);
+    return n;
+}
+
 /* What of a call depends on whether it may wait: its flags. Nothing does of the path calls. */
 static int64_t make_call(struct rvi_op *op, bool may_wait)
 {
@@ -123,6 +155,10 @@ static int64_t make_call(struct rvi_op *op, bool may_wait)
     case RVI_OP_SENDMMSG:
         return RVI_CALL(SEND, sendmmsg(op->fd, op->batch.list, op->batch.count,
                                        op->flags | msg | MSG_NOSIGNAL));
+    case RVI_OP_SENDFILE:
+    case RVI_OP_SPLICE_IN:
+    case RVI_OP_SPLICE_OUT:
+        return transfer(op);
     case RVI_OP_ACCEPT:
         return RVI_CALL(ACCEPT, accept4(op->fd, op->peer.addr, op->peer.len, op->flags));
     case RVI_OP_CONNECT:
@@ -164,7 +200,16 @@ static int64_t make_until_no_signal(struct rvi_op *op, bool may_wait)
 /* Calls that have no flag of their own to say that they must not wait. */
 static bool depends_on_description(const struct rvi_op *op)
 {
-    return op->kind == RVI_OP_ACCEPT || op->kind == RVI_OP_CONNECT;
+    switch ((enum rvi_op_kind)op->kind) {
+    case RVI_OP_ACCEPT:
+    case RVI_OP_CONNECT:
+    case RVI_OP_SENDFILE:
+    case RVI_OP_SPLICE_IN:
+    case RVI_OP_SPLICE_OUT:
+        return true;
+    default:
+        return false;
+    }
 }
 
 /* Calls whose flag not every description understands. */

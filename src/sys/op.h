@@ -35,7 +35,10 @@ enum rvi_op_kind {
     RVI_OP_TRUNCATE,
     RVI_OP_RECVMMSG, /* -> how many */
     RVI_OP_SENDMMSG, /* -> how many */
-    RVI_OP_LAST = RVI_OP_SENDMMSG,
+    RVI_OP_SENDFILE,
+    RVI_OP_SPLICE_IN,  /* from the descriptor, which is waited for, into a pipe with room */
+    RVI_OP_SPLICE_OUT, /* from a pipe with bytes into the descriptor */
+    RVI_OP_LAST = RVI_OP_SPLICE_OUT,
 };
 
 /** An offset that means the descriptor's own position. */
@@ -75,6 +78,11 @@ struct rvi_op {
             unsigned mask;      /* STAT */
             struct statx *stat; /* STAT */
         } path;
+        struct {
+            int other; /* SENDFILE: the file; SPLICE: the pipe */
+            size_t len;
+            int64_t offset; /* SENDFILE */
+        } transfer;
         int64_t size; /* TRUNCATE */
     };
 };
@@ -136,6 +144,21 @@ static inline struct rvi_op rvi_op_recvmmsg(int fd, struct mmsghdr *list, unsign
 static inline struct rvi_op rvi_op_sendmmsg(int fd, struct mmsghdr *list, unsigned count)
 {
     return (struct rvi_op){.kind = RVI_OP_SENDMMSG, .fd = fd, .batch = {list, count}};
+}
+
+static inline struct rvi_op rvi_op_sendfile(int fd, int file, int64_t offset, size_t len)
+{
+    return (struct rvi_op){.kind = RVI_OP_SENDFILE, .fd = fd, .transfer = {file, len, offset}};
+}
+
+static inline struct rvi_op rvi_op_splice_in(int fd, int pipe, size_t len)
+{
+    return (struct rvi_op){.kind = RVI_OP_SPLICE_IN, .fd = fd, .transfer = {pipe, len, 0}};
+}
+
+static inline struct rvi_op rvi_op_splice_out(int fd, int pipe, size_t len)
+{
+    return (struct rvi_op){.kind = RVI_OP_SPLICE_OUT, .fd = fd, .transfer = {pipe, len, 0}};
 }
 
 static inline struct rvi_op rvi_op_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)

@@ -42,20 +42,42 @@ int rvi_write_all(int fd, const char *bytes, size_t count)
     return 0;
 }
 
-/* A signal that was pending before stays so. */
-int rvi_write_all_quietly(int fd, const char *bytes, size_t count)
+static sigset_t broken_pipe(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGPIPE);
+    return set;
+}
+
+void rvi_quiet_begin(struct rvi_quiet *quiet)
+{
+    const sigset_t set = broken_pipe();
+    sigset_t pending;
+
+    sigpending(&pending);
+    quiet->was_pending = sigismember(&pending, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &set, &quiet->mask);
+}
+
+/* The signal is this thread's: it is there, or ignored. */
+void rvi_quiet_end(const struct rvi_quiet *quiet, bool is_broken)
 {
     const struct timespec at_once = {0};
-    sigset_t broken_pipe, before, pending;
+    const sigset_t set = broken_pipe();
 
-    sigemptyset(&broken_pipe);
-    sigaddset(&broken_pipe, SIGPIPE);
-    sigpending(&pending);
-    pthread_sigmask(SIG_BLOCK, &broken_pipe, &before);
+    if (is_broken && !quiet->was_pending)
+        (void)sigtimedwait(&set, NULL, &at_once);
+    pthread_sigmask(SIG_SETMASK, &quiet->mask, NULL);
+}
+
+int rvi_write_all_quietly(int fd, const char *bytes, size_t count)
+{
+    struct rvi_quiet quiet;
+
+    rvi_quiet_begin(&quiet);
     int r = rvi_write_all(fd, bytes, count);
-    if (r == -EPIPE && !sigismember(&pending, SIGPIPE))
-        (void)sigtimedwait(&broken_pipe, NULL, &at_once); /* of this thread: it is there, or
-                                                             ignored */
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    rvi_quiet_end(&quiet, r == -EPIPE);
     return r;
 }
