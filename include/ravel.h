@@ -6,6 +6,7 @@
 #include <ravel/barrier.h>
 #include <ravel/blocking.h>
 #include <ravel/chan.h>
+#include <ravel/child.h>
 #include <ravel/def.h>
 #include <ravel/executor.h>
 #include <ravel/file.h>

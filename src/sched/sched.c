@@ -14,6 +14,7 @@
 #include "sys/fault.h"
 #include "sys/fence.h"
 #include "sys/futex.h"
+#include "sys/sigpipe.h"
 #include "sys/stack.h"
 #include "sys/thread.h"
 #include "sys/topology.h"
@@ -160,10 +161,12 @@ int rvi_sched_run(struct rvi_sched *sched, rv_fn *fn, void *arg, const struct rv
 {
     struct crew crew = {.sched = sched};
     struct rvi_worker *first = &sched->workers[0];
+    struct rvi_sigpipe sigpipe;
     int r = rvi_worker_enter(first);
 
     if (r < 0)
         return r;
+    rvi_sigpipe_hold(&sigpipe); /* as on the threads of the other workers */
     r = start_crew(&crew);
     if (r == 0)
         r = rvi_monitor_start(sched);
@@ -177,6 +180,7 @@ int rvi_sched_run(struct rvi_sched *sched, rv_fn *fn, void *arg, const struct rv
     }
     dismiss_crew(&crew);
     rvi_monitor_stop(sched);
+    rvi_sigpipe_release(&sigpipe);
     rvi_worker_leave(first);
     return r;
 }

@@ -28,11 +28,11 @@ static unsigned variant;
 static bool stays;
 
 /* Callers that ask again until they succeed would do so for ever. */
-static bool is_repeated(enum rvi_call_site call)
+static bool is_repeated(enum rvi_call_site call, int error)
 {
-    return call == RVI_CALL_WAIT || call == RVI_CALL_BARRIER || call == RVI_CALL_WRITE ||
-           call == RVI_CALL_WAIT_EVENTS || call == RVI_CALL_WAIT_NANOSECONDS ||
-           call == RVI_CALL_ACCEPT;
+    return error == EINTR || call == RVI_CALL_WAIT || call == RVI_CALL_BARRIER ||
+           call == RVI_CALL_WRITE || call == RVI_CALL_WAIT_EVENTS ||
+           call == RVI_CALL_WAIT_NANOSECONDS || call == RVI_CALL_ACCEPT;
 }
 
 bool rvi_call_fails(enum rvi_call_site call)
@@ -42,7 +42,7 @@ bool rvi_call_fails(enum rvi_call_site call)
         errno = calls[call].errors[0];
         return true;
     }
-    if (error == 0 || (stays && is_repeated(call)))
+    if (error == 0 || (stays && is_repeated(call, error)))
         return false;
     if (!stays || rvi_load_relaxed(&failed) != (int)call) {
         if (rvi_likely(rvi_load_relaxed(&countdown) <= 0) ||

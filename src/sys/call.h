@@ -98,6 +98,7 @@
     X(EPOLL_ADD, false, ENOMEM, ENOSPC)                                                            \
     /* fd.c, poller.c */                                                                           \
     X(OPEN_PIPE, false, EMFILE, ENFILE)                                                            \
+    X(UNBLOCK, false, EPERM)                                                                       \
     X(OPEN_EVENT, false, EMFILE, ENOMEM)                                                           \
     X(OPEN_EPOLL, false, EMFILE, ENOMEM)                                                           \
     X(WATCH, false, ENOMEM, ENOSPC) /* ENOSPC: the user's limit on watches */                      \
@@ -111,6 +112,23 @@
     X(OPEN_CACHED, true, EAGAIN, ENOSYS, EPERM)                                                    \
     X(LIST, false, EIO, ENOENT)                                                                    \
     X(COPY, true, EXDEV, ENOSYS, EINTR)                                                            \
+    /* spawn.c: those called CHILD_ are made in the child; filters, limits, lack of privilege */   \
+    X(CLONE_CHILD, false, EAGAIN, ENOMEM, EMFILE)                                                  \
+    X(CHILD_GROUP, false, EPERM)                                                                   \
+    X(CHILD_FD, false, EMFILE, EACCES)                                                             \
+    X(CHILD_MARK_ALL, true, ENOSYS, EINVAL) /* EINVAL before 5.11 */                               \
+    X(CHILD_MARK_FD, true, EBADF)           /* the folder that is read, once closed */             \
+    X(CHILD_LIMIT, false, EPERM, EINVAL)                                                           \
+    X(CHILD_NICE, false, EACCES, EPERM)                                                            \
+    X(CHILD_IDENTITY, false, EPERM, EAGAIN)                                                        \
+    X(CHILD_DEATH_SIGNAL, false, EINVAL)                                                           \
+    X(CHILD_FOLDER, false, ENOENT, EACCES)                                                         \
+    X(CHILD_SIGNALS, false, EPERM)                                                                 \
+    X(CHILD_EXEC, false, ENOENT, ENOMEM, EACCES)                                                   \
+    X(ASK_DUMPABLE, true, EPERM)                                                                   \
+    X(SET_DUMPABLE, true, EPERM)                                                                   \
+    X(WAIT_CHILD, true, EINTR)                                                                     \
+    X(KILL_CHILD, false, EPERM)                                                                    \
     /* futex.c */                                                                                  \
     X(WAIT, true, EINTR, EAGAIN)                                                                   \
     /* fence.c: ENOMEM where the set of cores is too large for a kernel's stack */                 \

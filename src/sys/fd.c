@@ -24,6 +24,13 @@ int rvi_fd_pipe(int ret[2], int flags)
     return RVI_CALL(OPEN_PIPE, pipe2(ret, flags | O_CLOEXEC)) < 0 ? -errno : 0;
 }
 
+int rvi_fd_unblock(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    return flags < 0 || RVI_CALL(UNBLOCK, fcntl(fd, F_SETFL, flags | O_NONBLOCK)) < 0 ? -errno : 0;
+}
+
 int rvi_fd_event(void)
 {
     int fd = RVI_CALL(OPEN_EVENT, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));

@@ -11,6 +11,9 @@ int rvi_fd_close(int fd);
  * Errors: -EMFILE, -ENFILE. */
 int rvi_fd_pipe(int ret[2], int flags) __attribute__((warn_unused_result));
 
+/** Set O_NONBLOCK, where the description is ours alone. */
+int rvi_fd_unblock(int fd) __attribute__((warn_unused_result));
+
 /** An eventfd that does not block. Errors: -EMFILE, -ENFILE, -ENOMEM. */
 int rvi_fd_event(void) __attribute__((warn_unused_result));
 

@@ -24,6 +24,7 @@ enum {
     MOST_EVENTS = 1 << 28, /* of a trace: 6 GiB a worker */
     BLOCKING_CALLS = 64,   /* at one time, of those that name no limiter */
     FILE_CALLS = 32,       /* at one time, on helper threads */
+    CHILD_STARTS = 16,     /* at one time */
 };
 
 #define LEAST_STACK_BYTES ((size_t)16 << 10)
@@ -194,6 +195,8 @@ int rvi_runtime_run(rv_fn *entry, void *arg, const struct rvi_sched_opts *opts)
     if (r == 0)
         r = rv_limiter_new(&runtime.files, FILE_CALLS);
     if (r == 0)
+        r = rv_limiter_new(&runtime.starting, CHILD_STARTS);
+    if (r == 0)
         r = rvi_sched_open(&sched, opts);
     if (r == 0) {
         sched->runtime = &runtime;
@@ -202,6 +205,7 @@ int rvi_runtime_run(rv_fn *entry, void *arg, const struct rvi_sched_opts *opts)
         rvi_sched_close(sched);
     }
     rv_limiter_free(runtime.files);
+    rv_limiter_free(runtime.starting);
     rv_limiter_free(runtime.blocking);
     return r;
 }

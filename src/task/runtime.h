@@ -12,6 +12,7 @@
 struct rvi_runtime {
     rv_limiter *blocking; /* of rv_blocking() calls that name none */
     rv_limiter *files;    /* of input and output that a worker cannot wait for */
+    rv_limiter *starting; /* of children that are being started */
 };
 
 /** Settle the options of a run, by the environment where the program has left them open.

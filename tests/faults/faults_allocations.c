@@ -55,6 +55,12 @@ static void printing_survives_every_allocation_that_fails(void **state)
     fail_every_allocation_of(run_and_print);
 }
 
+static void children_survive_every_allocation_that_fails(void **state)
+{
+    (void)state;
+    fail_every_allocation_of(run_and_start_children);
+}
+
 static void a_simulated_run_survives_every_allocation_that_fails(void **state)
 {
     (void)state;
@@ -74,6 +80,7 @@ int main(void)
         cmocka_unit_test(a_run_of_default_size_survives_every_allocation_that_fails),
         cmocka_unit_test(a_pool_of_stacks_survives_every_allocation_that_fails),
         cmocka_unit_test(a_dump_survives_every_allocation_that_fails),
+        cmocka_unit_test(children_survive_every_allocation_that_fails),
         cmocka_unit_test(a_simulated_run_survives_every_allocation_that_fails),
         cmocka_unit_test(executors_without_a_runtime_survive_every_allocation_that_fails),
         cmocka_unit_test(printing_survives_every_allocation_that_fails),

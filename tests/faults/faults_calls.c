@@ -26,7 +26,8 @@ static int a_look_at_a_stack(void)
  * had for want of memory. */
 static bool is_clear(int r)
 {
-    static const int clear[] = {EAGAIN, EMFILE, ENOMEM, EPERM, EINVAL, EPIPE, ENOSPC, ESRCH};
+    static const int clear[] = {EAGAIN, EMFILE, ENFILE, ENOMEM, EPERM,  EINVAL,
+                                EPIPE,  ENOSPC, ESRCH,  EACCES, ENOENT, EIO};
     for (size_t i = 0; i < sizeof clear / sizeof clear[0]; i++) {
         if (r == -clear[i])
             return true;
@@ -157,6 +158,25 @@ static void printing_survives_every_system_call_that_fails(void **state)
     fail_all(run_and_print);
 }
 
+static void children_survive_every_system_call_that_fails(void **state)
+{
+    (void)state;
+    fail_all(run_and_start_children);
+}
+
+static int a_child_alone(void)
+{
+    return run_children(NULL);
+}
+
+static void children_on_an_older_kernel_survive_every_system_call_that_fails(void **state)
+{
+    (void)state;
+    rvi_call_lacks(RVI_CALL_CHILD_MARK_ALL, true);
+    fail_all(a_child_alone);
+    rvi_call_lacks(RVI_CALL_CHILD_MARK_ALL, false);
+}
+
 static void a_simulated_run_survives_every_system_call_that_fails(void **state)
 {
     (void)state;
@@ -195,6 +215,8 @@ int main(void)
         cmocka_unit_test(a_run_on_an_older_kernel_survives_every_system_call_that_fails),
         cmocka_unit_test(a_pool_of_stacks_survives_every_system_call_that_fails),
         cmocka_unit_test(a_dump_survives_every_system_call_that_fails),
+        cmocka_unit_test(children_survive_every_system_call_that_fails),
+        cmocka_unit_test(children_on_an_older_kernel_survive_every_system_call_that_fails),
         cmocka_unit_test(a_simulated_run_survives_every_system_call_that_fails),
         cmocka_unit_test(a_look_at_a_stack_survives_every_system_call_that_fails),
         cmocka_unit_test(executors_without_a_runtime_survive_every_system_call_that_fails),

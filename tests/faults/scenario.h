@@ -18,6 +18,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <setjmp.h>
@@ -245,6 +247,35 @@ static int everything(void *arg)
     return use_executors(NULL);
 }
 
+/* Everything that can be asked of a start, and the whole of a child's life. */
+static int run_children(void *arg)
+{
+    static const struct rv_child_limit limit = {RLIMIT_CORE, {0, 0}};
+    const struct rv_child_fd fd = {null_device, 7};
+    const char *const argv[] = {"cat", NULL}, *const changes[] = {"X=y", NULL};
+    struct rv_child_opts opts = {
+        .size = sizeof opts,
+        .fds = &fd,
+        .fd_count = 1,
+        .folder = "/",
+        .env_changes = changes,
+        .limits = &limit,
+        .limit_count = 1,
+        .group = RV_CHILD_GROUP_OWN,
+        .nice = 1,
+        .as_user = geteuid() == 0,
+        .death_signal = arg ? SIGKILL : 0,
+        .grace = 1,
+    };
+    struct rv_child_io io = {.in = "hello", .in_bytes = 5};
+    struct rv_child_status status;
+    int r = rv_child_run(argv, &opts, &io, &status, RV_NEVER);
+    /* A write that fails with EPIPE says that the child does not want it. */
+    RV_CHECK(r < 0 || ((io.out_bytes == 5 || io.out_bytes == 0) && status.code == 0));
+    rv_child_io_fini(&io);
+    return r;
+}
+
 /* ---- scenarios ------------------------------------------------------------------------------ */
 
 /* The stall watch is on, so that the monitor does more than sleep. */
@@ -277,6 +308,13 @@ static int run_with_default_workers(void)
 {
     struct rv_run_opts opts = {.size = sizeof opts, .measure_stacks = 1};
     return rv_run(use_executors, NULL, &opts);
+}
+
+static int run_and_start_children(void)
+{
+    struct rv_run_opts opts = {.size = sizeof opts, .workers = WORKERS};
+    int r = rv_run(run_children, NULL, &opts);
+    return r < 0 ? r : run_children(&opts);
 }
 
 /* Its resident memory is what only tools ask for. */
@@ -399,6 +437,7 @@ static void check_nothing_is_left(const struct left *before)
     assert_int_equal(now.allocations, before->allocations);
     assert_int_equal(now.descriptors, before->descriptors);
     assert_int_equal(now.threads, before->threads);
+    assert_true(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
 }
 
 static void check_handlers_are_as_before(const struct left *before)
