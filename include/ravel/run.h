@@ -32,6 +32,8 @@ struct rv_run_opts {
                            (RAVEL_TRACE) */
     int no_quit_dump;   /* leave SIGQUIT alone: no dump of all tasks then, see inspect.h
                            (RAVEL_DUMP: 0) */
+    int no_interrupt;   /* leave SIGINT alone: else, where the program has left it at its default,
+                           the first cancels the first task, see signal.h */
     enum rv_backend backend; /* for input and output (RAVEL_BACKEND: auto, uring or epoll) */
 };
 

@@ -129,6 +129,9 @@
     X(SET_DUMPABLE, true, EPERM)                                                                   \
     X(WAIT_CHILD, true, EINTR)                                                                     \
     X(KILL_CHILD, false, EPERM)                                                                    \
+    /* signals.c: filters; a pipe that is full */                                                  \
+    X(CATCH_SIGNAL, false, EPERM)                                                                  \
+    X(TELL_SIGNAL, true, EAGAIN)                                                                   \
     /* futex.c */                                                                                  \
     X(WAIT, true, EINTR, EAGAIN)                                                                   \
     /* fence.c: ENOMEM where the set of cores is too large for a kernel's stack */                 \

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,15 +128,18 @@ static int check_uring(enum rv_backend backend)
     return r;
 }
 
-int rvi_runtime_opts(struct rvi_sched_opts *ret, bool *ret_dumps, const struct rv_run_opts *opts)
+int rvi_runtime_opts(struct rvi_sched_opts *ret, struct rvi_runtime_signals *ret_signals,
+                     const struct rv_run_opts *opts)
 {
     struct rv_run_opts known;
     enum rv_backend backend;
     int r = rvi_opts_copy(&known, sizeof known, opts, opts ? opts->size : 0);
 
-    if (r < 0 || (r = check_stall(known.stall_ns)) < 0 || (r = wants_dump(&known, ret_dumps)) < 0 ||
+    if (r < 0 || (r = check_stall(known.stall_ns)) < 0 ||
+        (r = wants_dump(&known, &ret_signals->dumps)) < 0 ||
         (r = choose_backend(&known, &backend)) < 0 || (r = check_uring(backend)) < 0)
         return r;
+    ret_signals->interrupts = !known.no_interrupt;
     unsigned long long workers = known.workers, stack = known.stack_bytes, stall_ms = 0;
     unsigned long long accounts = known.account != 0, events = known.trace;
     if (known.stall_ns)
@@ -184,11 +188,11 @@ static int run_first(void *arg)
     return result;
 }
 
-int rvi_runtime_run(rv_fn *entry, void *arg, const struct rvi_sched_opts *opts)
+int rvi_runtime_run(rv_fn *entry, void *arg, const struct rvi_sched_opts *opts, bool interrupts)
 {
     static const struct rv_site site = {"(rv_run)", "rv_run", "entry", 0};
     struct first first = {entry, arg};
-    struct rvi_runtime runtime = {0};
+    struct rvi_runtime runtime = {.interrupt.is_wanted = interrupts};
     struct rvi_sched *sched;
     int r = rv_limiter_new(&runtime.blocking, BLOCKING_CALLS);
 
@@ -210,20 +214,28 @@ int rvi_runtime_run(rv_fn *entry, void *arg, const struct rvi_sched_opts *opts)
     return r;
 }
 
+static bool watch(bool is_wanted, int number, void (*fn)(void))
+{
+    return is_wanted && !rvi_seam && rvi_quit_open(number, fn);
+}
+
 int rv_run(rv_fn *entry, void *arg, const struct rv_run_opts *opts)
 {
     struct rvi_sched_opts sched_opts;
-    bool dumps;
+    struct rvi_runtime_signals signals;
 
     if (rvi_sched_self())
         return -EBUSY;
-    int r = rvi_runtime_opts(&sched_opts, &dumps, opts);
+    int r = rvi_runtime_opts(&sched_opts, &signals, opts);
     if (r < 0)
         return r;
-    dumps = dumps && !rvi_seam && rvi_quit_open(rvi_dump_on_quit);
-    r = rvi_runtime_run(entry, arg, &sched_opts);
+    bool dumps = watch(signals.dumps, SIGQUIT, rvi_dump_on_quit);
+    bool interrupts = watch(signals.interrupts, SIGINT, rvi_interrupt_all);
+    r = rvi_runtime_run(entry, arg, &sched_opts, interrupts);
+    if (interrupts)
+        rvi_quit_close(SIGINT);
     if (dumps)
-        rvi_quit_close();
+        rvi_quit_close(SIGQUIT);
     rvi_outlets_drain();
     return r;
 }

@@ -111,6 +111,19 @@ static void deliver_poke(struct rvi_msg *msg, void *receiver)
     spread_all(&todo);
 }
 
+/* Not in the list of todo: for the task that has no scope around it. */
+void rvi_task_cancel(struct rvi_task *task)
+{
+    struct rvi_worker *home = rvi_task_home(task);
+
+    if (home == rvi_worker_self()) {
+        rvi_task_cancel_here(task);
+    } else if (home) {
+        task->poke_msg.deliver = deliver_poke;
+        rvi_task_poke(task);
+    }
+}
+
 static void spread_to_children(struct rvi_shard *shard, struct rvi_fifo *todo)
 {
     RVI_LIST_FOREACH(link, &shard->children) {

@@ -330,7 +330,7 @@ static void first_thread(void *arg)
     struct rvi_sched_opts opts = run->session->sched_opts;
 
     opts.workers = run->plan->workers;
-    run->result = rvi_runtime_run(first_task, run, &opts);
+    run->result = rvi_runtime_run(first_task, run, &opts, false);
 }
 
 /* Returns what the run came to. */
@@ -422,8 +422,8 @@ static int settle_sched_opts(struct session *session)
         .workers = 1,
         .stack_bytes = session->opts.stack_bytes,
     };
-    bool dumps;
-    int r = rvi_runtime_opts(&session->sched_opts, &dumps, &opts);
+    struct rvi_runtime_signals signals;
+    int r = rvi_runtime_opts(&session->sched_opts, &signals, &opts);
 
     session->sched_opts.stall_ns = 0;
     return r;

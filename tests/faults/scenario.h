@@ -276,6 +276,31 @@ static int run_children(void *arg)
     return r;
 }
 
+/* One that could not be told is no failure: it is counted. */
+static int hear_signals(void *arg)
+{
+    struct rv_signal_info info;
+    rv_signals *signals;
+    sigset_t set;
+    (void)arg;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGRTMIN);
+    int r = rv_signals_open(&signals, &set);
+    if (r < 0)
+        return r;
+    RV_CHECK(raise(SIGRTMIN) == 0);
+    r = rv_signal_wait(signals, &info, rv_after(10 * RV_MILLISECOND));
+    rv_signals_close(signals);
+    return r == -ETIME ? 0 : r;
+}
+
+static int children_and_signals(void *arg)
+{
+    int r = hear_signals(arg);
+    return r < 0 ? r : run_children(arg);
+}
+
 /* ---- scenarios ------------------------------------------------------------------------------ */
 
 /* The stall watch is on, so that the monitor does more than sleep. */
@@ -313,8 +338,8 @@ static int run_with_default_workers(void)
 static int run_and_start_children(void)
 {
     struct rv_run_opts opts = {.size = sizeof opts, .workers = WORKERS};
-    int r = rv_run(run_children, NULL, &opts);
-    return r < 0 ? r : run_children(&opts);
+    int r = rv_run(children_and_signals, NULL, &opts);
+    return r < 0 ? r : children_and_signals(&opts);
 }
 
 /* Its resident memory is what only tools ask for. */
@@ -404,7 +429,7 @@ static int entries_of(const char *folder)
 struct left {
     long allocations;
     int descriptors, threads;
-    struct sigaction on_segv, on_bus, on_quit, on_abort;
+    struct sigaction on_segv, on_bus, on_quit, on_int, on_abort;
     stack_t signal_stack;
 };
 
@@ -416,6 +441,7 @@ static struct left look_at_what_is_left(void)
     RV_CHECK(sigaction(SIGSEGV, NULL, &now.on_segv) == 0);
     RV_CHECK(sigaction(SIGBUS, NULL, &now.on_bus) == 0);
     RV_CHECK(sigaction(SIGQUIT, NULL, &now.on_quit) == 0);
+    RV_CHECK(sigaction(SIGINT, NULL, &now.on_int) == 0);
     RV_CHECK(sigaction(SIGABRT, NULL, &now.on_abort) == 0);
     RV_CHECK(sigaltstack(NULL, &now.signal_stack) == 0);
     return now;
@@ -446,6 +472,7 @@ static void check_handlers_are_as_before(const struct left *before)
     assert_true(now.on_segv.sa_sigaction == before->on_segv.sa_sigaction);
     assert_true(now.on_bus.sa_sigaction == before->on_bus.sa_sigaction);
     assert_true(now.on_quit.sa_sigaction == before->on_quit.sa_sigaction);
+    assert_true(now.on_int.sa_sigaction == before->on_int.sa_sigaction);
     assert_true(now.on_abort.sa_sigaction == before->on_abort.sa_sigaction);
 }
 

@@ -32,12 +32,12 @@ static void each_signal_calls(void **state)
 {
     (void)state;
     rvi_store_seq_cst(&calls, 0); /* pairs: test-calls */
-    assert_true(rvi_quit_open(call));
+    assert_true(rvi_quit_open(SIGQUIT, call));
     for (uint32_t i = 1; i <= 5; i++) {
         raise(SIGQUIT);
         until_called(i);
     }
-    rvi_quit_close();
+    rvi_quit_close(SIGQUIT);
     assert_ptr_equal(disposition().sa_handler, SIG_DFL);
 }
 
@@ -45,12 +45,12 @@ static void it_lasts_until_the_last_one_closes(void **state)
 {
     (void)state;
     rvi_store_seq_cst(&calls, 0); /* pairs: test-calls */
-    assert_true(rvi_quit_open(call));
-    assert_true(rvi_quit_open(call));
-    rvi_quit_close();
+    assert_true(rvi_quit_open(SIGQUIT, call));
+    assert_true(rvi_quit_open(SIGQUIT, call));
+    rvi_quit_close(SIGQUIT);
     raise(SIGQUIT);
     until_called(1);
-    rvi_quit_close();
+    rvi_quit_close(SIGQUIT);
     assert_ptr_equal(disposition().sa_handler, SIG_DFL);
 }
 
@@ -65,7 +65,7 @@ static void what_the_program_has_set_before_stays(void **state)
     void (*own[])(int) = {own_handler, SIG_IGN};
     for (int i = 0; i < 2; i++) {
         signal(SIGQUIT, own[i]);
-        assert_false(rvi_quit_open(call));
+        assert_false(rvi_quit_open(SIGQUIT, call));
         assert_ptr_equal(disposition().sa_handler, own[i]);
     }
     signal(SIGQUIT, SIG_DFL);
@@ -74,9 +74,9 @@ static void what_the_program_has_set_before_stays(void **state)
 static void what_the_program_sets_meanwhile_stays(void **state)
 {
     (void)state;
-    assert_true(rvi_quit_open(call));
+    assert_true(rvi_quit_open(SIGQUIT, call));
     signal(SIGQUIT, own_handler);
-    rvi_quit_close();
+    rvi_quit_close(SIGQUIT);
     assert_ptr_equal(disposition().sa_handler, own_handler);
     signal(SIGQUIT, SIG_DFL);
 }
