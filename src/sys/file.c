@@ -54,12 +54,21 @@ static bool is_fifo(const struct rvi_file *file)
     return fstatat(file->dir, file->path, &status, 0) == 0 && S_ISFIFO(status.st_mode);
 }
 
+/* The C library's fstat(3) goes by way of an empty path, which takes half as long again. On 64 bits
+ * its structure is the kernel's. */
+static int look_at_status(struct rvi_file *file)
+{
+    _Static_assert(sizeof(long) == 8, "struct stat is the kernel's");
+    return RVI_CALL(STAT, syscall(SYS_fstat, file->fd, &file->status)) < 0 ? -errno : 0;
+}
+
 /* It is open with O_NONBLOCK. -ENODEV: that may mean something. */
 static int look_at(struct rvi_file *file)
 {
     file->has_nonblock = !(file->flags & O_NONBLOCK);
-    if (fstat(file->fd, &file->status) < 0)
-        return -errno;
+    int r = look_at_status(file);
+    if (r < 0)
+        return r;
     mode_t type = file->status.st_mode & S_IFMT;
     if (!file->has_nonblock || type == S_IFREG || type == S_IFDIR)
         return 0;
@@ -111,7 +120,7 @@ int rvi_file_open(struct rvi_file *file)
         return r;
     file->has_nonblock = false;
     r = open_with(file, file->flags | O_CLOEXEC);
-    return r == 0 && fstat(file->fd, &file->status) < 0 ? -errno : r;
+    return r == 0 ? look_at_status(file) : r;
 }
 
 /* Without anything being read: a FIFO with a writer has nothing yet, one without is at its end. */
