@@ -49,6 +49,15 @@ void bench_sum_of_leaves(long (*sum)(long leaves));
  * Parameters: sleeps; us, the length of one. */
 void bench_late_sleeps(void (*sleep_until)(int64_t monotonic_ns));
 
+/* Read all small files of a tree several times and print the median of nanoseconds for one file.
+ * Parameters: root; cache, warm or cold (no file's pages are in memory); batches. */
+enum { BENCH_TREE_FILE_BYTES = 256 << 10 }; /* the largest that is read */
+struct bench_tree {
+    char **paths;
+    long count;
+};
+void bench_tree(void (*read_all)(const struct bench_tree *tree));
+
 /* Print one figure; `part` (or NULL) is added to the name where a program has several. */
 void bench_result(const char *part, double value, const char *unit);
 

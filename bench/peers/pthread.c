@@ -329,14 +329,57 @@ static void bench_print(void)
     bench_batches(print_lines, &p, 500000);
 }
 
+/* ---- files ---------------------------------------------------------------------------------- */
+
+static const struct bench_tree *files;
+static long next_file, readers;
+
+static void *read_many(void *arg)
+{
+    char *room = malloc(BENCH_TREE_FILE_BYTES + 1);
+    long at;
+    bench_require(room != NULL, "no memory");
+    while ((at = __atomic_fetch_add(&next_file, 1, __ATOMIC_RELAXED)) < files->count) {
+        ssize_t n = 1;
+        int fd = open(files->paths[at], O_RDONLY | O_CLOEXEC);
+        for (off_t done = 0; fd >= 0 && n > 0; done += n)
+            n = pread(fd, room + done, (size_t)(BENCH_TREE_FILE_BYTES + 1 - done), done);
+        bench_require(fd >= 0 && n == 0, files->paths[at]);
+        close(fd);
+    }
+    free(room);
+    return arg;
+}
+
+static void read_all(const struct bench_tree *tree)
+{
+    files = tree;
+    next_file = 0;
+    if (readers == 1)
+        read_many(NULL);
+    else
+        join_many(start_many(readers, read_many, NULL), readers);
+}
+
+/* A thread for each worker, as a plain program would. */
+static void bench_files(void)
+{
+    readers = bench_param_upto("workers", 1, MOST_THREADS);
+    bench_param("tasks", readers);
+    bench_param_text("how", "loop");
+    bench_tree(read_all);
+}
+
 /* --------------------------------------------------------------------------------------------- */
 
 int main(int argc, char **argv)
 {
     static const struct bench_choice benches[] = {
-        {"yield", bench_yield},       {"spawn", bench_spawn},   {"pingpong", bench_pingpong},
-        {"chan", bench_chan},         {"parked", bench_parked}, {"executor", bench_executor},
-        {"lateness", bench_lateness}, {"print", bench_print},   {NULL, NULL},
+        {"yield", bench_yield},       {"spawn", bench_spawn},
+        {"pingpong", bench_pingpong}, {"chan", bench_chan},
+        {"parked", bench_parked},     {"executor", bench_executor},
+        {"lateness", bench_lateness}, {"print", bench_print},
+        {"files", bench_files},       {NULL, NULL},
     };
     bench_choose(benches, "pthread", argc, argv);
 }
