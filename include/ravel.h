@@ -10,6 +10,7 @@
 #include <ravel/def.h>
 #include <ravel/executor.h>
 #include <ravel/file.h>
+#include <ravel/foreground.h>
 #include <ravel/fork.h>
 #include <ravel/future.h>
 #include <ravel/inspect.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* capture.c - one request at a time, in a static structure, because a signal may come after its
- * sender has given up.
+ * sender has given up. Senders take turns.
  *
  *     sender                                 handler, on the thread
  *     FREE -> WANTED, tgkill                 WANTED, and it is this thread: -> TAKING
@@ -13,6 +13,7 @@
 #include "sys/capture.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -101,8 +102,8 @@ static int await_answer(int64_t deadline_ns)
     return 0;
 }
 
-int rvi_capture_thread(int thread_id, rvi_capture_fn *fn, void *arg, struct rvi_capture *ret,
-                       int64_t deadline_ns)
+static int capture(int thread_id, rvi_capture_fn *fn, void *arg, struct rvi_capture *ret,
+                   int64_t deadline_ns)
 {
     int r = install();
 
@@ -117,5 +118,16 @@ int rvi_capture_thread(int thread_id, rvi_capture_fn *fn, void *arg, struct rvi_
         return await_answer(deadline_ns);
     r = -errno;
     rvi_store_relaxed(&request.state, FREE);
+    return r;
+}
+
+int rvi_capture_thread(int thread_id, rvi_capture_fn *fn, void *arg, struct rvi_capture *ret,
+                       int64_t deadline_ns)
+{
+    static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+
+    pthread_mutex_lock(&turn);
+    int r = capture(thread_id, fn, arg, ret, deadline_ns);
+    pthread_mutex_unlock(&turn);
     return r;
 }

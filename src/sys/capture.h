@@ -23,7 +23,7 @@ struct rvi_capture {
  * is wanted. No lock, no allocation, no stdio. */
 typedef uintptr_t rvi_capture_fn(uintptr_t sp, void *arg);
 
-/** Capture the stack of another thread of this process. One caller at a time.
+/** Capture the stack of another thread of this process.
  *
  * @param thread_id    the kernel's number
  * @param fn           returns the end of the stack that `sp` points into

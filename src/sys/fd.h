@@ -17,7 +17,7 @@ int rvi_fd_unblock(int fd) __attribute__((warn_unused_result));
 /** An eventfd that does not block. Errors: -EMFILE, -ENFILE, -ENOMEM. */
 int rvi_fd_event(void) __attribute__((warn_unused_result));
 
-/** Signal an eventfd. Any thread. */
+/** Signal an eventfd: it can be read from then on. Any thread. */
 void rvi_fd_event_signal(int fd);
 
 /** Take its signals away. */

@@ -49,6 +49,12 @@ static void a_dump_survives_every_allocation_that_fails(void **state)
     fail_every_allocation_of(run_and_dump);
 }
 
+static void a_foreground_survives_every_allocation_that_fails(void **state)
+{
+    (void)state;
+    fail_every_allocation_of(run_behind_a_foreground);
+}
+
 static void printing_survives_every_allocation_that_fails(void **state)
 {
     (void)state;
@@ -83,6 +89,7 @@ int main(void)
         cmocka_unit_test(children_survive_every_allocation_that_fails),
         cmocka_unit_test(a_simulated_run_survives_every_allocation_that_fails),
         cmocka_unit_test(executors_without_a_runtime_survive_every_allocation_that_fails),
+        cmocka_unit_test(a_foreground_survives_every_allocation_that_fails),
         cmocka_unit_test(printing_survives_every_allocation_that_fails),
     };
     return cmocka_run_group_tests(tests, open_null_device, close_null_device);

@@ -152,6 +152,12 @@ static void a_dump_survives_every_system_call_that_fails(void **state)
     fail_all(run_and_dump);
 }
 
+static void a_foreground_survives_every_system_call_that_fails(void **state)
+{
+    (void)state;
+    fail_all(run_behind_a_foreground);
+}
+
 static void printing_survives_every_system_call_that_fails(void **state)
 {
     (void)state;
@@ -220,6 +226,7 @@ int main(void)
         cmocka_unit_test(a_simulated_run_survives_every_system_call_that_fails),
         cmocka_unit_test(a_look_at_a_stack_survives_every_system_call_that_fails),
         cmocka_unit_test(executors_without_a_runtime_survive_every_system_call_that_fails),
+        cmocka_unit_test(a_foreground_survives_every_system_call_that_fails),
         cmocka_unit_test(printing_survives_every_system_call_that_fails),
         cmocka_unit_test(every_site_has_failed),
     };

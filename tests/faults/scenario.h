@@ -323,6 +323,41 @@ static int run_and_print(void)
     return r;
 }
 
+static void count_post(void *arg)
+{
+    ++*(int *)arg;
+}
+
+struct foreground {
+    rv_fg *fg;
+    int posts, ended;
+};
+
+static int post_from_behind(void *arg)
+{
+    struct foreground *f = arg;
+    int r = rv_fg_post(f->fg, count_post, &f->posts, RV_NEVER);
+    int ended = rv_fg_post(f->fg, count_post, &f->ended, RV_NEVER);
+    return r < 0 ? r : ended;
+}
+
+static int run_behind_a_foreground(void)
+{
+    struct rv_run_opts run = {.size = sizeof run, .workers = 1};
+    struct rv_fg_opts opts = {.size = sizeof opts, .run = &run};
+    struct foreground f = {0};
+    int r = rv_fg_open(&f.fg, &opts);
+    if (r < 0)
+        return r;
+    int64_t number = rv_fg_go(f.fg, post_from_behind, &f);
+    struct rv_fg_stats stats = {.size = sizeof stats, .tasks = 1};
+    while (number > 0 && f.ended == 0 && rv_fg_stats_read(f.fg, &stats) == 0 && stats.tasks > 0)
+        RV_CHECK(rv_fg_dispatch(f.fg, 0) >= 0);
+    r = rv_fg_close(f.fg);
+    RV_CHECK(r < 0 || number < 0 || f.posts == 1);
+    return number < 0 ? (int)number : r;
+}
+
 static int run_and_dump(void)
 {
     struct rv_run_opts opts = {.size = sizeof opts, .workers = WORKERS};
