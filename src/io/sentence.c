@@ -40,7 +40,8 @@ void rvi_sentence_add(struct rvi_sentence *s, const char *bytes, size_t count)
 }
 
 /* How long it is, whether there was room for it or not. */
-static int try_format(struct rvi_sentence *s, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static int try_format(struct rvi_sentence *s,
+                                                            const char *format, va_list args)
 {
     va_list again;
 
