@@ -46,7 +46,7 @@ struct conn {
     char small[SMALL];
 };
 
-/* ---- all of them ------------------------------------------------------------------------------ */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 static void enlist(struct conn *c)
 {
@@ -82,7 +82,7 @@ unsigned site_drain(struct site *s)
     return atomic_load(&s->count);
 }
 
-/* ---- writing ---------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static int flush(struct conn *c, bool more)
 {
@@ -174,7 +174,7 @@ static int write_reply(struct conn *c, const struct reply *reply, const struct f
     return err == 0 && reply->body ? write_body(c, reply, file) : err;
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static bool borrow(struct conn *c)
 {
@@ -269,7 +269,7 @@ static int receive(struct conn *c, rv_time patience)
     }
 }
 
-/* ---- one request ------------------------------------------------------------------------------ */
+/* ---- one request ----------------------------------------------------------------------------- */
 
 /* Find what a target names: 200 with *thing, 301 with the path, or another status. */
 static int find(struct conn *c, struct file *file)

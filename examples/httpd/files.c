@@ -4,8 +4,9 @@
  * openat2(2) keeps every path below the root, whatever links there are, and where the kernel has
  * none of it each step is opened by itself and no link is followed at all.
  *
- * A disk may keep us waiting. What the kernel has at hand is opened and read at once (RESOLVE_CACHED,
- * RWF_NOWAIT); all else is left to a helper thread, while only this connection waits. */
+ * A disk may keep us waiting. What the kernel has at hand is opened and read at once
+ * (RESOLVE_CACHED, RWF_NOWAIT); all else is left to a helper thread, while only this connection
+ * waits. */
 #include "files.h"
 
 #include "mime.h"

@@ -57,7 +57,7 @@ const char *reply_reason(int status)
     }
 }
 
-/* ---- writing ---------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static char *put(char *out, const char *text, size_t len)
 {
@@ -106,7 +106,7 @@ static bool is_dated(const struct thing *t)
     return t->changed.tv_nsec >= 0;
 }
 
-/* ---- conditions ------------------------------------------------------------------------------- */
+/* ---- conditions ------------------------------------------------------------------------------ */
 
 /* A field's text, or NULL. */
 static const char *text_of(const struct request *r, const char *bytes, enum request_field id,
@@ -184,7 +184,7 @@ static bool range_is_current(const struct request *r, const char *bytes, const s
     return date_parse(&when, text, len) && when == t->changed.tv_sec;
 }
 
-/* ---- ranges ----------------------------------------------------------------------------------- */
+/* ---- ranges ---------------------------------------------------------------------------------- */
 
 /* A number, UINT64_MAX for all that are too large; false where there is none. */
 static bool take_number(const char **p, const char *end, uint64_t *ret)
@@ -227,7 +227,7 @@ static int range_of(const char *p, size_t text_len, uint64_t size, uint64_t *fir
     return 206;
 }
 
-/* ---- the answer ------------------------------------------------------------------------------- */
+/* ---- the answer ------------------------------------------------------------------------------ */
 
 static void begin(struct reply *ret, const struct request *r, int status)
 {

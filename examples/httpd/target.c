@@ -3,7 +3,8 @@
  *
  * The path is decoded first and taken apart then, so "%2e%2e%2f" is seen for what it is. What comes
  * out has no "..", whoever opens it; files.c has the kernel check the same again, because links in
- * the tree are not seen here. Names that begin with a dot (.git, .htpasswd) are nobody's business. */
+ * the tree are not seen here. Names that begin with a dot (.git, .htpasswd) are nobody's
+ * business. */
 #include "target.h"
 
 #include <stdbool.h>

@@ -28,6 +28,6 @@ struct wire {
 /* Waits as a task of Ravel does. The descriptor is in non-blocking mode. */
 extern const struct wire_calls wire_of_task;
 
-/* Waits as a thread does. The descriptor blocks, and no longer than its SO_RCVTIMEO and SO_SNDTIMEO:
+/* Waits as a thread does. The descriptor blocks, by its SO_RCVTIMEO and SO_SNDTIMEO only so long:
  * deadlines are not looked at. */
 extern const struct wire_calls wire_of_thread;

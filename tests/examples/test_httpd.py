@@ -139,10 +139,12 @@ class Files(WithServer):
             self.assertEqual(self.server.ask(target).fields["content-type"], kind)
 
     def test_names_are_decoded(self):
-        for target, body in (("/a%20b%20%26%20c%25.txt", b"odd name"), ("/gr%C3%BCn.txt", "ü".encode()),
-                             ("/%73mall.txt", SMALL), ("/small.txt?query=/..", SMALL),
-                             ("http://elsewhere/small.txt", SMALL), ("/./with/.././small.txt", SMALL),
-                             ("//small.txt", SMALL), ("/link_inside", b"<h1>index</h1>"),
+        for target, body in (("/a%20b%20%26%20c%25.txt", b"odd name"),
+                             ("/gr%C3%BCn.txt", "ü".encode()), ("/%73mall.txt", SMALL),
+                             ("/small.txt?query=/..", SMALL), ("//small.txt", SMALL),
+                             ("http://elsewhere/small.txt", SMALL),
+                             ("/./with/.././small.txt", SMALL),
+                             ("/link_inside", b"<h1>index</h1>"),
                              ("http://elsewhere", b"front"), ("http://elsewhere?x", b"front")):
             answer = self.server.ask(target)
             self.assertEqual((answer.status, answer.body), (200, body), target)
@@ -291,7 +293,8 @@ class Connections(WithServer):
         rng = random.Random(3)
         asked = [rng.choice(("/small.txt", "/big.bin", "/nowhere", "/hello", "/empty", "/with"))
                  for _ in range(100)]
-        expected = {"/small.txt": SMALL, "/big.bin": BIG, "/hello": b"Hello, World!\n", "/empty": b""}
+        expected = {"/small.txt": SMALL, "/big.bin": BIG, "/hello": b"Hello, World!\n",
+                    "/empty": b""}
         with self.server.connect() as client:
             client.send(b"".join(request(target, X="y" * rng.randrange(400)) for target in asked))
             for target in asked:
@@ -322,7 +325,7 @@ class Connections(WithServer):
             for body in (b"", b"x", BIG[:1000], BIG[:60_000]):
                 client.send(request("/small.txt", Content_Length=len(body)) + body)
                 client.send(request("/hello", Transfer_Encoding="chunked"))
-                client.send(b"5\r\nhello\r\n1000\r\n" + BIG[:0x1000] + b"\r\n0\r\nTrailer: x\r\n\r\n")
+                client.send(b"5\r\nhello\r\n1000\r\n" + BIG[:0x1000] + b"\r\n0\r\nT: x\r\n\r\n")
                 client.send(request("/empty"))
                 self.assertEqual([client.answer().body for _ in "123"],
                                  [SMALL, b"Hello, World!\n", b""])
@@ -370,7 +373,8 @@ class Refusals(WithServer):
                 (b"GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n z\r\n\r\n", 400),     # folded
                 (b"GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n", 400),
                 (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", 400),
-                (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+                (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+                 400),
                 (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n"
                  b"Transfer-Encoding: chunked\r\n\r\n", 400),
                 (b"FROB / HTTP/1.1\r\nHost: a\r\n\r\n", 501),
@@ -606,8 +610,8 @@ class CommandLine(unittest.TestCase):
 
 
 # A thousand clients are a thousand descriptors here, too.
-resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),
-                                            resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, most), most))
 if not PROGRAM:
     tap = Tap()
     tap.skip("httpd", "built without llhttp")

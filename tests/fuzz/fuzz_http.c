@@ -83,8 +83,8 @@ static void decide(struct play *p, struct reply *reply, const struct request *r,
     reply->location = NULL;
 }
 
-/* Read one request, which begins at `at`, out of a buffer of just the bytes that have arrived; those
- * of a body go as soon as they may. */
+/* Read one request, which begins at `at`, out of a buffer of just the bytes that have arrived;
+ * those of a body go as soon as they may. */
 static bool play_request(struct play *p, size_t at, struct outcome *ret)
 {
     struct request r;
