@@ -4,7 +4,7 @@
 PREFIX ?= /usr/local
 TREE := build/release
 
-.PHONY: all help demo test fuzz bench docs install uninstall clean format writable
+.PHONY: all help demo test fuzz bench bench-io docs install uninstall clean format writable
 
 all: $(TREE)/build.ninja
 	@ninja -C $(TREE)
@@ -15,6 +15,7 @@ help:
 	@echo 'make test       every test in every build; ARGS="--config gcc --suite unit" for fewer'
 	@echo 'make fuzz       the fuzz targets, for long; ARGS="reader --seconds 600"'
 	@echo 'make bench      measure against the peers that are installed; ARGS="--only chan --rounds 9"'
+	@echo 'make bench-io   measure examples/httpd beside other servers; ARGS="--quick"'
 	@echo 'make docs       manual pages and the HTML reference, in $(TREE)/doc'
 	@echo 'make install    into PREFIX (now $(PREFIX)), below DESTDIR if that is set'
 	@echo 'make uninstall  take away what make install put there'
@@ -41,6 +42,10 @@ fuzz:
 bench:
 	@tools/install_deps.sh --for bench || true
 	@tools/bench.py $(ARGS)
+
+bench-io:
+	@tools/install_deps.sh --for bench || true
+	@tools/bench_io.py $(ARGS)
 
 docs: $(TREE)/build.ninja
 	@said=$$(ninja -C $(TREE) doc/html) || { echo "$$said"; exit 1; }
