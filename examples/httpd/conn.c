@@ -12,7 +12,6 @@
  *   I1  bytes [start, fill) of the input were received and not answered; the request being read
  *       begins at start
  *   I2  a connection without borrowed buffers owes its client nothing
- *   I3  idle is set only while no byte of a request is there
  *
  * Checked by: tests/examples/test_httpd.py */
 #include "conn.h"
@@ -36,8 +35,6 @@ static const rv_time LINGER_NS = RV_SECOND;
 struct conn {
     struct site *site;
     struct wire *wire;
-    struct conn *next, **link; /* in the site's list */
-    atomic_bool idle;
     struct request request;
     struct buffers *borrowed; /* NULL: none */
     char *in;                 /* small, or borrowed->in */
@@ -45,42 +42,6 @@ struct conn {
     size_t out_fill; /* of borrowed->out */
     char small[SMALL];
 };
-
-/* ---- all of them ----------------------------------------------------------------------------- */
-
-static void enlist(struct conn *c)
-{
-    struct site *s = c->site;
-    pthread_mutex_lock(&s->lock);
-    c->next = s->first;
-    c->link = &s->first;
-    if (c->next)
-        c->next->link = &c->next;
-    s->first = c;
-    pthread_mutex_unlock(&s->lock);
-}
-
-static void withdraw(struct conn *c)
-{
-    struct site *s = c->site;
-    pthread_mutex_lock(&s->lock);
-    *c->link = c->next;
-    if (c->next)
-        c->next->link = c->link;
-    pthread_mutex_unlock(&s->lock);
-}
-
-/* The descriptor cannot be closed, and used for something else, while its connection is listed. */
-unsigned site_drain(struct site *s)
-{
-    atomic_store(&s->draining, true);
-    pthread_mutex_lock(&s->lock);
-    for (struct conn *c = s->first; c; c = c->next)
-        if (atomic_load(&c->idle))
-            shutdown(c->wire->fd, SHUT_RD);
-    pthread_mutex_unlock(&s->lock);
-    return atomic_load(&s->count);
-}
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
@@ -231,11 +192,11 @@ static ssize_t more(struct conn *c, rv_time deadline)
         return err;
     if (idle)
         rest(c);
-    atomic_store_explicit(&c->idle, idle, memory_order_relaxed);
-    if (idle && atomic_load(&c->site->draining))
+    if (idle && !c->wire->calls->rest(c->wire))
         return 0;
     ssize_t n = c->wire->calls->read(c->wire, c->in + c->fill, c->room - c->fill, deadline);
-    atomic_store_explicit(&c->idle, false, memory_order_relaxed);
+    if (idle)
+        c->wire->calls->work(c->wire);
     c->fill += n > 0 ? (size_t)n : 0;
     return n;
 }
@@ -305,7 +266,7 @@ static void decide(struct conn *c, int verdict, struct reply *reply, struct file
         reply_status(reply, r, status);
     if (status == 301)
         reply->location = c->borrowed->path;
-    if (atomic_load_explicit(&c->site->draining, memory_order_relaxed))
+    if (c->wire->calls->is_last(c->wire))
         reply->keep_alive = false;
 }
 
@@ -322,7 +283,7 @@ static bool answer(struct conn *c, int verdict)
     err = write_reply(c, &reply, &file);
     files_close(&file);
     if (c->site->log)
-        log_answer(c->wire->fd, &c->request, c->in + c->start, &reply, err);
+        log_answer(c->wire, &c->request, c->in + c->start, &reply, err);
     c->start += c->request.seen;
     return err == 0 && reply.keep_alive;
 }
@@ -376,14 +337,11 @@ void conn_serve(struct site *site, struct wire *wire)
     c.wire = wire;
     c.borrowed = NULL;
     c.out_fill = 0;
-    atomic_init(&c.idle, false);
     rest(&c);
-    enlist(&c);
     if (atomic_fetch_add(&site->count, 1) < site->most)
         serve(&c);
     else
         refuse(&c);
     give_back(&c);
-    withdraw(&c);
     atomic_fetch_sub(&site->count, 1);
 }

@@ -3,28 +3,16 @@
  * everything but plain characters as \xNN, so that it cannot make lines of its own. */
 #include "log.h"
 
-#include <arpa/inet.h>
-#include <ravel.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <time.h>
 
-enum { LINE_MOST = 1024, TARGET_MOST = 512 };
+enum { TARGET_MOST = 512 };
 
-static void put_peer(char out[static INET6_ADDRSTRLEN], int fd)
+static void put_peer(char out[static RV_ADDR_TEXT], int fd)
 {
-    struct sockaddr_storage peer;
-    socklen_t len = sizeof peer;
-    const void *addr = &((struct sockaddr_in *)&peer)->sin_addr;
-
-    strcpy(out, "-");
-    if (getpeername(fd, (struct sockaddr *)&peer, &len) < 0)
-        return;
-    if (peer.ss_family == AF_INET6)
-        addr = &((struct sockaddr_in6 *)&peer)->sin6_addr;
-    if (peer.ss_family == AF_INET || peer.ss_family == AF_INET6)
-        inet_ntop(peer.ss_family, addr, out, INET6_ADDRSTRLEN);
+    struct rv_addr peer;
+    if (rv_addr_peer(fd, &peer) < 0 || rv_addr_format(&peer, out, RV_ADDR_TEXT) < 0)
+        snprintf(out, RV_ADDR_TEXT, "-");
 }
 
 static void put_escaped(char out[static TARGET_MOST], const char *text, size_t len)
@@ -39,20 +27,19 @@ static void put_escaped(char out[static TARGET_MOST], const char *text, size_t l
     *out = '\0';
 }
 
-void log_answer(int fd, const struct request *r, const char *bytes, const struct reply *reply,
-                int err)
+void log_answer(const struct wire *w, const struct request *r, const char *bytes,
+                const struct reply *reply, int err)
 {
-    char peer[INET6_ADDRSTRLEN], target[TARGET_MOST], when[40], line[LINE_MOST];
+    char peer[RV_ADDR_TEXT], target[TARGET_MOST], when[40];
+    bool is_request = r->target.len > 0;
     time_t now = time(NULL);
     struct tm tm;
 
-    put_peer(peer, fd);
+    put_peer(peer, w->fd);
     put_escaped(target, bytes + r->target.at, r->target.len);
-    gmtime_r(&now, &tm);
-    strftime(when, sizeof when, "%d/%b/%Y:%H:%M:%S +0000", &tm);
-    int len = snprintf(line, sizeof line, "%s - - [%s] \"%s %s\" %d %llu%s\n", peer, when,
-                       r->target.len ? llhttp_method_name(r->parser.method) : "-",
-                       r->target.len ? target : "-", reply->status,
-                       reply->body ? (unsigned long long)reply->len : 0, err < 0 ? " cut" : "");
-    (void)!rv_write_all(STDOUT_FILENO, line, (size_t)len, NULL, RV_NEVER);
+    strftime(when, sizeof when, "%d/%b/%Y:%H:%M:%S +0000", gmtime_r(&now, &tm));
+    rv_print("%s - - [%s] \"%s %s\" %d %llu%s\n", peer, when,
+             is_request ? llhttp_method_name(r->parser.method) : "-", is_request ? target : "-",
+             reply->status, reply->body ? (unsigned long long)reply->len : 0,
+             err < 0 ? " cut" : "");
 }

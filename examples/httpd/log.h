@@ -3,6 +3,8 @@
 #pragma once
 
 #include "reply.h"
+#include "wire.h"
 
-void log_answer(int fd, const struct request *r, const char *bytes, const struct reply *reply,
-                int err);
+/* `err` < 0: the answer did not leave whole. */
+void log_answer(const struct wire *w, const struct request *r, const char *bytes,
+                const struct reply *reply, int err);

@@ -145,28 +145,8 @@ static void raise_descriptors(void)
     }
 }
 
-int options_prepare(struct options *o)
-{
-    raise_descriptors();
-    o->site.root = files_open_root(o->root);
-    if (o->site.root >= 0)
-        return 0;
-    fprintf(stderr, "%s: %s: %s\n", o->program, o->root, strerror(-o->site.root));
-    return o->site.root;
-}
-
-void options_say_where(int listener)
-{
-    char text[RV_ADDR_TEXT];
-    struct rv_addr addr;
-    if (rv_addr_local(listener, &addr) == 0 && rv_addr_format(&addr, text, sizeof text) >= 0) {
-        printf("http://%s/\n", text);
-        fflush(stdout);
-    }
-}
-
 /* A client that goes while it is written to is told of by -EPIPE. */
-int options_take_signals(void)
+static int take_signals(void)
 {
     sigset_t ends;
     sigemptyset(&ends);
@@ -177,4 +157,30 @@ int options_take_signals(void)
         return -errno;
     int fd = signalfd(-1, &ends, SFD_CLOEXEC);
     return fd < 0 ? -errno : fd;
+}
+
+static int complain(const struct options *o, const char *what, int err)
+{
+    fprintf(stderr, "%s: %s: %s\n", o->program, what, strerror(-err));
+    return err;
+}
+
+int options_prepare(struct options *o)
+{
+    raise_descriptors();
+    o->site.root = files_open_root(o->root);
+    if (o->site.root < 0)
+        return complain(o, o->root, o->site.root);
+    o->signals = take_signals();
+    return o->signals < 0 ? complain(o, "signals", o->signals) : 0;
+}
+
+void options_say_where(int listener)
+{
+    char text[RV_ADDR_TEXT];
+    struct rv_addr addr;
+    if (rv_addr_local(listener, &addr) == 0 && rv_addr_format(&addr, text, sizeof text) >= 0) {
+        printf("http://%s/\n", text);
+        fflush(stdout);
+    }
 }

@@ -10,6 +10,7 @@ struct options {
     const char *root; /* the folder whose files are served */
     unsigned workers; /* 0: the usable cores */
     rv_time drain_ns; /* that connections have to finish */
+    int signals;      /* becomes readable by SIGTERM or SIGINT */
     struct site site;
 };
 
@@ -17,11 +18,9 @@ struct options {
  * go on, or the exit status. */
 int options_parse(struct options *o, int argc, char **argv, bool threads);
 
-/* Open the root and make room for as many descriptors as there may be. Complains by itself. */
+/* Open the root, take the signals and make room for as many descriptors as there may be. Complains
+ * by itself. */
 int options_prepare(struct options *o);
 
 /* Say on standard output where a socket listens. */
 void options_say_where(int listener);
-
-/* From here on the signals that end us come as something to read: a descriptor, or -errno. */
-int options_take_signals(void);

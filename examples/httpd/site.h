@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* site.h - what all connections of a server share, and the end of them all. */
+/* site.h - what all connections of a server share. */
 #pragma once
 
 #include "reply.h"
 
-#include <pthread.h>
 #include <ravel.h>
 #include <stdatomic.h>
-
-struct conn;
 
 struct site {
     int root;          /* the folder whose files are served; -1: none */
@@ -19,10 +16,7 @@ struct site {
     unsigned most;     /* connections at a time */
     bool log;          /* a line on standard output for each answer */
 
-    pthread_mutex_t lock; /* of the list */
-    struct conn *first;
-    atomic_uint count;    /* connections */
-    atomic_bool draining; /* no further request on any of them */
+    atomic_uint count; /* connections */
 };
 
 enum { SITE_SEND_BYTES = 262144 };
@@ -30,9 +24,5 @@ enum { SITE_SEND_BYTES = 262144 };
 #define SITE_DEFAULTS                                                                              \
     {                                                                                              \
         .root = -1, .head_ns = 10 * RV_SECOND, .idle_ns = 60 * RV_SECOND,                          \
-        .send_ns = 30 * RV_SECOND, .most = 100000, .lock = PTHREAD_MUTEX_INITIALIZER,              \
+        .send_ns = 30 * RV_SECOND, .most = 100000,                                                 \
     }
-
-/* Connections finish what they are at. Those that wait for a request are ended; one may have begun
- * to wait meanwhile, so call it until it returns 0: the number of connections. */
-unsigned site_drain(struct site *site);

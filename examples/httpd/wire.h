@@ -18,16 +18,20 @@ struct wire_calls {
     int (*send_file)(struct wire *w, int file, uint64_t first, uint64_t len, rv_time deadline);
     /* Nothing more will be written. */
     void (*finish)(struct wire *w, rv_time deadline);
+
+    /* Nothing of a next request is there, and the server may end this connection. False: it does. */
+    bool (*rest)(struct wire *w);
+    /* Something is. */
+    void (*work)(struct wire *w);
+    /* Whether the server ends, so that the answer at hand is the last one. */
+    bool (*is_last)(struct wire *w);
 };
 
 struct wire {
     const struct wire_calls *calls;
     int fd;
+    struct rv_conn *conn; /* of a task */
 };
 
 /* Waits as a task of Ravel does. The descriptor is in non-blocking mode. */
 extern const struct wire_calls wire_of_task;
-
-/* Waits as a thread does. The descriptor blocks, by its SO_RCVTIMEO and SO_SNDTIMEO only so long:
- * deadlines are not looked at. */
-extern const struct wire_calls wire_of_thread;

@@ -44,4 +44,27 @@ static void task_finish(struct wire *w, rv_time deadline)
     shutdown(w->fd, SHUT_WR);
 }
 
-const struct wire_calls wire_of_task = {task_read, task_write, task_send_file, task_finish};
+static bool task_rest(struct wire *w)
+{
+    return rv_conn_idle(w->conn) == 0;
+}
+
+static void task_work(struct wire *w)
+{
+    rv_conn_busy(w->conn);
+}
+
+static bool task_is_last(struct wire *w)
+{
+    return rv_conn_is_draining(w->conn);
+}
+
+const struct wire_calls wire_of_task = {
+    .read = task_read,
+    .write = task_write,
+    .send_file = task_send_file,
+    .finish = task_finish,
+    .rest = task_rest,
+    .work = task_work,
+    .is_last = task_is_last,
+};

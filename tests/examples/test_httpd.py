@@ -509,7 +509,7 @@ class Limits(unittest.TestCase):
             _, out, _ = server.stop()
         lines = out.splitlines()
         self.assertEqual(len(lines), 2)
-        self.assertRegex(lines[0], r'^127\.0\.0\.1 - - \[[^]]+\] "GET /small.txt" 200 13$')
+        self.assertRegex(lines[0], r'^127\.0\.0\.1:\d+ - - \[[^]]+\] "GET /small.txt" 200 13$')
         self.assertIn(r'"GET /x\x22\x5c" 404', lines[1])
 
 
