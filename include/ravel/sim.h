@@ -7,6 +7,10 @@
  * have. A sleep of an hour takes no time. What goes wrong for one seed goes wrong for it each time:
  * the failing seed is printed, also when the program dies, and RAVEL_SEED replays it.
  *
+ * Sockets, pairs and pipes are simulated, too: rv_dial() reaches what rv_listen() listens at in the
+ * same run, over a network that takes virtual time, holds little, does calls in part, and fails as
+ * often as asked. Datagrams, files, children and descriptors from elsewhere are not: -ENOTSUP.
+ *
  * A program is replayed as far as it is decided by the runtime: one that asks the kernel for the
  * time or for random numbers, or lets something outside (a real thread, a file) decide, is on its
  * own there. Signal handlers on the simulating thread call nothing of this library. Orders are
@@ -55,17 +59,25 @@ struct rv_sim_opts {
                         must not block. RAVEL_SIM_LOG names a file to which each step is
                         appended as a line of text. */
     void *event_arg;                                            /* handed to event */
+    rv_time net_latency_ns;   /* what is sent takes as long as this, to twice; 0: 50 microseconds */
+    size_t net_buffer_bytes;  /* one direction of a connection holds; 0: 4096 */
+    unsigned net_descriptors; /* at a time; beyond it -EMFILE; 0: 1024 */
+    unsigned net_lose_ppm;    /* of a million sends, those lost and sent again, 200 ms later */
+    unsigned net_reset_ppm; /* of a million sends and accepts, those that find a torn connection */
+    unsigned net_silence_ppm; /* of a million sends, those after which nothing arrives any more */
+    unsigned net_refuse_ppm;  /* of a million connects, those that are refused */
 };
 
 /** What came out of rv_sim_explore(). */
 struct rv_sim_result {
-    size_t size;     /* sizeof(struct rv_sim_result); in: what the caller knows */
-    uint64_t runs;   /* that were made */
-    uint64_t steps;  /* of all runs */
-    uint64_t seed;   /* of the last run, which is the failing one if any is */
-    uint64_t digest; /* of the last run's events: equal for equal runs */
-    rv_time elapsed; /* virtual time that the last run took */
-    char replay[64]; /* of the last run: what to set RAVEL_SEED to */
+    size_t size;          /* sizeof(struct rv_sim_result); in: what the caller knows */
+    uint64_t runs;        /* that were made */
+    uint64_t steps;       /* of all runs */
+    uint64_t seed;        /* of the last run, which is the failing one if any is */
+    uint64_t digest;      /* of the last run's events: equal for equal runs */
+    rv_time elapsed;      /* virtual time that the last run took */
+    char replay[64];      /* of the last run: what to set RAVEL_SEED to */
+    unsigned descriptors; /* that the last run left open */
 };
 
 /** Run `entry` as the first task of a simulated runtime, until it has returned.

@@ -2,7 +2,7 @@
 /* seam.h - where a simulation takes the place of the operating system.
  *
  * A thread that simulates (sched/sim.h) sets `rvi_seam`; from then on whatever it would ask the
- * kernel for, src/sys asks there: time, waiting on a word, threads. The variable is the thread's
+ * kernel for, src/sys asks there: time, waiting on a word, threads, sockets. The variable is the thread's
  * own, so that a runtime on other threads of the process never knows. In real life it is NULL and
  * looked at only where a system call, a lock or a message is due anyway.
  *
@@ -37,8 +37,11 @@ enum rvi_point {
     RVI_POINT_END,   /* of a thread */
 };
 
+struct rvi_net_seam;
+
 struct rvi_seam {
-    int cores; /* that the simulated machine has */
+    int cores;                /* that the simulated machine has */
+    struct rvi_net_seam *net; /* its descriptors: sys/net_seam.h */
     void (*point)(struct rvi_seam *seam, enum rvi_point what);
     int64_t (*clock_now)(struct rvi_seam *seam);
     int (*futex_wait)(struct rvi_seam *seam, _Atomic(uint32_t) *word, uint32_t expected,

@@ -10,6 +10,7 @@
  * RVI_SIMNET_FIRST on, the lowest free one each time. */
 #pragma once
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -54,6 +55,9 @@ bool rvi_simnet_has(const struct rvi_simnet *net, int fd);
 int rvi_simnet_socket(struct rvi_simnet *net, int family, int type);
 int rvi_simnet_pair(struct rvi_simnet *net, int type, int ret[2]);
 int rvi_simnet_pipe(struct rvi_simnet *net, int ret[2]);
+
+/** One that is readable while any of these is ready for its events; a closed one never is. */
+int rvi_simnet_any_of(struct rvi_simnet *net, const struct pollfd *fds, size_t count);
 
 /** Let others bind the same address, if they say so too. */
 int rvi_simnet_share(struct rvi_simnet *net, int fd);

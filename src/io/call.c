@@ -29,6 +29,7 @@
 #include "sched/wait.h"
 #include "sys/clock.h"
 #include "task/runtime.h"
+#include "task/simio.h"
 
 enum { CALLS_IN_A_ROW = 32 }; /* of one task, that did not have to wait */
 
@@ -239,7 +240,7 @@ int64_t rvi_io_call(struct rvi_op *op, rv_time deadline)
     if (r < 0)
         return r;
     if (rvi_unlikely(rvi_seam != NULL))
-        return -EOPNOTSUPP; /* a simulated kernel has no descriptors */
+        return rvi_simio_call(op, why_of(op), deadline);
     op->is_nonblocking = rvi_fds_generation(op->fd) != 0;
     r = w ? in_task(w, op, deadline) : in_thread(op, deadline);
     if (r >= 0 && (op->kind == RVI_OP_ACCEPT || op->kind == RVI_OP_OPEN))

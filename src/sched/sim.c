@@ -500,6 +500,7 @@ static void *run_first(void *arg)
 static void reset(struct rvi_sim *sim, const struct rvi_sim_opts *opts)
 {
     sim->seam.cores = opts->cores;
+    sim->seam.net = opts->net;
     sim->opts = *opts;
     sim->limit = opts->steps;
     sim->now = START_OF_TIME;

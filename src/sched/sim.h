@@ -28,10 +28,11 @@ struct rvi_sim_event {
 
 struct rvi_sim_opts {
     struct rvi_strategy_opts strategy;
-    uint64_t steps;  /* more than these are too many */
-    rv_time step_ns; /* a step takes 1 to twice this, drawn from the seed; at least 1 */
-    int cores;       /* what the simulated machine pretends to have */
-    void *arg;       /* of both functions, which must not wait */
+    uint64_t steps;           /* more than these are too many */
+    rv_time step_ns;          /* a step takes 1 to twice this, drawn from the seed; at least 1 */
+    int cores;                /* what the simulated machine pretends to have */
+    struct rvi_net_seam *net; /* the same */
+    void *arg;                /* of both functions, which must not wait */
     void (*event)(void *arg, const struct rvi_sim_event *event); /* may be NULL */
 
     /* -EDEADLK: nobody can run and nobody waits for a time. -ELOOP: too many steps. The first time

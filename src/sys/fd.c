@@ -10,10 +10,16 @@
 #include <unistd.h>
 
 #include "sys/call.h"
+#include "sys/net_seam.h"
 
 /* Linux has closed it also when a signal came meanwhile. */
 int rvi_fd_close(int fd)
 {
+    struct rvi_net_seam *net = rvi_net_seam();
+    int r = net ? net->close(net, fd) : -ENOTSUP;
+
+    if (r != -ENOTSUP)
+        return r;
     if (close(fd) == 0 && !rvi_call_fails(RVI_CALL_CLOSE))
         return 0;
     return errno == EINTR ? 0 : -errno;
@@ -21,6 +27,10 @@ int rvi_fd_close(int fd)
 
 int rvi_fd_pipe(int ret[2], int flags)
 {
+    struct rvi_net_seam *net = rvi_net_seam();
+
+    if (net)
+        return net->pipe(net, ret);
     return RVI_CALL(OPEN_PIPE, pipe2(ret, flags | O_CLOEXEC)) < 0 ? -errno : 0;
 }
 

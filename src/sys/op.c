@@ -15,6 +15,7 @@
 #include "sys/call.h"
 #include "sys/clock.h"
 #include "sys/fd.h"
+#include "sys/net_seam.h"
 #include "sys/write.h"
 
 short rvi_op_readiness(const struct rvi_op *op)
@@ -230,8 +231,11 @@ static int64_t try_by_description(struct rvi_op *op)
 
 int64_t rvi_op_try(struct rvi_op *op)
 {
+    struct rvi_net_seam *net = rvi_net_seam();
     int64_t result;
 
+    if (net)
+        return net->attempt(net, op);
     if (rvi_op_readiness(op) == 0)
         return -EAGAIN;
     if (depends_on_description(op) && !op->is_nonblocking)

@@ -10,6 +10,7 @@
 #include <ravel/addr.h>
 
 #include "sys/call.h"
+#include "sys/net_seam.h"
 
 /* epoll takes poll's bits as they are. */
 _Static_assert(POLLIN == EPOLLIN && POLLOUT == EPOLLOUT, "poll and epoll name events alike");
@@ -21,45 +22,77 @@ static int with_errno(int result)
 
 int rvi_sock_open(int family, int type, int protocol)
 {
+    struct rvi_net_seam *net = rvi_net_seam();
+
+    if (net)
+        return net->open(net, family, type);
     type |= SOCK_CLOEXEC | SOCK_NONBLOCK;
     return with_errno(RVI_CALL(SOCKET, socket(family, type, protocol)));
 }
 
 int rvi_sock_pair(int type, int ret[2])
 {
+    struct rvi_net_seam *net = rvi_net_seam();
+
+    if (net)
+        return net->pair(net, type, ret);
     type |= SOCK_CLOEXEC | SOCK_NONBLOCK;
     return with_errno(RVI_CALL(SOCKET_PAIR, socketpair(AF_UNIX, type, 0, ret)));
 }
 
 int rvi_sock_bind(int fd, const struct rv_addr *addr)
 {
+    struct rvi_net_seam *net = rvi_net_seam();
+
+    if (net)
+        return net->bind(net, fd, &addr->sa, addr->len);
     return with_errno(RVI_CALL(BIND, bind(fd, &addr->sa, addr->len)));
 }
 
 int rvi_sock_listen(int fd, int backlog)
 {
+    struct rvi_net_seam *net = rvi_net_seam();
+
+    if (net)
+        return net->listen(net, fd, backlog);
     return with_errno(RVI_CALL(LISTEN, listen(fd, backlog)));
 }
 
 int rvi_sock_shut_down(int fd, int how)
 {
+    struct rvi_net_seam *net = rvi_net_seam();
+
+    if (net)
+        return net->shut_down(net, fd, how);
     return with_errno(RVI_CALL(SHUT_DOWN, shutdown(fd, how)));
+}
+
+static int ask_for_addr(int fd, bool of_peer, struct rv_addr *ret)
+{
+    struct rvi_net_seam *net = rvi_net_seam();
+
+    if (net)
+        return net->addr(net, fd, of_peer, &ret->storage, &ret->len);
+    return with_errno(of_peer ? RVI_CALL(ASK_SOCKET, getpeername(fd, &ret->sa, &ret->len))
+                              : RVI_CALL(ASK_SOCKET, getsockname(fd, &ret->sa, &ret->len)));
 }
 
 int rvi_sock_addr(int fd, bool of_peer, struct rv_addr *ret)
 {
     struct rv_addr addr = {.len = sizeof addr.storage};
-    int r = of_peer ? RVI_CALL(ASK_SOCKET, getpeername(fd, &addr.sa, &addr.len))
-                    : RVI_CALL(ASK_SOCKET, getsockname(fd, &addr.sa, &addr.len));
+    int r = ask_for_addr(fd, of_peer, &addr);
 
-    if (r < 0)
-        return -errno;
-    *ret = addr;
-    return 0;
+    if (r == 0)
+        *ret = addr;
+    return r;
 }
 
 int rvi_sock_set(int fd, int level, int option, const void *value, socklen_t len)
 {
+    struct rvi_net_seam *net = rvi_net_seam();
+
+    if (net)
+        return net->set(net, fd, level, option);
     return with_errno(RVI_CALL(SET_SOCKET, setsockopt(fd, level, option, value, len)));
 }
 
@@ -70,6 +103,10 @@ int rvi_sock_set_int(int fd, int level, int option, int value)
 
 int rvi_sock_get(int fd, int level, int option, void *ret, socklen_t len)
 {
+    struct rvi_net_seam *net = rvi_net_seam();
+
+    if (net)
+        return net->get(net, fd, level, option, ret, len);
     return with_errno(RVI_CALL(ASK_SOCKET, getsockopt(fd, level, option, ret, &len)));
 }
 
@@ -89,6 +126,10 @@ static int add(int epoll, const struct pollfd *fd)
 
 int rvi_sock_any_of(const struct pollfd *fds, size_t count)
 {
+    struct rvi_net_seam *net = rvi_net_seam();
+
+    if (net)
+        return net->any_of(net, fds, count);
     int epoll = with_errno(RVI_CALL(EPOLL, epoll_create1(EPOLL_CLOEXEC)));
     int r = epoll;
 

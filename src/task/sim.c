@@ -31,6 +31,7 @@
 #include "sys/backtrace.h"
 #include "sys/last_words.h"
 #include "task/runtime.h"
+#include "task/simio.h"
 
 enum {
     DEFAULT_SEEDS = 100,
@@ -39,11 +40,18 @@ enum {
     DEFAULT_STEPS = 1000000,
     DEFAULT_STEP_NS = 100,
     MOST_WORKERS = 64,
+    DEFAULT_BUFFER_BYTES = 4096,
+    DEFAULT_DESCRIPTORS = 1024,
+    MOST_DESCRIPTORS = 1 << 20,
+    MILLION = 1000000,
     SIMULATED_CORES = 2, /* so that what chooses by cores chooses threads */
     MOST_FRAMES = 64,
 };
 
 #define MOST_STEP_NS RV_SECOND
+#define DEFAULT_LATENCY_NS (50 * RV_MICROSECOND)
+#define MOST_LATENCY_NS RV_MINUTE
+#define MOST_BUFFER_BYTES ((size_t)1 << 30)
 
 struct plan {
     struct rvi_strategy_opts strategy;
@@ -80,6 +88,27 @@ static int refuse(const char *what)
     return -EINVAL;
 }
 
+/* What the network's are, with its defaults. */
+static int read_net_opts(struct rv_sim_opts *opts)
+{
+    if (opts->net_latency_ns < 0 || opts->net_latency_ns > MOST_LATENCY_NS)
+        return refuse("net_latency_ns");
+    if (opts->net_buffer_bytes > MOST_BUFFER_BYTES)
+        return refuse("net_buffer_bytes");
+    if (opts->net_descriptors > MOST_DESCRIPTORS)
+        return refuse("net_descriptors");
+    if (opts->net_lose_ppm > MILLION || opts->net_reset_ppm > MILLION ||
+        opts->net_silence_ppm > MILLION || opts->net_refuse_ppm > MILLION)
+        return refuse("net_..._ppm");
+    if (opts->net_latency_ns == 0)
+        opts->net_latency_ns = DEFAULT_LATENCY_NS;
+    if (opts->net_buffer_bytes == 0)
+        opts->net_buffer_bytes = DEFAULT_BUFFER_BYTES;
+    if (opts->net_descriptors == 0)
+        opts->net_descriptors = DEFAULT_DESCRIPTORS;
+    return 0;
+}
+
 static int read_opts(struct rv_sim_opts *ret, const struct rv_sim_opts *opts)
 {
     int r = rvi_opts_copy(ret, sizeof *ret, opts, opts ? opts->size : 0);
@@ -99,7 +128,7 @@ static int read_opts(struct rv_sim_opts *ret, const struct rv_sim_opts *opts)
     ret->steps = ret->steps ? ret->steps : DEFAULT_STEPS;
     ret->seeds = ret->seeds ? ret->seeds : DEFAULT_SEEDS;
     ret->step_ns = ret->step_ns ? ret->step_ns : DEFAULT_STEP_NS;
-    return 0;
+    return read_net_opts(ret);
 }
 
 static void write_plan(struct plan *plan)
@@ -333,15 +362,38 @@ static void first_thread(void *arg)
     run->result = rvi_runtime_run(first_task, run, &opts, false);
 }
 
+static int open_net(struct rvi_simio *io, const struct rv_sim_opts *opts, uint64_t seed)
+{
+    const struct rvi_simnet_opts net = {
+        .seed = seed ^ UINT64_C(0x9e3779b97f4a7c15), /* not the strategy's numbers once more */
+        .latency_ns = opts->net_latency_ns,
+        .buffer_bytes = opts->net_buffer_bytes,
+        .most = opts->net_descriptors,
+        .lose_ppm = opts->net_lose_ppm,
+        .reset_ppm = opts->net_reset_ppm,
+        .silence_ppm = opts->net_silence_ppm,
+        .refuse_ppm = opts->net_refuse_ppm,
+    };
+    return rvi_simio_open(io, &net);
+}
+
+/* What a run has come to, besides its result. */
+struct totals {
+    struct rvi_sim_totals sim;
+    unsigned descriptors;
+};
+
 /* Returns what the run came to. */
-static int simulate(struct session *session, const struct plan *plan, struct rvi_sim_totals *ret)
+static int simulate(struct session *session, const struct plan *plan, struct totals *ret)
 {
     struct run run = {.session = session, .plan = plan};
+    struct rvi_simio io;
     struct rvi_sim_opts opts = {
         .strategy = plan->strategy,
         .steps = session->opts.steps,
         .step_ns = session->opts.step_ns,
         .cores = SIMULATED_CORES,
+        .net = &io.seam,
         .arg = &run,
         .event = session->log || session->opts.event ? on_event : NULL,
         .stuck = on_stuck,
@@ -351,7 +403,11 @@ static int simulate(struct session *session, const struct plan *plan, struct rvi
              "ravel: died in a simulated run; RAVEL_SEED=%s replays it\n", plan->text);
     if (session->log)
         fprintf(session->log, "RAVEL_SEED=%s\n", plan->text);
-    int r = rvi_sim_run(session->sim, &opts, first_thread, &run, ret);
+    int r = open_net(&io, &session->opts, plan->strategy.seed);
+    if (r < 0)
+        return r;
+    r = rvi_sim_run(session->sim, &opts, first_thread, &run, &ret->sim);
+    ret->descriptors = rvi_simio_close(&io);
     if (r == 0)
         r = run.stuck ? run.stuck : run.result;
     if (r < 0 && !session->opts.quiet)
@@ -443,7 +499,7 @@ static int prepare(struct session *session, const struct rv_sim_opts *opts, stru
 int rv_sim_run(rv_fn *entry, void *arg, const struct rv_sim_opts *opts)
 {
     struct session session = {.entry = entry, .arg = arg};
-    struct rvi_sim_totals totals;
+    struct totals totals;
     struct plan plan;
     int r = prepare(&session, opts, &plan);
 
@@ -459,16 +515,17 @@ int rv_sim_run(rv_fn *entry, void *arg, const struct rv_sim_opts *opts)
 static int run_and_record(struct session *session, const struct plan *plan,
                           struct rv_sim_result *result, uint64_t *ret_steps)
 {
-    struct rvi_sim_totals totals = {0};
+    struct totals totals = {0};
     int r = simulate(session, plan, &totals);
 
     result->runs++;
-    result->steps += totals.steps;
+    result->steps += totals.sim.steps;
     result->seed = plan->strategy.seed;
-    result->digest = totals.digest;
-    result->elapsed = totals.elapsed;
+    result->digest = totals.sim.digest;
+    result->elapsed = totals.sim.elapsed;
+    result->descriptors = totals.descriptors;
     memcpy(result->replay, plan->text, sizeof result->replay);
-    *ret_steps = totals.steps;
+    *ret_steps = totals.sim.steps;
     return r < 0 ? r : 0;
 }
 

@@ -448,6 +448,29 @@ static void closing_with_bytes_unread_resets(void **state)
     close_net();
 }
 
+static void behind_a_reset_there_is_no_end(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        open_net((struct rvi_simnet_opts){.seed = seed, .reset_ppm = MILLION / 2});
+        struct connection c = {.listener = listen_at(80), .client = open_socket()};
+        (void)connect_to(c.client, 80);
+        now += LATER;
+        c.server = accept_on(c.listener);
+        if (c.server >= 0) {
+            while (put(c.server, "x") > 0)
+                ;
+            assert_int_equal(rvi_simnet_close_fd(net, now, c.server), 0);
+            char text[BUFFER + 1];
+            int end = -EAGAIN;
+            for (; end == -EAGAIN; now += 10)
+                end = get_all(c.client, text, sizeof text);
+            assert_int_equal(end, -ECONNRESET);
+        }
+        close_net();
+    }
+}
+
 static void sending_to_a_closed_end_is_answered_by_a_reset(void **state)
 {
     (void)state;
@@ -461,6 +484,32 @@ static void sending_to_a_closed_end_is_answered_by_a_reset(void **state)
     now += LATER;
     assert_int_equal(put(c.client, "hello"), -ECONNRESET);
     assert_int_equal(put(c.client, "hello"), -EPIPE);
+    close_net();
+}
+
+static void a_set_is_ready_when_any_member_is(void **state)
+{
+    (void)state;
+    open_net((struct rvi_simnet_opts){0});
+    struct connection c = connection();
+    struct pollfd fds[] = {{.fd = c.listener, .events = POLLIN},
+                           {.fd = c.server, .events = POLLIN}};
+    int set = rvi_simnet_any_of(net, fds, 2);
+    while (rvi_simnet_pop_changed(net))
+        ;
+    assert_int_equal(rvi_simnet_poll(net, now, set, POLLIN), 0);
+    put_all(c.client, "x");
+    bool is_told = false;
+    for (struct rvi_link **w; (w = rvi_simnet_pop_changed(net));)
+        is_told |= w == rvi_simnet_waiters(net, set);
+    assert_true(is_told);
+    assert_true(rvi_simnet_next(net, now, set) == rvi_simnet_next(net, now, c.server));
+    now += LATER;
+    assert_int_equal(rvi_simnet_poll(net, now, set, POLLIN), POLLIN);
+    assert_int_equal(rvi_simnet_close_fd(net, now, c.server), 0);
+    assert_int_equal(rvi_simnet_poll(net, now, set, POLLIN), 0);
+    assert_int_equal(put(set, "x"), -EPIPE);
+    assert_int_equal(rvi_simnet_listen(net, set, 1), -ENOTSOCK);
     close_net();
 }
 
@@ -555,7 +604,9 @@ static int set_all_up(void)
     int pair[2], r = rvi_simnet_open(&net, &opts);
     if (r < 0)
         return r;
-    if ((r = rvi_simnet_pair(net, SOCK_STREAM, pair)) == 0 &&
+    struct pollfd one = {.fd = RVI_SIMNET_FIRST, .events = POLLIN};
+    if ((r = rvi_simnet_any_of(net, &one, 1)) >= 0 &&
+        (r = rvi_simnet_pair(net, SOCK_STREAM, pair)) == 0 &&
         (r = rvi_simnet_pipe(net, pair)) == 0 &&
         (r = rvi_simnet_socket(net, AF_INET, SOCK_STREAM)) >= 0) {
         int listener = r;
@@ -723,7 +774,9 @@ int main(void)
         cmocka_unit_test(a_full_buffer_holds_the_sender_up),
         cmocka_unit_test(half_closed_a_connection_still_carries_the_other_way),
         cmocka_unit_test(closing_with_bytes_unread_resets),
+        cmocka_unit_test(behind_a_reset_there_is_no_end),
         cmocka_unit_test(sending_to_a_closed_end_is_answered_by_a_reset),
+        cmocka_unit_test(a_set_is_ready_when_any_member_is),
         cmocka_unit_test(faults_come_as_often_as_asked),
         cmocka_unit_test(local_ends_know_no_faults),
         cmocka_unit_test(equal_seeds_give_equal_networks),
