@@ -138,18 +138,12 @@ static bool is_foreground(const rv_fg *fg)
 
 /* --- with the lock held --- */
 
-static void set_due(rv_fg *fg, bool is_due)
-{
-    fg->is_due = is_due;
-    rvi_fg_watch_due(&fg->watch, is_due);
-}
-
 /* Something has been added. Whether the caller has to ring. */
 static bool make_due(rv_fg *fg)
 {
     bool was_due = fg->is_due;
 
-    set_due(fg, true);
+    fg->is_due = true;
     return !was_due;
 }
 
@@ -191,9 +185,13 @@ static struct rvi_waiter *admit_poster(rv_fg *fg)
 
 /* --- the bell --- */
 
+/* The watch hears of it last: what the foreground cannot have heard of does not hold it up. */
 static void ring(rv_fg *fg)
 {
     rvi_fd_event_signal(fg->bell);
+    bool biased = rvi_bias_lock(&fg->lock);
+    rvi_fg_watch_due(&fg->watch, fg->is_due);
+    rvi_bias_unlock(&fg->lock, biased);
     rvi_fg_watch_call(&fg->watch);
     rvi_fetch_add_seq_cst(&fg->news, 1);   /* pairs: fg-news */
     if (rvi_load_seq_cst(&fg->is_closing)) /* pairs: fg-closing */
@@ -207,8 +205,8 @@ static bool quiet(rv_fg *fg, struct rv_fg_progress *ret)
     bool biased = rvi_bias_lock(&fg->lock);
     bool is_fresh = fg->has_progress;
 
-    set_due(fg, false);
-    fg->has_progress = false;
+    fg->is_due = fg->has_progress = false;
+    rvi_fg_watch_due(&fg->watch, false);
     if (is_fresh)
         *ret = fg->latest;
     rvi_bias_unlock(&fg->lock, biased);
