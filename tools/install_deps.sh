@@ -8,11 +8,12 @@ set -euo pipefail
 demo=(gcc libc6-dev meson ninja-build python3 pkg-config liburing-dev)
 # clang's sanitizer runtimes are a package of their own; cmake and g++ are for the install and
 # header tests; gdb prints the stacks of a test that hangs, libdw those of parked tasks; mandoc
-# judges the manual pages; libcurl is what an example adopts, and node-llhttp has the sources of the
-# parser that another is built with.
+# judges the manual pages; libcurl is what an example adopts, node-llhttp has the sources of the
+# parser that another is built with, and a third has a GTK window, shown by Xvfb, clicked by xdotool.
 test=("${demo[@]}" clang libclang-rt-14-dev clang-format g++ libcmocka-dev libdw-dev valgrind gdb
       cmake mandoc gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
       curl
+      libgtk-3-dev xvfb xdotool
       libc-ares-dev
       libcurl4-openssl-dev
       node-llhttp)
