@@ -3,9 +3,11 @@
  *
  * The C library locks a compiled expression while it is used, so each worker has its own. A task
  * never changes its worker once it has begun: that is all it takes to have it without a lock. An
- * expression without special characters is a fixed string. */
+ * expression without special characters is a fixed string. Of another, the longest string that each
+ * match has to contain is looked for first, and the expression only asked about lines that have it. */
 #include "match.h"
 
+#include <ctype.h>
 #include <ravel.h>
 #include <regex.h>
 #include <stdio.h>
@@ -13,9 +15,9 @@
 #include <string.h>
 
 struct pattern {
-    char *fixed; /* NULL: an expression */
+    char *fixed; /* is in each line that matches; NULL: nothing is known to be */
     size_t fixed_bytes;
-    unsigned workers; /* that have one */
+    unsigned workers; /* that have an expression; 0: the fixed string is all */
     regex_t expressions[];
 };
 
@@ -26,6 +28,63 @@ static bool is_plain(const char *text, unsigned flags)
     if (flags & PATTERN_IGNORE_CASE)
         return false;
     return flags & PATTERN_FIXED || !text[strcspn(text, special)];
+}
+
+/* Past a bracket expression, of which `at` is the first character. */
+static const char *after_brackets(const char *at)
+{
+    at += *at == '^';
+    at += *at == ']';
+    for (; *at && *at != ']'; at++) {
+        if (at[0] == '[' && at[1] && strchr(".=:", at[1])) {
+            const char *end = at + 2;
+            while (*end && !(end[0] == at[1] && end[1] == ']'))
+                end++;
+            at = *end ? end + 1 : end - 1;
+        }
+    }
+    return *at ? at + 1 : at;
+}
+
+/* The longest run of characters of an expression that stand for themselves, into `run`, which has
+ * room for all of it. What is not surely understood ends a run, and alternatives or groups all. */
+static size_t longest_run(const char *text, bool is_extended, char *run)
+{
+    const char *special = is_extended ? ".^$*+?{" : ".^$*";
+    char *now = malloc(strlen(text) + 1);
+    size_t count = 0, longest = 0;
+
+    for (const char *at = text; now; at++) {
+        bool is_escaped = *at == '\\' && at[1];
+        bool is_group = is_extended ? !is_escaped && *at && strchr("(|", *at)
+                                    : is_escaped && strchr("(|", at[1]);
+        if (is_group) {
+            longest = 0;
+            break;
+        }
+        at += is_escaped;
+        bool is_repeat = !is_escaped ? *at == '*' || (is_extended && *at && strchr("+?{", *at))
+                                     : !is_extended && strchr("{+?", *at);
+        bool is_literal =
+            *at && (is_escaped ? !is_repeat && ispunct((unsigned char)*at) && !strchr("<>`'", *at)
+                               : *at != '[' && !strchr(special, *at));
+        count -= is_repeat && count > 0;
+        if (is_literal) {
+            now[count++] = *at;
+            continue;
+        }
+        if (count > longest)
+            memcpy(run, now, longest = count);
+        count = 0;
+        if (!is_escaped && *at == '[')
+            at = after_brackets(at + 1) - 1;
+        if (is_repeat && *at == '{')
+            at += strcspn(at, "}");
+        if (!*at)
+            break;
+    }
+    free(now);
+    return longest;
 }
 
 /* A fixed string whose case does not matter is an expression of itself. */
@@ -75,11 +134,12 @@ struct pattern *pattern_new(const char *text, unsigned flags, unsigned workers, 
     bool made = p != NULL;
 
     snprintf(why, why_bytes, "out of memory");
+    made = made && (p->fixed = strdup(text));
     if (made && is_plain(text, flags)) {
-        p->fixed = strdup(text);
         p->fixed_bytes = strlen(text);
-        made = p->fixed != NULL;
     } else if (made) {
+        if (!(flags & PATTERN_IGNORE_CASE))
+            p->fixed_bytes = longest_run(text, flags & PATTERN_EXTENDED, p->fixed);
         made = make_expressions(p, text, flags, workers, why, why_bytes);
     }
     if (!made)
@@ -114,27 +174,38 @@ static bool find_fixed(const struct pattern *p, const char *text, size_t bytes, 
     return true;
 }
 
-static bool find_expression(const regex_t *expression, const char *text, size_t bytes,
-                            size_t *ret_begin, size_t *ret_end)
+static bool line_matches(const regex_t *expression, const char *line, size_t bytes)
 {
-    for (size_t begin = 0, end; begin < bytes; begin = end + 1) {
-        end = end_of_line(text, bytes, begin);
-        regmatch_t line = {0, (regoff_t)(end - begin)};
-        if (regexec(expression, text + begin, 1, &line, REG_STARTEND) == 0) {
-            *ret_begin = begin;
-            *ret_end = end;
-            return true;
-        }
-    }
-    return false;
+    regmatch_t all = {0, (regoff_t)bytes};
+
+    return regexec(expression, line, 1, &all, REG_STARTEND) == 0;
+}
+
+/* The first line that has what each match has to have. */
+static bool find_candidate(const struct pattern *p, const char *text, size_t bytes,
+                           size_t *ret_begin, size_t *ret_end)
+{
+    if (p->fixed_bytes > 0 || p->workers == 0)
+        return find_fixed(p, text, bytes, ret_begin, ret_end);
+    *ret_begin = 0;
+    *ret_end = end_of_line(text, bytes, 0);
+    return true;
 }
 
 bool pattern_find(struct pattern *p, const char *text, size_t bytes, size_t *ret_begin,
                   size_t *ret_end)
 {
-    if (bytes == 0)
-        return false;
-    if (p->fixed)
-        return find_fixed(p, text, bytes, ret_begin, ret_end);
-    return find_expression(&p->expressions[rv_task_worker()], text, bytes, ret_begin, ret_end);
+    size_t begin, end;
+
+    for (size_t at = 0; at < bytes; at += end + 1) {
+        if (!find_candidate(p, text + at, bytes - at, &begin, &end))
+            return false;
+        if (p->workers > 0 &&
+            !line_matches(&p->expressions[rv_task_worker()], text + at + begin, end - begin))
+            continue;
+        *ret_begin = at + begin;
+        *ret_end = at + end;
+        return true;
+    }
+    return false;
 }

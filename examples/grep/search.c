@@ -6,7 +6,7 @@
  * does not hold.
  *
  * A NUL makes a file binary, as grep(1) has it: from the window on in which one is seen, a match is
- * told in one sentence instead of being shown, and NULs end lines. */
+ * told in one sentence on standard error instead of being shown, and NULs end lines. */
 #include "search.h"
 
 #include <errno.h>
@@ -37,12 +37,10 @@ static int tell_name(struct window *w)
     return r < 0 ? r : add_text(w, "\n");
 }
 
-static int tell_binary(struct window *w)
+/* As grep(1) since 3.5, not among the lines. */
+static int tell_binary(const struct window *w)
 {
-    int r = add_text(w, "grep: ");
-    if (r == 0)
-        r = add_text(w, w->path);
-    return r < 0 ? r : add_text(w, ": binary file matches\n");
+    return rv_print_error("grep: %s: binary file matches\n", w->path);
 }
 
 /* Lines up to a place, which is the begin of one. */
