@@ -549,8 +549,8 @@ struct rv_server_opts {
  * @param site       names the tasks; static
  * @return 0
  * Errors:  -EPERM the caller is no task; -EINVAL a count of 0; -E2BIG unknown fields; -ECANCELED
- *          scope cancelled; -ENOMEM. The sockets are still the caller's then
- * Blocks:  no
+ *          scope cancelled; -EMFILE, -ENFILE, -ENOMEM. The sockets are still the caller's then
+ * Blocks:  the task, until each worker is ready to serve
  * Threads: any task of any worker
  * Lifetime: until rv_server_drain, which the owner must call before it returns; arg until then */
 RV_API RV_NODISCARD int rv_server_open_at(rv_server **ret, const int *listeners, size_t count,

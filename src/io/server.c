@@ -36,6 +36,7 @@
 #include "base/atomic.h"
 #include "base/list.h"
 #include "base/opts.h"
+#include "sched/worker.h"
 #include "sys/lock.h"
 #include "sys/sock.h"
 #include "task/scope.h"
@@ -216,6 +217,29 @@ static struct rv_server *server_new(const int *listeners, size_t count, size_t l
     return server;
 }
 
+static int prepare(void *worker)
+{
+    int r = rv_migrate((unsigned)(uintptr_t)worker);
+
+    return r < 0 ? r : rvi_worker_open_loop(rvi_worker_self());
+}
+
+/* Each worker has what waiting takes before connections take all descriptors: it may take over
+ * connections that others have accepted. */
+static int prepare_workers(void)
+{
+    rv_scope *scope;
+    int r = rv_scope_open(&scope, NULL);
+
+    if (r < 0)
+        return r;
+    for (uintptr_t i = 0; r == 0 && i < rv_run_workers(); i++)
+        r = rv_go_named(scope, prepare, (void *)i, "prepare to serve");
+    if (r < 0)
+        rv_scope_cancel(scope, r);
+    return rv_scope_close(scope);
+}
+
 static int start_accepting(struct rv_server *server)
 {
     int r = 0;
@@ -259,6 +283,8 @@ int rv_server_open_at(rv_server **ret, const int *listeners, size_t count, rv_co
         return -EINVAL;
     if (rv_run_workers() == 0)
         return -EPERM;
+    if ((r = prepare_workers()) < 0)
+        return r;
     struct rv_server *server = server_new(listeners, count, known.limit);
     if (!server)
         return -ENOMEM;
