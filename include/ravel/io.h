@@ -75,8 +75,8 @@ RV_API RV_NODISCARD int rv_read_full(int fd, void *buf, size_t count, size_t *re
  * @param count     bytes to write at most
  * @param deadline  absolute nanoseconds, or RV_NEVER
  * @return bytes written, fewer than count where the other side takes no more just now
- * Errors:  -ETIME deadline; -ECANCELED scope cancelled; -EPIPE nobody reads any more (of a pipe or
- *          socket also SIGPIPE, as write(2) does: ignore it); -EBADF; -ENOMEM; -EAGAIN as rv_read;
+ * Errors:  -ETIME deadline; -ECANCELED scope cancelled; -EPIPE nobody reads any more (on a plain
+ *          thread a pipe also raises SIGPIPE, as write(2) does); -EBADF; -ENOMEM; -EAGAIN as rv_read;
  *          -ENOSPC and others of write(2)
  * Blocks:  the task, never its thread
  * Threads: any task of any worker, plain threads

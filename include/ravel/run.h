@@ -23,8 +23,11 @@ struct rv_run_opts {
     size_t stack_bytes; /* usable bytes of a task's stack, rounded up to pages; 0: 64 KiB
                            (RAVEL_STACK: bytes, 16384 to 2^30) */
     size_t max_tasks;   /* tasks that may hold a stack at one time; 0: as many as addresses allow */
-    rv_time stall_ns;   /* report tasks that hold their worker longer than this; 0: never
-                           (RAVEL_STALL_MS: milliseconds, 0 to 2^31 - 1) */
+    rv_time stall_ns;   /* report tasks that hold their worker longer than this, once a second at
+                           most: who, where, and what to call instead. The look is a signal, SIGPROF,
+                           which ends a sleep(3) or poll(2) early. RV_NEVER: none; 0: 25 ms if the
+                           library was built with its checks (debug_checks), else none
+                           (RAVEL_STALL_MS: milliseconds, 0 to 2^31 - 1; 0: none) */
     int measure_stacks; /* paint stacks, so that rv_task_stack_used() can answer */
     int account;        /* keep times and counts of each task, for rv_task_stats_read(): a look at
                            the clock at each switch, and 64 bytes a task (RAVEL_ACCOUNT) */
@@ -85,7 +88,7 @@ struct rv_run_stats {
     uint64_t stolen;   /* tasks that began on another worker than the one they were spawned on */
     uint64_t sleeps;   /* times a worker found nothing to do and gave its core back */
     uint64_t stacks;   /* stacks made so far */
-    uint64_t stalls;   /* times the stall watch reported */
+    uint64_t stalls;   /* times the stall watch noticed one */
 };
 
 /** Read the counters of the calling task's runtime.

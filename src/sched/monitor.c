@@ -9,15 +9,14 @@
  * light fence, reads `attention`; the monitor adds itself to `attention`, heavy fence, reads every
  * deque.
  *
- * A task that holds its worker (the stall watch, on request): the same tick and a task for longer
- * than stall_ns is reported once, with where the task was spawned.
+ * A task that holds its worker (the stall watch): the same tick and a task for longer than stall_ns
+ * is noticed once, and told of by stall.c.
  *
  * Rejected: a sleeping worker that wakes itself every millisecond, as idle programs would never be
  * idle; a timestamp at each spawn, 10 ns and more. */
 #include "sched/monitor.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 #include "base/alloc.h"
 #include "base/check.h"
@@ -57,30 +56,20 @@ static bool rescue_lone_tasks(struct rvi_sched *sched)
 
 /* --- the stall watch --- */
 
-static void report(struct rvi_monitor *monitor, const struct rvi_worker *w, rv_time held)
-{
-    const struct rv_site *site = rvi_load_relaxed(&w->watched);
-
-    if (!site)
-        return;
-    rvi_store_relaxed(&monitor->stalls, rvi_load_relaxed(&monitor->stalls) + 1);
-    fprintf(stderr,
-            "ravel: worker %u has been held for %lld ms by task '%s' (%s:%u): let it call "
-            "rv_yield() now and then, or hand the work to rv_blocking()\n",
-            w->index, (long long)(held / RV_MILLISECOND), site->name, site->file, site->line);
-}
-
 static void watch_for_stalls(struct rvi_sched *sched, rv_time now)
 {
+    struct rvi_monitor *monitor = &sched->monitor;
+
     for (unsigned i = 0; i < sched->worker_count; i++) {
         const struct rvi_worker *w = &sched->workers[i];
-        struct rvi_watch *watch = &sched->monitor.watch[i];
+        struct rvi_watch *watch = &monitor->watch[i];
         uint32_t tick = (uint32_t)rvi_load_relaxed(&w->tick);
         if (tick != watch->tick || !rvi_load_relaxed(&w->watched)) {
             *watch = (struct rvi_watch){.tick = tick, .since = now};
-        } else if (!watch->is_reported && now - watch->since > sched->monitor.stall_ns) {
+        } else if (!watch->is_reported && now - watch->since > monitor->stall_ns) {
             watch->is_reported = true;
-            report(&sched->monitor, w, now - watch->since);
+            rvi_store_relaxed(&monitor->stalls, rvi_load_relaxed(&monitor->stalls) + 1);
+            rvi_stall_tell(&monitor->staller, w, now - watch->since);
         }
     }
 }
@@ -88,14 +77,17 @@ static void watch_for_stalls(struct rvi_sched *sched, rv_time now)
 /* --- the thread --- */
 
 /* Sleep on `asleep` while it is `expected`; a stop or a call ends it. */
-static void nap(struct rvi_monitor *monitor, uint32_t expected, rv_time deadline)
+static int nap(struct rvi_monitor *monitor, uint32_t expected, rv_time deadline)
 {
-    rvi_futex_wait(&monitor->asleep, expected, deadline);
+    return rvi_futex_wait(&monitor->asleep, expected, deadline);
 }
 
-static void sleep_until_called(struct rvi_sched *sched)
+/* Or until the stall watch has to look again: false then. */
+static bool sleep_until_called(struct rvi_sched *sched, rv_time now)
 {
     struct rvi_monitor *monitor = &sched->monitor;
+    rv_time until = monitor->stall_ns ? now + monitor->stall_ns / 4 : RV_NEVER;
+    int r = 0;
 
     rvi_store_seq_cst(&monitor->asleep, 1);      /* pairs: monitor-asleep */
     rvi_fetch_add_seq_cst(&sched->attention, 1); /* pairs: attention */
@@ -104,11 +96,12 @@ static void sleep_until_called(struct rvi_sched *sched)
     bool is_quiet = !rvi_forks_have(sched, 1);
     for (unsigned i = 0; i < sched->worker_count; i++)
         is_quiet &= rvi_deque_looks_empty(&sched->workers[i].fresh);
-    while (is_quiet && !is_stopping(sched) &&
+    while (is_quiet && r != -ETIME && !is_stopping(sched) &&
            rvi_load_seq_cst(&monitor->asleep)) /* pairs: monitor-asleep */
-        nap(monitor, 1, RV_NEVER);
+        r = nap(monitor, 1, until);
     rvi_fetch_sub_seq_cst(&sched->attention, 1); /* pairs: attention */
     rvi_store_seq_cst(&monitor->asleep, 0);      /* pairs: monitor-asleep */
+    return r != -ETIME;
 }
 
 static void *monitor_thread(void *arg)
@@ -122,8 +115,8 @@ static void *monitor_thread(void *arg)
         quiet_looks = rescue_lone_tasks(sched) ? 0 : quiet_looks + 1;
         if (monitor->stall_ns)
             watch_for_stalls(sched, now);
-        else if (quiet_looks >= LOOKS_BEFORE_SLEEP)
-            sleep_until_called(sched), quiet_looks = 0;
+        if (quiet_looks >= LOOKS_BEFORE_SLEEP && sleep_until_called(sched, now))
+            quiet_looks = 0;
         nap(monitor, 0, now + rvi_load_relaxed(&monitor->look_ns));
     }
     return NULL;
@@ -173,6 +166,7 @@ void rvi_monitor_stop(struct rvi_sched *sched)
     rvi_store_seq_cst(&monitor->asleep, 2); /* pairs: monitor-asleep */
     rvi_futex_wake(&monitor->asleep, 1);
     rvi_thread_join(monitor->thread);
+    rvi_stall_fini(&monitor->staller);
     rvi_free(monitor->seen);
     rvi_free(monitor->watch);
     monitor->is_running = false;

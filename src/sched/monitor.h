@@ -9,6 +9,7 @@
 #include <ravel/time.h>
 
 #include "base/atomic.h"
+#include "sched/stall.h"
 
 struct rvi_sched;
 
@@ -17,10 +18,11 @@ struct rvi_monitor {
     bool is_running;
     rv_time stall_ns;         /* 0: no stall watch */
     _Atomic(rv_time) look_ns; /* between two looks; a test may make it longer */
-    _Atomic(uint64_t) stalls; /* reported so far */
+    _Atomic(uint64_t) stalls; /* noticed so far */
     _Atomic(uint32_t) asleep; /* futex: 1 while it sleeps until called */
     uint32_t *seen;           /* the monitor's: a tick a worker, of the last look for surplus */
     struct rvi_watch *watch;  /* the monitor's: what the stall watch saw of each worker */
+    struct rvi_staller staller;
 };
 
 /** Start it, if there is anything to notice. Errors: -EAGAIN, -ENOMEM. */

@@ -41,6 +41,9 @@ struct rvi_sched {
     int first_result;            /* what it returned */
     /* Take a fork of another worker's task to run here; NULL: none. Set by the room above. */
     struct rvi_task *(*steal_fork)(struct rvi_worker *w);
+    /* The name of the innermost scope that a task owns or is in; NULL: it has none. In a signal
+     * handler on the task's thread. Set by the room above. */
+    const char *(*scope_name)(const struct rvi_task *task);
     void *runtime;                /* whatever the room above keeps for this scheduler */
     _Atomic(uint32_t) crew_count; /* threads that are ready to run, or have failed to be */
     _Atomic(int) crew_error;

@@ -538,6 +538,65 @@ void rvi_backtrace_frame(struct rvi_backtracer *backtracer, const void *pc, stru
         ask_libdw(backtracer, ret);
 }
 
+/* --- whom a call instruction calls --- */
+
+#if defined(__x86_64__)
+
+static const unsigned char *relative(const unsigned char *end)
+{
+    int32_t offset;
+
+    memcpy(&offset, end - sizeof offset, sizeof offset);
+    return end + offset;
+}
+
+/* A stub jumps to where its slot says, behind a mark that it may be jumped to itself. */
+static const void *jump_target(const unsigned char *stub)
+{
+    static const unsigned char endbr[] = {0xf3, 0x0f, 0x1e, 0xfa};
+    const void *target;
+
+    if (memcmp(stub, endbr, sizeof endbr) == 0)
+        stub += sizeof endbr;
+    if (*stub == 0xf2) /* bnd */
+        stub++;
+    if (stub[0] != 0xff || stub[1] != 0x25)
+        return NULL;
+    memcpy(&target, relative(stub + 6), sizeof target);
+    return target;
+}
+
+/* `call stub`, or `call *slot`. */
+static const void *call_target(const unsigned char *end)
+{
+    const void *target;
+
+    if (end[-5] == 0xe8)
+        return jump_target(relative(end));
+    if (end[-6] != 0xff || end[-5] != 0x15)
+        return NULL;
+    memcpy(&target, relative(end), sizeof target);
+    return target;
+}
+
+#else
+
+static const void *call_target(const unsigned char *end)
+{
+    (void)end;
+    return NULL;
+}
+
+#endif
+
+const char *rvi_backtrace_callee(const void *pc)
+{
+    const void *target = call_target((const unsigned char *)pc + 1);
+    Dl_info info;
+
+    return target && dladdr(target, &info) && info.dli_saddr == target ? info.dli_sname : NULL;
+}
+
 /* Of all that unwinding may read, what it makes use of: where it begins, words that lead into code,
  * and words that lead elsewhere on the same stack, by how far (FNV-1a). */
 uint64_t rvi_stack_view_key(struct rvi_backtracer *backtracer, const struct rvi_stack_view *view)

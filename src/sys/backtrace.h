@@ -69,6 +69,11 @@ uint64_t rvi_stack_view_key(struct rvi_backtracer *backtracer, const struct rvi_
 /** What is known of an address that rvi_backtrace() has returned. */
 void rvi_backtrace_frame(struct rvi_backtracer *backtracer, const void *pc, struct rvi_frame *ret);
 
+/** The name of the function that the call instruction at an address of rvi_backtrace()'s was made
+ * to, in another module: also where that function has left by a tail call, and so has no frame.
+ * NULL: it cannot be told, as on all CPUs but x86-64. */
+const char *rvi_backtrace_callee(const void *pc);
+
 /** The first frame that is not this library's: where in the program's code that is. False: there is
  * none. */
 bool rvi_backtrace_site(struct rvi_backtracer *backtracer, const void *const *pcs, size_t count,

@@ -30,9 +30,9 @@
 #include "base/alloc.h"
 #include "base/seam.h"
 #include "base/text.h"
+#include "sched/culprit.h"
 #include "sched/sched.h"
 #include "sys/backtrace.h"
-#include "sys/capture.h"
 #include "sys/clock.h"
 #include "sys/write.h"
 #include "task/scope.h"
@@ -74,14 +74,6 @@ struct memo {
     uint64_t key;
     int trace;
     bool is_used;
-};
-
-/* Who holds a worker; noted in a signal handler. */
-struct culprit {
-    const struct rvi_worker *worker;
-    uint64_t id; /* 0: no task */
-    const struct rv_site *site;
-    char name[64];
 };
 
 struct dump {
@@ -402,25 +394,6 @@ static void add_task_with_scopes(struct dump *d, const struct rvi_task *task, in
 
 /* --- workers --- */
 
-/* In a signal handler, on the worker's thread. */
-static uintptr_t note_culprit(uintptr_t sp, void *arg)
-{
-    struct culprit *culprit = arg;
-    const struct rvi_worker *w = culprit->worker;
-    const struct rvi_task *task = rvi_here.task;
-    struct rvi_stack *stack;
-
-    if (task) {
-        culprit->id = task->id;
-        culprit->site = task->site;
-        strncpy(culprit->name, rvi_task_name(task), sizeof culprit->name - 1);
-    }
-    if (rvi_stack_pool_find(w->sched->pool, (const void *)sp, &stack) == RVI_STACK_BODY)
-        return (uintptr_t)stack->high;
-    return sp >= (uintptr_t)w->base.low && sp < (uintptr_t)w->base.high ? (uintptr_t)w->base.high
-                                                                        : sp;
-}
-
 static void add_captured(struct dump *d, const struct rvi_capture *capture, int indent)
 {
     const void *pcs[FRAMES_MOST];
@@ -432,11 +405,10 @@ static void add_captured(struct dump *d, const struct rvi_capture *capture, int 
 /* A worker that did not come by: who holds it, and where that is just now. */
 static void add_culprit(struct dump *d, const struct rvi_worker *w)
 {
-    struct culprit culprit = {.worker = w};
+    struct rvi_culprit culprit;
     uint32_t now_ms = (uint32_t)(rvi_clock_now() / RV_MILLISECOND);
     double held = (int32_t)(now_ms - rvi_load_relaxed(&w->now_ms)) / 1e3;
-    int r = rvi_capture_thread(w->thread_id, note_culprit, &culprit, &d->capture,
-                               rvi_clock_now() + CAPTURE_NS);
+    int r = rvi_culprit_find(w, rvi_clock_now() + CAPTURE_NS, &culprit, &d->capture);
 
     rvi_text_add(&d->text, "  worker %u: could not be stopped", w->index);
     if (r == 0 && culprit.id)

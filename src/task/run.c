@@ -19,6 +19,7 @@
 #include "task/fork.h"
 #include "task/local.h"
 #include "task/runtime.h"
+#include "task/scope.h"
 
 enum {
     MOST_WORKERS = 1024,
@@ -27,6 +28,9 @@ enum {
     FILE_CALLS = 32,       /* at one time, on helper threads */
     CHILD_STARTS = 16,     /* at one time */
 };
+
+/* By itself the watch is on where mistakes are looked for. */
+#define STALL_NS (RVI_DEBUG_CHECKS >= 1 ? 25 * RV_MILLISECOND : 0)
 
 #define LEAST_STACK_BYTES ((size_t)16 << 10)
 #define MOST_STACK_BYTES ((size_t)1 << 30)
@@ -77,6 +81,25 @@ static int check_stall(rv_time stall_ns)
         return 0;
     snprintf(text, sizeof text, "%lld", (long long)stall_ns);
     return refuse("stall_ns", text, 0, RV_NEVER);
+}
+
+/* 0 in the environment is an answer too. */
+static int choose_stall(const struct rv_run_opts *known, rv_time *ret)
+{
+    const char *text = getenv("RAVEL_STALL_MS");
+    unsigned long long ms = 0;
+    int r = check_stall(known->stall_ns);
+
+    *ret = known->stall_ns == RV_NEVER ? 0 : known->stall_ns;
+    if (r < 0 || known->stall_ns)
+        return r;
+    if (!text || !*text) {
+        *ret = STALL_NS;
+        return 0;
+    }
+    r = from_environment("RAVEL_STALL_MS", 0, INT_MAX, &ms);
+    *ret = (rv_time)ms * RV_MILLISECOND;
+    return r;
 }
 
 /* RAVEL_DUMP is the one variable of which 0 means something. */
@@ -133,20 +156,18 @@ int rvi_runtime_opts(struct rvi_sched_opts *ret, struct rvi_runtime_signals *ret
 {
     struct rv_run_opts known;
     enum rv_backend backend;
+    rv_time stall_ns;
     int r = rvi_opts_copy(&known, sizeof known, opts, opts ? opts->size : 0);
 
-    if (r < 0 || (r = check_stall(known.stall_ns)) < 0 ||
+    if (r < 0 || (r = choose_stall(&known, &stall_ns)) < 0 ||
         (r = wants_dump(&known, &ret_signals->dumps)) < 0 ||
         (r = choose_backend(&known, &backend)) < 0 || (r = check_uring(backend)) < 0)
         return r;
     ret_signals->interrupts = !known.no_interrupt;
-    unsigned long long workers = known.workers, stack = known.stack_bytes, stall_ms = 0;
+    unsigned long long workers = known.workers, stack = known.stack_bytes;
     unsigned long long accounts = known.account != 0, events = known.trace;
-    if (known.stall_ns)
-        stall_ms = 1; /* the program has set it */
     if ((r = from_environment("RAVEL_WORKERS", 1, MOST_WORKERS, &workers)) < 0 ||
         (r = from_environment("RAVEL_STACK", LEAST_STACK_BYTES, MOST_STACK_BYTES, &stack)) < 0 ||
-        (r = from_environment("RAVEL_STALL_MS", 0, INT_MAX, &stall_ms)) < 0 ||
         (r = from_environment("RAVEL_ACCOUNT", 0, 1, &accounts)) < 0 ||
         (r = from_environment("RAVEL_TRACE", 0, MOST_EVENTS, &events)) < 0)
         return r;
@@ -160,7 +181,7 @@ int rvi_runtime_opts(struct rvi_sched_opts *ret, struct rvi_runtime_signals *ret
         .workers = (unsigned)workers,
         .stack_bytes = (size_t)stack,
         .max_stacks = known.max_tasks,
-        .stall_ns = known.stall_ns ? known.stall_ns : (rv_time)stall_ms * RV_MILLISECOND,
+        .stall_ns = stall_ns,
         .measure_stacks = known.measure_stacks != 0,
         .accounts = accounts != 0,
         .trace_events = events,
@@ -205,6 +226,7 @@ int rvi_runtime_run(rv_fn *entry, void *arg, const struct rvi_sched_opts *opts, 
     if (r == 0) {
         sched->runtime = &runtime;
         sched->steal_fork = rvi_fork_steal;
+        sched->scope_name = rvi_scope_name_of;
         r = rvi_sched_run(sched, run_first, &first, &site);
         rvi_sched_close(sched);
     }

@@ -722,6 +722,17 @@ void rvi_scope_look(const rv_scope *scope, struct rvi_scope_view *ret)
     };
 }
 
+const char *rvi_scope_name_of(const struct rvi_task *task)
+{
+    const struct rvi_shard *shard = task->group;
+
+    for (const struct rv_scope *scope = task->scopes; scope; scope = scope->outer) {
+        if (scope->name)
+            return scope->name;
+    }
+    return shard ? shard->scope->name : NULL;
+}
+
 const struct rvi_list *rvi_scope_children(const rv_scope *scope, unsigned worker)
 {
     if (scope->home->index == worker)

@@ -62,6 +62,10 @@ struct rvi_scope_view {
     const rv_scope *outer; /* its owner's next one out */
 };
 
+/** The name of the innermost scope with one that a task owns or was started in; NULL: there is
+ * none. On its thread; async-signal-safe. */
+const char *rvi_scope_name_of(const struct rvi_task *task);
+
 void rvi_scope_look(const rv_scope *scope, struct rvi_scope_view *ret);
 
 /** The children that a worker, held still, has started, linked by `sibling`; NULL: none. */

@@ -190,6 +190,7 @@ static void watch_a_miller(void *workers)
     RV_CHECK(run_watched(*(unsigned *)workers, stall_ns(), start_miller) == 0);
 }
 
+/* A line about it, and its backtrace indented below. */
 static void a_task_that_holds_its_worker_is_reported_once_by_name_and_place(void **state)
 {
     (void)state;
@@ -197,7 +198,8 @@ static void a_task_that_holds_its_worker_is_reported_once_by_name_and_place(void
         struct ending ending = run_child(watch_a_miller, &workers);
         assert_int_equal(ending.status, 0);
         assert_int_equal(count_in(ending.text, "by task 'miller' (mill.c:12)"), 1);
-        assert_int_equal(count_in(ending.text, "\n"), count_in(ending.text, "ravel: worker"));
+        assert_int_equal(count_in(ending.text, "\n"),
+                         count_in(ending.text, "ravel: worker") + count_in(ending.text, "\n    "));
     }
 }
 
@@ -217,12 +219,15 @@ static void watch_one_that_holds_again(void *arg)
     RV_CHECK(run_watched(1, stall_ns(), hold_again_and_again) == 0);
 }
 
-static void each_time_that_it_holds_on_is_reported(void **state)
+/* Many are told as one, a second long. */
+static void each_time_that_it_holds_on_is_noticed(void **state)
 {
     (void)state;
+    rv_time before = rv_now();
     struct ending ending = run_child(watch_one_that_holds_again, NULL);
+    rv_time seconds = (rv_now() - before) / RV_SECOND;
     assert_int_equal(ending.status, 0);
-    assert_in_range(count_in(ending.text, "ravel: worker 0 has been held"), 3, 4);
+    assert_in_range(count_in(ending.text, "ravel: worker 0 has been held"), 1, 1 + seconds);
 }
 
 /* Long enough that no machine is that slow, and the whole test shorter. */
@@ -350,7 +355,7 @@ int main(void)
         cmocka_unit_test(lone_tasks_of_several_workers_are_rescued),
         cmocka_unit_test(one_worker_without_a_stall_watch_needs_none),
         cmocka_unit_test(a_task_that_holds_its_worker_is_reported_once_by_name_and_place),
-        cmocka_unit_test(each_time_that_it_holds_on_is_reported),
+        cmocka_unit_test(each_time_that_it_holds_on_is_noticed),
         cmocka_unit_test(who_blocks_or_yields_is_not_reported),
         cmocka_unit_test(a_worker_that_sleeps_is_not_reported),
         cmocka_unit_test(nobody_is_watched_unasked),

@@ -9,6 +9,7 @@
 #include "../../support/crowd.h"
 #include "../../support/under_tool.h"
 #include "base/alloc.h"
+#include "sched/sched.h"
 #include "stage.h"
 #include "sys/cpu.h"
 #include "sys/stack.h"
@@ -212,6 +213,32 @@ static void variables_that_are_no_numbers_are_refused(void **state)
 
 /* --- stalls --- */
 
+static int return_stall_ms(void *arg)
+{
+    (void)arg;
+    return (int)(rvi_sched_self()->monitor.stall_ns / RV_MILLISECOND);
+}
+
+static int watch_of(rv_time stall_ns)
+{
+    return run_with((struct rv_run_opts){.stall_ns = stall_ns}, return_stall_ms, NULL);
+}
+
+static void the_watch_is_on_by_itself_where_mistakes_are_looked_for(void **state)
+{
+    (void)state;
+    unsetenv("RAVEL_STALL_MS");
+    assert_int_equal(watch_of(0), RVI_DEBUG_CHECKS >= 1 ? 25 : 0);
+    assert_int_equal(watch_of(RV_NEVER), 0);
+    assert_int_equal(watch_of(RV_SECOND), 1000);
+    setenv("RAVEL_STALL_MS", "7", 1);
+    assert_int_equal(watch_of(0), 7);
+    assert_int_equal(watch_of(RV_NEVER), 0);
+    setenv("RAVEL_STALL_MS", "0", 1);
+    assert_int_equal(watch_of(0), 0);
+    assert_int_equal(watch_of(RV_SECOND), 1000);
+}
+
 static int stall_until_noticed(void *arg)
 {
     struct rv_run_stats stats = {.size = sizeof(stats)};
@@ -260,7 +287,6 @@ static void a_task_that_holds_its_worker_is_reported(void **state)
         assert_non_null(strstr(text, "ravel: worker 0 has been held for "));
         setenv("RAVEL_STALL_MS", "0", 1);
         assert_int_equal(said(text, sizeof(text), run_unwatched, &opts), 0);
-        unsetenv("RAVEL_STALL_MS");
         assert_string_equal(text, "");
     }
 }
@@ -459,6 +485,7 @@ int main(void)
         cmocka_unit_test(options_of_any_age_are_read_or_refused),
         cmocka_unit_test(the_environment_sets_what_the_program_leaves),
         cmocka_unit_test(variables_that_are_no_numbers_are_refused),
+        cmocka_unit_test(the_watch_is_on_by_itself_where_mistakes_are_looked_for),
         cmocka_unit_test(a_task_that_holds_its_worker_is_reported),
         cmocka_unit_test(the_scope_hears_of_a_task_that_gets_no_stack),
         cmocka_unit_test(runtimes_come_and_go),
