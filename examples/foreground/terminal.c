@@ -25,7 +25,7 @@ static struct {
     rv_fg *fg;
     struct survey survey;
     int64_t task; /* 0: none */
-    struct rv_fg_progress progress;
+    struct rv_fg_latest progress;
     unsigned keys; /* so far */
     char last_key;
     bool is_over;
@@ -74,7 +74,7 @@ static const char *tail_of(const char *path)
 /* One line, written over. */
 static void draw(void)
 {
-    const struct rv_fg_progress *p = &app.progress;
+    const struct rv_fg_latest *p = &app.progress;
     int cells = p->total ? (int)(p->done * BAR_CELLS / p->total) : 0;
     char bar[BAR_CELLS + 1];
 
@@ -88,7 +88,7 @@ static void draw(void)
              app.last_key, PATH_CELLS, tail_of(p->text));
 }
 
-static void show_progress(void *arg, const struct rv_fg_progress *latest)
+static void show_progress(void *arg, const struct rv_fg_latest *latest)
 {
     (void)arg;
     app.progress = *latest;

@@ -77,7 +77,7 @@ static void survey_ended(void *arg)
         finish_measuring();
 }
 
-static void show_progress(void *arg, const struct rv_fg_progress *latest)
+static void show_progress(void *arg, const struct rv_fg_latest *latest)
 {
     (void)arg;
     gtk_progress_bar_set_fraction(GTK_PROGRESS_BAR(app.bar),

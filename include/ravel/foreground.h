@@ -3,17 +3,18 @@
  * behind it, and only what shows something runs in front.
  *
  *     rv_fg *fg;
- *     int r = rv_fg_open(&fg, NULL);              // in the thread of the interface's loop
- *     ... let the loop watch rv_fg_fd(fg) for reading, and call
- *     rv_fg_dispatch(fg, 0);                      // whenever it can be read
- *     ...
- *     r = rv_fg_go(fg, count_words, &book);       // a button was pressed; returns at once
- *
- *     static int count_words(void *arg) {         // a task: may block, and start others
- *         ...
- *         rv_fg_progress(fg, done, total, name);  // the latest is shown, no more often than can be
- *         return rv_fg_post(fg, show_result, arg, RV_NEVER);
+ *     int r = rv_fg_open(&fg, NULL); // in the thread of the interface
+ *     if (r == 0) {
+ *         int64_t task = rv_fg_go(fg, fetch, a); // a button was pressed: this returns at once
+ *         r = rv_fg_dispatch(fg, 0); // whenever rv_fg_fd(fg) can be read
+ *         if (task > 0)
+ *             rv_fg_cancel(fg, task); // another one was
+ *         r = rv_fg_close(fg);
  *     }
+ *
+ * A task behind it may block and start others. It says how far it is by rv_fg_progress(), of which
+ * the latest is shown, no more often than can be; and has the foreground show something by
+ * rv_fg_post(), or asks it by rv_fg_call().
  *
  * The thread that has opened it is the foreground, and the only one that dispatches. What is posted
  * runs there, in the order of posting, a bounded number waiting. A watch looks from another thread
@@ -38,7 +39,7 @@ typedef struct rv_fg rv_fg;
 typedef void rv_fg_fn(void *arg);
 
 /** How far something has come. */
-struct rv_fg_progress {
+struct rv_fg_latest {
     uint64_t done, total; /* in units of the program's choice; total 0: nobody knows */
     char text[112];       /* what is done just now; cut to fit */
 };
@@ -52,7 +53,7 @@ struct rv_fg_opts {
     int no_watch;                  /* do not look whether it is held longer */
     void *arg;                     /* of both functions */
     /* Called by rv_fg_dispatch() with the latest progress, if there is news. */
-    void (*progress)(void *arg, const struct rv_fg_progress *latest);
+    void (*progress)(void *arg, const struct rv_fg_latest *latest);
     /* Called by the watch, on its thread, with what it has to report: lines. NULL: they go to
        standard error */
     void (*held)(void *arg, const char *report);

@@ -152,8 +152,8 @@ enum rv_log_level {
 /** Write a line to the log, which is standard error: time, level, the task's name (of a plain
  * thread: the thread's) and the text.
  *
- *     2026-01-31T12:00:00.123456Z warn  fetch: three attempts were in vain
- *     {"time":"2026-01-31T12:00:00.123456Z","level":"warn","task":"fetch","id":7,"text":"three"}
+ * So a line begins with "2026-01-31T12:00:00.123456Z warn  fetch: ", and the objects of JSON have
+ * the members time, level, task, id and text.
  *
  * Time is universal time. Where a byte of the text is no UTF-8, JSON has U+FFFD for it; a plain
  * thread has no `id`.

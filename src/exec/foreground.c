@@ -99,7 +99,7 @@ struct rv_fg {
     const void *foreground; /* which party it is */
     rv_time budget_ns;
     void *arg;
-    void (*progress)(void *arg, const struct rv_fg_progress *latest);
+    void (*progress)(void *arg, const struct rv_fg_latest *latest);
     const struct rv_run_opts *run; /* gone when the runtime is up */
     pthread_t thread;
     rv_scope *root;
@@ -119,7 +119,7 @@ struct rv_fg {
     struct rvi_waitlist posters;
     struct rvi_list queue, unused, tasks;
     bool is_due, has_progress;
-    struct rv_fg_progress latest;
+    struct rv_fg_latest latest;
     uint64_t run_count;
     size_t waiting, task_count;
     int64_t last_number;
@@ -199,7 +199,7 @@ static void ring(rv_fg *fg)
 }
 
 /* The foreground is about to look. Whether there is fresh progress. */
-static bool quiet(rv_fg *fg, struct rv_fg_progress *ret)
+static bool quiet(rv_fg *fg, struct rv_fg_latest *ret)
 {
     rvi_fd_event_clear(fg->bell);
     bool biased = rvi_bias_lock(&fg->lock);
@@ -273,7 +273,7 @@ static int run_until(rv_fg *fg, rv_time until)
 
 int rv_fg_dispatch(rv_fg *fg, rv_time budget_ns)
 {
-    struct rv_fg_progress latest;
+    struct rv_fg_latest latest;
 
     if (!is_foreground(fg))
         return -EPERM;
@@ -609,7 +609,7 @@ free_fg:
 /* Whatever is posted until the last task has ended is run, and whoever calls is served. */
 static void serve_until_ended(rv_fg *fg)
 {
-    struct rv_fg_progress forgotten;
+    struct rv_fg_latest forgotten;
     struct job job;
     bool has_ended;
 

@@ -36,7 +36,7 @@ static int run_call(void *arg)
     return on.run;
 }
 
-static void show(void *arg, const struct rv_fg_progress *latest)
+static void show(void *arg, const struct rv_fg_latest *latest)
 {
     (void)arg;
     RV_CHECK((int)latest->done > on.shown);

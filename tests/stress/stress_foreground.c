@@ -32,7 +32,7 @@ static void end_one(void *arg)
     ended++;
 }
 
-static void show(void *arg, const struct rv_fg_progress *latest)
+static void show(void *arg, const struct rv_fg_latest *latest)
 {
     (void)arg;
     last_shown = (size_t)latest->done;

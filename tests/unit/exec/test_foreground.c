@@ -257,10 +257,10 @@ static void a_call_that_is_given_up_never_runs(void **state)
 
 static struct {
     int calls;
-    struct rv_fg_progress latest;
+    struct rv_fg_latest latest;
 } shown;
 
-static void show(void *arg, const struct rv_fg_progress *latest)
+static void show(void *arg, const struct rv_fg_latest *latest)
 {
     RV_CHECK(arg == &shown);
     shown.calls++;
