@@ -3,6 +3,8 @@
  * of those who read; and only who prints is ever held up. */
 #include "print_test.h"
 
+#include "../../support/every_point.h"
+
 #include <poll.h>
 #include <pthread.h>
 #include <pty.h>
@@ -449,6 +451,65 @@ static void a_text_longer_than_the_queue_stays_in_one_piece(void **state)
     free(text);
 }
 
+/* --- cancelled at every point --- */
+
+static int print_and_flush(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 60; i++) {
+        int r = rv_print_text(RV_OUT, text_of_100, TEXT, RV_NEVER);
+        if (r < 0)
+            return r;
+    }
+    return rv_print_flush(RV_NEVER);
+}
+
+/* Where there is room nobody is asked whether he is cancelled. */
+static int print_in_two_tasks(void *arg)
+{
+    int err;
+
+    (void)arg;
+    RV_SCOPE(s, err) {
+        try_go(s, print_and_flush, NULL);
+        try_go(s, print_and_flush, NULL);
+    }
+    return rv_cancelled() ? -ECANCELED : err;
+}
+
+static void *read_slowly(void *fd)
+{
+    char bytes[TEXT];
+
+    while (read(*(int *)fd, bytes, sizeof bytes) > 0)
+        sched_yield();
+    return NULL;
+}
+
+/* A pipe of a page, so that the queue is full again and again. */
+static void cancel_at_each_point(void)
+{
+    pthread_t reader;
+    int ends[2];
+
+    RV_CHECK(pipe2(ends, O_CLOEXEC) == 0 && fcntl(ends[1], F_SETPIPE_SZ, 4096) >= 0);
+    RV_CHECK(dup2(ends[1], STDOUT_FILENO) >= 0);
+    close(ends[1]);
+    set_bound();
+    RV_CHECK(pthread_create(&reader, NULL, read_slowly, &ends[0]) == 0);
+    RV_CHECK(rv_print("a thread and a ring\n") == 0 && rv_print_flush(RV_NEVER) == 0);
+    cancel_at_every_point(print_in_two_tasks, 1);
+    RV_CHECK(print_stats(RV_OUT).waits > 0);
+    close(STDOUT_FILENO);
+    pthread_join(reader, NULL);
+}
+
+static void printing_can_be_cancelled_at_every_point(void **state)
+{
+    (void)state;
+    free(output_of(cancel_at_each_point));
+}
+
 /* --- errors --- */
 
 static void print_to(const char *path)
@@ -789,6 +850,7 @@ int main(void)
         cmocka_unit_test(a_descriptor_that_does_not_block_loses_nothing),
         cmocka_unit_test(who_is_held_up_can_give_up),
         cmocka_unit_test(a_text_longer_than_the_queue_stays_in_one_piece),
+        cmocka_unit_test(printing_can_be_cancelled_at_every_point),
         cmocka_unit_test(a_full_device_is_told_and_later_texts_are_tried),
         cmocka_unit_test(a_closed_descriptor_is_told),
         cmocka_unit_test(a_pipe_that_nobody_reads_is_told_without_a_signal),
