@@ -11,6 +11,7 @@ enum {
 
 struct buffers {
     struct buffers *next; /* while nobody has it */
+    struct request request;
     char path[REQUEST_TARGET_MOST + FILES_INDEX_BYTES];
     char in[BUFFERS_IN];
     char out[BUFFERS_OUT];

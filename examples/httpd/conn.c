@@ -11,7 +11,7 @@
  * Invariants
  *   I1  bytes [start, fill) of the input were received and not answered; the request being read
  *       begins at start
- *   I2  a connection without borrowed buffers owes its client nothing
+ *   I2  a connection without borrowed buffers owes its client nothing, and has nothing of a request
  *
  * Checked by: tests/examples/test_httpd.py */
 #include "conn.h"
@@ -35,7 +35,6 @@ static const rv_time LINGER_NS = RV_SECOND;
 struct conn {
     struct site *site;
     struct wire *wire;
-    struct request request;
     struct buffers *borrowed; /* NULL: none */
     char *in;                 /* small, or borrowed->in */
     size_t room, start, fill;
@@ -45,14 +44,18 @@ struct conn {
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-static int flush(struct conn *c, bool more)
+static int flush_by(struct conn *c, bool more, rv_time deadline)
 {
     int err = 0;
     if (c->out_fill > 0)
-        err = c->wire->calls->write(c->wire, c->borrowed->out, c->out_fill, more,
-                                    rv_after(c->site->send_ns));
+        err = c->wire->calls->write(c->wire, c->borrowed->out, c->out_fill, more, deadline);
     c->out_fill = 0;
     return err;
+}
+
+static int flush(struct conn *c, bool more)
+{
+    return flush_by(c, more, rv_after(c->site->send_ns));
 }
 
 /* Make room; there is always enough once all that was written has left. */
@@ -169,9 +172,7 @@ static int make_room(struct conn *c)
         return 0;
     if (c->start == 0) {
         if (c->in != c->small)
-            return request_too_long(&c->request);
-        if (!borrow(c))
-            return 503;
+            return request_too_long(&c->borrowed->request);
         to = c->borrowed->in;
         c->room = BUFFERS_IN;
     }
@@ -182,52 +183,66 @@ static int make_room(struct conn *c)
     return 0;
 }
 
-/* Read on: bytes, 0 when the client is done, -errno. */
-static ssize_t more(struct conn *c, rv_time deadline)
+/* Bytes, 0 when the client is done, -errno. */
+static ssize_t read_some(struct conn *c, rv_time deadline)
 {
-    bool idle = c->fill == c->start;
-    int err = flush(c, false);
-
-    if (err < 0)
-        return err;
-    if (idle)
-        rest(c);
-    if (idle && !c->wire->calls->rest(c->wire))
-        return 0;
     ssize_t n = c->wire->calls->read(c->wire, c->in + c->fill, c->room - c->fill, deadline);
-    if (idle)
-        c->wire->calls->work(c->wire);
     c->fill += n > 0 ? (size_t)n : 0;
     return n;
 }
 
-/* The next request: 1, 0 when there is none, a status to refuse it with, or -errno. */
-static int receive(struct conn *c, rv_time patience)
+/* Wait for the first bytes of a request, with nothing in hand. The clock is looked at once. */
+static ssize_t read_first(struct conn *c, rv_time patience)
 {
-    struct request *r = &c->request;
-    bool begun = c->fill > c->start;
-    rv_time deadline = rv_after(begun ? c->site->head_ns : patience);
+    rv_time now = rv_now();
+    int err = flush_by(c, false, now + c->site->send_ns);
+    if (err < 0)
+        return err;
+    rest(c);
+    if (!c->wire->calls->rest(c->wire))
+        return 0;
+    ssize_t n = read_some(c, now + patience);
+    c->wire->calls->work(c->wire);
+    return n;
+}
 
-    request_init(r);
+/* The rest of a request whose begin is there: as receive(). */
+static int read_rest(struct conn *c)
+{
+    struct request *r = &c->borrowed->request;
+    rv_time deadline = 0;
+
     for (;;) {
-        int verdict = 0;
-        if (c->fill > c->start + r->seen)
-            verdict = request_feed(r, c->in + c->start, c->fill - c->start);
+        int verdict = request_feed(r, c->in + c->start, c->fill - c->start);
         if (verdict)
             return verdict;
         c->fill = c->start + request_forget_body(r);
         verdict = make_room(c);
         if (verdict)
             return verdict;
-        ssize_t n = more(c, deadline);
-        if (n == -ETIME && begun)
-            return 408;
+        if (deadline == 0)
+            deadline = rv_after(c->site->head_ns);
+        int err = flush(c, false);
+        if (err < 0)
+            return err;
+        ssize_t n = read_some(c, deadline);
+        if (n <= 0)
+            return n == -ETIME ? 408 : (int)n;
+    }
+}
+
+/* The next request: 1, 0 when there is none, a status to refuse it with, or -errno. */
+static int receive(struct conn *c, rv_time patience)
+{
+    if (c->fill == c->start) {
+        ssize_t n = read_first(c, patience);
         if (n <= 0)
             return (int)n;
-        if (!begun)
-            deadline = rv_after(c->site->head_ns);
-        begun = true;
     }
+    if (!borrow(c))
+        return -ENOMEM;
+    request_init(&c->borrowed->request);
+    return read_rest(c);
 }
 
 /* ---- one request ----------------------------------------------------------------------------- */
@@ -235,7 +250,7 @@ static int receive(struct conn *c, rv_time patience)
 /* Find what a target names: 200 with *thing, 301 with the path, or another status. */
 static int find(struct conn *c, struct file *file)
 {
-    const struct request *r = &c->request;
+    const struct request *r = &c->borrowed->request;
     char *path = c->borrowed->path;
     int status = target_path(path, c->in + c->start + r->target.at, r->target.len);
 
@@ -255,7 +270,7 @@ static int find(struct conn *c, struct file *file)
 
 static void decide(struct conn *c, int verdict, struct reply *reply, struct file *file)
 {
-    const struct request *r = &c->request;
+    const struct request *r = &c->borrowed->request;
     int status = verdict;
 
     if (verdict == 1)
@@ -277,14 +292,12 @@ static bool answer(struct conn *c, int verdict)
     struct reply reply;
     int err;
 
-    if (!borrow(c))
-        return false;
     decide(c, verdict, &reply, &file);
     err = write_reply(c, &reply, &file);
     files_close(&file);
     if (c->site->log)
-        log_answer(c->wire, &c->request, c->in + c->start, &reply, err);
-    c->start += c->request.seen;
+        log_answer(c->wire, &c->borrowed->request, c->in + c->start, &reply, err);
+    c->start += c->borrowed->request.seen;
     return err == 0 && reply.keep_alive;
 }
 
@@ -306,10 +319,10 @@ static void linger(struct conn *c)
 static void refuse(struct conn *c)
 {
     struct reply reply;
-    request_init(&c->request);
     if (!borrow(c))
         return;
-    reply_status(&reply, &c->request, 503);
+    request_init(&c->borrowed->request);
+    reply_status(&reply, &c->borrowed->request, 503);
     if (write_reply(c, &reply, NULL) == 0 && flush(c, false) == 0)
         linger(c);
 }
