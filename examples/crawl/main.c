@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,9 +123,10 @@ int main(int argc, char **argv)
 
     if (status != GO_ON)
         return status;
-    signal(SIGPIPE, SIG_IGN); /* standard output's end is told by -EPIPE */
     int err = rv_run(run, &(struct both){&plan, &report}, NULL);
-    if (err < 0)
+    if (err == -EINTR || err == -ECANCELED) /* SIGINT cancels the first task */
+        fputs("crawl: interrupted\n", stderr);
+    else if (err < 0)
         fprintf(stderr, "crawl: %s: %s\n", err == report.err ? "standard output" : plan.list,
                 strerror(-err));
     return err < 0 || report.failed > 0 ? FAILED : DONE;

@@ -4,9 +4,8 @@
  * openat2(2) keeps every path below the root, whatever links there are, and where the kernel has
  * none of it each step is opened by itself and no link is followed at all.
  *
- * A disk may keep us waiting. What the kernel has at hand is opened and read at once
- * (RESOLVE_CACHED, RWF_NOWAIT); all else is left to a helper thread, while only this connection
- * waits. */
+ * A disk may keep us waiting. What the kernel has at hand is opened at once (RESOLVE_CACHED); all
+ * else is left to a helper thread, while only this connection waits. */
 #include "files.h"
 
 #include "mime.h"
@@ -19,7 +18,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 enum { FLAGS = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY };
@@ -158,45 +156,11 @@ int files_open(struct file *ret, int root, char *path)
     return status;
 }
 
-/* What is left of a read. */
-struct slow_read {
-    int fd;
-    struct iovec to;
-    off_t at;
-    ssize_t n;
-};
-
-static int read_slowly(void *arg)
-{
-    struct slow_read *r = arg;
-    r->n = preadv(r->fd, &r->to, 1, r->at);
-    if (r->n < 0)
-        r->n = -errno;
-    return 0;
-}
-
-/* As pread(2), with -errno. */
-static ssize_t read_some(struct slow_read *r)
-{
-    ssize_t n = preadv2(r->fd, &r->to, 1, r->at, RWF_NOWAIT);
-    if (n >= 0 || (errno != EAGAIN && errno != EOPNOTSUPP && errno != ENOSYS))
-        return n < 0 ? -errno : n;
-    int err = rv_blocking(read_slowly, r, NULL);
-    return err < 0 ? err : r->n;
-}
-
 int files_read(int fd, char *buf, size_t len, uint64_t at)
 {
-    struct slow_read r = {.fd = fd, .to = {buf, len}, .at = (off_t)at};
-    while (r.to.iov_len > 0) {
-        ssize_t n = read_some(&r);
-        if (n <= 0)
-            return n < 0 ? (int)n : -EIO;
-        r.to.iov_base = (char *)r.to.iov_base + n;
-        r.to.iov_len -= (size_t)n;
-        r.at += n;
-    }
-    return 0;
+    size_t done;
+    int err = rv_pread_full(fd, buf, len, (int64_t)at, &done, RV_NEVER);
+    return err == 0 && done < len ? -EIO : err;
 }
 
 void files_close(struct file *f)

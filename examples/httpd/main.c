@@ -8,7 +8,6 @@
 #include "options.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +22,7 @@ static int connection(struct rv_conn *conn, void *site)
 /* The listeners are the server's, or closed. */
 static int serve(struct options *o, const int *listeners, unsigned count)
 {
+    struct rv_signal_info signal;
     rv_server *server;
     int err = rv_server_open(&server, listeners, count, connection, &o->site, NULL);
 
@@ -32,11 +32,11 @@ static int serve(struct options *o, const int *listeners, unsigned count)
         return err;
     }
     options_say_where(listeners[0]);
-    err = rv_poll(o->signals, POLLIN, RV_NEVER);
+    err = rv_signal_wait(o->ends, &signal, RV_NEVER);
     int drained = rv_server_drain(server, rv_after(o->drain_ns));
     if (drained == -ETIME)
         return 0; /* as the options wanted */
-    return drained < 0 ? drained : err < 0 ? err : 0;
+    return drained < 0 ? drained : err;
 }
 
 static int run(void *arg)
@@ -65,6 +65,7 @@ int main(int argc, char **argv)
         return 1;
     struct rv_run_opts opts = {.size = sizeof opts, .workers = o.workers};
     int err = rv_run(run, &o, &opts);
+    rv_signals_close(o.ends);
     if (err < 0)
         fprintf(stderr, "httpd: %s: %s\n", o.listen, strerror(-err));
     return err < 0;

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 
 enum { GO_ON = -1, BAD_USAGE = 2, MOST_WORKERS = 1024 };
 
@@ -145,18 +144,13 @@ static void raise_descriptors(void)
     }
 }
 
-/* A client that goes while it is written to is told of by -EPIPE. */
-static int take_signals(void)
+static int take_signals(rv_signals **ret)
 {
     sigset_t ends;
     sigemptyset(&ends);
     sigaddset(&ends, SIGTERM);
     sigaddset(&ends, SIGINT);
-    signal(SIGPIPE, SIG_IGN);
-    if (sigprocmask(SIG_BLOCK, &ends, NULL) < 0)
-        return -errno;
-    int fd = signalfd(-1, &ends, SFD_CLOEXEC);
-    return fd < 0 ? -errno : fd;
+    return rv_signals_open(ret, &ends);
 }
 
 static int complain(const struct options *o, const char *what, int err)
@@ -171,8 +165,8 @@ int options_prepare(struct options *o)
     o->site.root = files_open_root(o->root);
     if (o->site.root < 0)
         return complain(o, o->root, o->site.root);
-    o->signals = take_signals();
-    return o->signals < 0 ? complain(o, "signals", o->signals) : 0;
+    int err = take_signals(&o->ends);
+    return err < 0 ? complain(o, "signals", err) : 0;
 }
 
 void options_say_where(int listener)

@@ -10,7 +10,7 @@ struct options {
     const char *root; /* the folder whose files are served */
     unsigned workers; /* 0: the usable cores */
     rv_time drain_ns; /* that connections have to finish */
-    int signals;      /* becomes readable by SIGTERM or SIGINT */
+    rv_signals *ends; /* SIGTERM and SIGINT */
     struct site site;
 };
 

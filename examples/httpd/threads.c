@@ -208,7 +208,7 @@ static int serve(const struct options *o)
     if (listener < 0)
         return listener;
     options_say_where(listener);
-    int err = accept_all(listener, o->signals);
+    int err = accept_all(listener, rv_signals_fd(o->ends));
     rv_close(listener);
     drain(o);
     return err;
@@ -224,10 +224,12 @@ int main(int argc, char **argv)
     site = &o.site;
     if (options_prepare(&o) < 0)
         return 1;
+    signal(SIGPIPE, SIG_IGN); /* by sendfile(), when a client has gone */
     pthread_attr_init(&small_and_detached);
     pthread_attr_setstacksize(&small_and_detached, STACK_BYTES);
     pthread_attr_setdetachstate(&small_and_detached, PTHREAD_CREATE_DETACHED);
     int err = serve(&o);
+    rv_signals_close(o.ends);
     if (err < 0)
         fprintf(stderr, "httpd_threads: %s: %s\n", o.listen, strerror(-err));
     return err < 0;

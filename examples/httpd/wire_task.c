@@ -3,8 +3,7 @@
 #include "wire.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <sys/sendfile.h>
+
 #include <sys/socket.h>
 
 static ssize_t task_read(struct wire *w, char *buf, size_t room, rv_time deadline)
@@ -25,23 +24,15 @@ static int task_write(struct wire *w, const char *buf, size_t len, bool more, rv
 
 static int task_send_file(struct wire *w, int file, uint64_t first, uint64_t len, rv_time deadline)
 {
-    off_t at = (off_t)first;
-    while (len > 0) {
-        ssize_t n = sendfile(w->fd, file, &at, len);
-        int err = n >= 0 ? 0 : errno != EAGAIN ? -errno : rv_poll(w->fd, POLLOUT, deadline);
-        if (n == 0)
-            return -EIO;
-        if (err < 0)
-            return err;
-        len -= n > 0 ? (uint64_t)n : 0;
-    }
-    return 0;
+    uint64_t done;
+    int err = rv_sendfile(w->fd, file, (int64_t)first, len, &done, deadline);
+    return err == 0 && done < len ? -EIO : err;
 }
 
 static void task_finish(struct wire *w, rv_time deadline)
 {
     (void)deadline;
-    shutdown(w->fd, SHUT_WR);
+    (void)!rv_shutdown(w->fd, SHUT_WR); /* it may have gone already */
 }
 
 static bool task_rest(struct wire *w)

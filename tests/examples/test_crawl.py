@@ -316,16 +316,19 @@ class Terminal(WithFaulty):
         last = shown.rsplit("\r\033[K", 1)[1]
         self.assertTrue(last.startswith("crawl: 1 of 2 fetched"), last)
 
-    def test_ctrl_c_ends_it(self):
-        process = subprocess.Popen([CRAWL], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL)
-        process.stdin.write((self.server.url("silent") + "\n").encode())
+    def test_ctrl_c_ends_it_with_what_there_is(self):
+        process = subprocess.Popen([CRAWL], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        process.stdin.write(self.server.url("fine") + "\n" + self.server.url("silent") + "\n")
         process.stdin.flush()
         while not self.server.seen["silent"]:
             self.server.gate.wait(0.01)
         process.send_signal(signal.SIGINT)
-        self.assertIn(process.wait(PATIENCE), (-signal.SIGINT, 1, 130))
-        process.stdin.close()
+        self.assertEqual(process.wait(PATIENCE), 1)
+        out, said = process.communicate()
+        self.assertEqual(out, f"200 {len(BODY)} {self.server.url('fine')}\n")
+        self.assertIn("1 of 1 fetched", said)
+        self.assertTrue(said.endswith("crawl: interrupted\n"), said)
 
 
 class CommandLine(unittest.TestCase):
