@@ -9,6 +9,10 @@ the trees, runs the commands, reads the TAP that they print and ends with one li
 
 A program that crashes or hangs fails every test that it had announced and not yet reported. One
 that hangs is asked for its stacks (gdb, where there is one) before it is killed.
+
+Programs in meson's suite "io" are run on each backend for input and output (RAVEL_BACKEND), all
+others once. A backend that does not work here has them skipped by name; the report ends with which
+ones were used.
 """
 
 import argparse
@@ -28,6 +32,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 CHECKS = ("layers", "pairs", "calls", "docs", "format", "tools", "headers", "symbols", "install",
           "gdb", "examples", "instructions")
+BACKENDS = ("uring", "epoll")
 
 
 class Config(NamedTuple):
@@ -182,14 +187,17 @@ def kill_group(process):
         pass
 
 
-def run_program(config, tree, test):
+def run_program(config, tree, test, backend=None):
     """Run one of meson's tests to its end or its time limit."""
     suite = suite_of(test)
+    name = name_on(test, backend)
     command = list(test["cmd"])
     if suite in ("unit", "stress", "explore", "faults", "aarch64"):
         command = fixed_addresses(config) + list(config.wrapper) + command
     env = dict(os.environ, RAVEL_TEST_SCALE=str(config.scale), **config.env)
     env.update(test["env"])
+    if backend:
+        env["RAVEL_BACKEND"] = backend
     limit = (test["timeout"] or 120) * config.slowdown
     start = time.monotonic()
     process = subprocess.Popen(command, cwd=test["workdir"] or tree, env=env,
@@ -212,8 +220,48 @@ def run_program(config, tree, test):
     text = output.decode(errors="replace")
     if ending:
         extra += f"\n({ending})"
-    return Outcome(config.name, suite, test["name"], round(time.monotonic() - start, 3),
-                   judge(test["name"], text, ending), text.rstrip() + extra)
+    return Outcome(config.name, suite, name, round(time.monotonic() - start, 3),
+                   judge(name, text, ending), text.rstrip() + extra)
+
+
+# ---- backends ------------------------------------------------------------------------------------
+
+def name_on(test, backend):
+    return f"{test['name']} on {backend}" if backend else test["name"]
+
+
+def refusal_of(config, tree, backend):
+    """Why a backend does not work here; empty when it does."""
+    command = [*fixed_addresses(config), *config.wrapper, str(tree / "tests" / "which_backend")]
+    done = subprocess.run(command, env=dict(os.environ, **config.env, RAVEL_BACKEND=backend),
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace")
+    if done.returncode == 0:
+        return ""
+    return done.stdout.strip() or describe_exit(done.returncode)
+
+
+def plan(tests, refusals):
+    """(test, backend) for each run to be made, and (test, backend, reason) for those that are not.
+    The backend is None for tests that do not care."""
+    runs, skipped = [], []
+    for test in tests:
+        if not is_io(test):
+            runs.append((test, None))
+            continue
+        for backend, reason in refusals.items():
+            if reason:
+                skipped.append((test, backend, reason))
+            else:
+                runs.append((test, backend))
+    return runs, skipped
+
+
+def backends_used(outcomes):
+    """For the end of the report: how many programs ran on each backend."""
+    counts = {b: sum(o.program.endswith(f" on {b}") and any(c.status != "skipped" for c in o.cases)
+                     for o in outcomes) for b in BACKENDS}
+    return ", ".join(f"{b} {n} programs" if n else f"{b} not at all" for b, n in counts.items())
 
 
 # ---- build trees ---------------------------------------------------------------------------------
@@ -250,6 +298,10 @@ def build(config, tree, jobs):
 
 def suite_of(test):
     return test["suite"][0].rpartition(":")[2]
+
+
+def is_io(test):
+    return any(suite.rpartition(":")[2] == "io" for suite in test["suite"][1:])
 
 
 # ---- the run -------------------------------------------------------------------------------------
@@ -293,16 +345,22 @@ def run_config(config, tree, suites, options, progress):
     wanted = options.only or ["*"]
     tests = [t for t in tests if suite_of(t) in suites and
              any(fnmatch.fnmatch(t["name"], f"*{pattern}*") for pattern in wanted)]
-    outcomes = []
+    refusals = {}
+    if any(map(is_io, tests)):
+        refusals = {backend: refusal_of(config, tree, backend) for backend in BACKENDS}
+    runs, skipped = plan(tests, refusals)
+    outcomes = [Outcome(config.name, suite_of(t), name_on(t, backend), 0.0,
+                        [Case(reason, "skipped")], "") for t, backend, reason in skipped]
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        running = [pool.submit(run_program, config, tree, t) for t in tests]
+        running = [pool.submit(run_program, config, tree, *run) for run in runs]
         try:
             for future in concurrent.futures.as_completed(running):
                 outcome = future.result()
                 outcomes.append(outcome)
                 if outcome.failures():
                     report_failure(progress, outcome)
-                progress.show(f"[{config.name}] {len(outcomes)}/{len(tests)} {outcome.program}")
+                progress.show(f"[{config.name}] {len(outcomes)}/{len(runs) + len(skipped)} "
+                              f"{outcome.program}")
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             for process in list(LIVE):
@@ -373,6 +431,8 @@ def main():
         for case in outcome.cases:
             if case.status == "skipped":
                 progress.say(f"skipped [{outcome.config}] {outcome.program}: {case.name}")
+    if any(" on " in outcome.program for outcome in outcomes):
+        progress.say(f"input and output: {backends_used(outcomes)}")
     progress.say(f"all of it took {seconds:.0f} s")
     print(f"{passed} passed, {failed} failed")
     return 0 if passed and not failed else 1

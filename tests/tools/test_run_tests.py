@@ -7,7 +7,7 @@ import unittest
 
 import tree  # noqa: F401  (finds tools/)
 
-from run_tests import judge, read_tap
+from run_tests import Case, Outcome, backends_used, judge, plan, read_tap
 from tap import run_unittests
 
 
@@ -61,6 +61,31 @@ class Judging(unittest.TestCase):
         self.assertEqual(statuses("fine\n"), ["passed"])
         self.assertEqual(statuses("", "exit status 2"), ["failed"])
         self.assertEqual(statuses("", "exit status 77"), ["skipped"])
+
+
+def outcome(program, status):
+    return Outcome("gcc", "unit", program, 0.0, [Case("a", status)], "")
+
+
+class Backends(unittest.TestCase):
+    IO = {"name": "io/test_call", "suite": ["ravel:unit", "ravel:io"]}
+    OTHER = {"name": "base/test_list", "suite": ["ravel:unit"]}
+
+    def test_what_reads_and_writes_runs_on_each(self):
+        runs, skipped = plan([self.OTHER, self.IO], {"uring": "", "epoll": ""})
+        self.assertEqual(runs, [(self.OTHER, None), (self.IO, "uring"), (self.IO, "epoll")])
+        self.assertEqual(skipped, [])
+
+    def test_a_backend_that_is_refused_is_skipped_by_name(self):
+        runs, skipped = plan([self.OTHER, self.IO], {"uring": "no such thing", "epoll": ""})
+        self.assertEqual(runs, [(self.OTHER, None), (self.IO, "epoll")])
+        self.assertEqual(skipped, [(self.IO, "uring", "no such thing")])
+
+    def test_the_report_says_which_were_used(self):
+        self.assertEqual(backends_used([outcome("base/test_list", "passed"),
+                                        outcome("io/test_call on uring", "skipped"),
+                                        outcome("io/test_call on epoll", "failed")]),
+                         "uring not at all, epoll 1 programs")
 
 
 sys.exit(run_unittests())
