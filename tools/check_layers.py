@@ -49,6 +49,8 @@ EXCEPTIONS = {
     "bench/switch.c": {"src/sys"},
     # Examples of how a foreign library is adopted.
     "examples/adopt_curl/web.h": {"library"},
+    # And of how another's loop embeds this one.
+    "examples/embed_glib/main.c": {"library"},
     # A window belongs to a toolkit.
     "examples/foreground/window.c": {"library"},
 }
@@ -58,7 +60,7 @@ NO_PUBLIC = {"base", "explore"}
 
 # Folders of <...> that belong to libc and the kernel; other folders belong to other libraries.
 LIBC_FOLDERS = {"arpa", "asm", "linux", "net", "netinet", "sys"}
-NOT_LIBC = {"cmocka.h", "liburing.h"}
+NOT_LIBC = {"cmocka.h", "glib-unix.h", "liburing.h"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]')
 SOURCES = {".c", ".h", ".S", ".cpp"}
