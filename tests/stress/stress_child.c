@@ -61,6 +61,7 @@ static rv_child *start(struct party *party, bool lasts)
         .out = {RV_CHILD_NULL, 0},
         .group = rvi_rng_below(&party->rng, 2) ? RV_CHILD_GROUP_OWN : RV_CHILD_GROUP_OURS,
         .grace = (rv_time)rvi_rng_below(&party->rng, 2) * RV_SECOND,
+        .reset_ignored = 1, /* background jobs of a shell ignore SIGINT */
     };
     rv_child *child;
     RV_CHECK(rv_child_start(&child, lasts ? sleeps : counts, &opts) == 0);
