@@ -109,23 +109,30 @@ static int perform_always(struct rvi_op op)
     return (int)errand.result;
 }
 
+/* What has gone wrong with earlier writes may be told as late as by the close. */
+static int close_new(struct rvi_replace *r, int result)
+{
+    int closed = rv_close(r->fd);
+
+    return result < 0 ? result : closed;
+}
+
 static int take_place(struct rvi_replace *r, rv_time deadline)
 {
     int result = r->folder >= 0 ? rv_fsync(r->fd, deadline) : 0;
 
+    result = close_new(r, result);
     return result < 0 ? result : rv_renameat(r->dir, r->temporary, r->dir, r->path, 0, deadline);
 }
 
 int rvi_replace_end(struct rvi_replace *r, int result, rv_time deadline)
 {
-    if (result == 0)
-        result = take_place(r, deadline);
+    result = result < 0 ? close_new(r, result) : take_place(r, deadline);
     if (result < 0)
         (void)perform_always(rvi_op_unlink(r->dir, r->temporary, 0));
     else if (r->folder >= 0)
         result = perform_always(rvi_op_sync(r->folder, false));
-    int closed = rv_close(r->fd);
     rv_close(r->folder);
     rvi_free(r->temporary);
-    return result < 0 ? result : closed;
+    return result;
 }

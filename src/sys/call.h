@@ -84,7 +84,7 @@
     X(UNLINK, false, EACCES)                                                                       \
     X(MKDIR, false, EACCES, ENOSPC)                                                                \
     X(TRUNCATE, false, EIO, EINTR)                                                                 \
-    X(CLOSE, true, EIO)                                                                            \
+    X(CLOSE, false, EIO)                                                                           \
     /* sock.c */                                                                                   \
     X(SOCKET, false, EMFILE, ENOBUFS, ENOMEM)                                                      \
     X(SOCKET_PAIR, false, EMFILE, ENOMEM)                                                          \

@@ -67,6 +67,12 @@ static void children_survive_every_allocation_that_fails(void **state)
     fail_every_allocation_of(run_and_start_children);
 }
 
+static void files_survive_every_allocation_that_fails(void **state)
+{
+    (void)state;
+    fail_every_allocation_of(run_files);
+}
+
 static void a_simulated_run_survives_every_allocation_that_fails(void **state)
 {
     (void)state;
@@ -87,10 +93,11 @@ int main(void)
         cmocka_unit_test(a_pool_of_stacks_survives_every_allocation_that_fails),
         cmocka_unit_test(a_dump_survives_every_allocation_that_fails),
         cmocka_unit_test(children_survive_every_allocation_that_fails),
+        cmocka_unit_test(files_survive_every_allocation_that_fails),
         cmocka_unit_test(a_simulated_run_survives_every_allocation_that_fails),
         cmocka_unit_test(executors_without_a_runtime_survive_every_allocation_that_fails),
         cmocka_unit_test(a_foreground_survives_every_allocation_that_fails),
         cmocka_unit_test(printing_survives_every_allocation_that_fails),
     };
-    return cmocka_run_group_tests(tests, open_null_device, close_null_device);
+    return cmocka_run_group_tests(tests, open_places, close_places);
 }

@@ -183,6 +183,12 @@ static void children_on_an_older_kernel_survive_every_system_call_that_fails(voi
     rvi_call_lacks(RVI_CALL_CHILD_MARK_ALL, false);
 }
 
+static void files_survive_every_system_call_that_fails(void **state)
+{
+    (void)state;
+    fail_all(run_files);
+}
+
 static void a_simulated_run_survives_every_system_call_that_fails(void **state)
 {
     (void)state;
@@ -223,6 +229,7 @@ int main(void)
         cmocka_unit_test(a_dump_survives_every_system_call_that_fails),
         cmocka_unit_test(children_survive_every_system_call_that_fails),
         cmocka_unit_test(children_on_an_older_kernel_survive_every_system_call_that_fails),
+        cmocka_unit_test(files_survive_every_system_call_that_fails),
         cmocka_unit_test(a_simulated_run_survives_every_system_call_that_fails),
         cmocka_unit_test(a_look_at_a_stack_survives_every_system_call_that_fails),
         cmocka_unit_test(executors_without_a_runtime_survive_every_system_call_that_fails),
@@ -230,5 +237,5 @@ int main(void)
         cmocka_unit_test(printing_survives_every_system_call_that_fails),
         cmocka_unit_test(every_site_has_failed),
     };
-    return cmocka_run_group_tests(tests, open_null_device, close_null_device);
+    return cmocka_run_group_tests(tests, open_places, close_places);
 }
