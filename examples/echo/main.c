@@ -34,7 +34,8 @@ static int wait_for_bytes(struct rv_conn *conn, const struct options *o)
     if (rv_conn_idle(conn) < 0)
         return say_goodbye(conn, o);
     int events = rv_poll(conn->fd, POLLIN, rv_after(o->idle_ns));
-    rv_conn_busy(conn);
+    if (rv_conn_busy(conn) == -ESHUTDOWN)
+        return say_goodbye(conn, o);
     return events < 0 ? events : 1;
 }
 

@@ -572,27 +572,29 @@ RV_API RV_NODISCARD int rv_server_open_at(rv_server **ret, const int *listeners,
  * Lifetime: ends the server */
 RV_API int rv_server_drain(rv_server *server, rv_time deadline);
 
-/** Say that a connection is between two requests: a server that drains ends it here.
+/** Say that a connection is between two requests: a server that drains ends its wait.
  *
- * From this call until rv_conn_busy() the connection reads an end when its server begins to drain,
- * as if the other end had said all; what was received before is read first.
+ * From this call until rv_conn_busy() the handler is inside a scope, which is cancelled when the
+ * server begins to drain: calls that wait fail with -ECANCELED, nothing happens to the connection.
  *
  * @param conn  the handler's
  * @return 0
- * Errors:  -ESHUTDOWN the server drains already: finish
+ * Errors:  -ESHUTDOWN the server drains already: finish; -ENOMEM
  * Blocks:  no
  * Threads: the handler's task
- * Lifetime: nothing is held */
+ * Lifetime: until rv_conn_busy, or the handler returns; scopes opened inside end before */
 RV_API RV_NODISCARD int rv_conn_idle(struct rv_conn *conn);
 
 /** Say that a connection is at work on a request: a server that drains lets it finish.
  *
  * @param conn  the handler's; it is at work from its beginning
- * Errors:  none
+ * @return 0
+ * Errors:  -ESHUTDOWN a drain has begun since it was idle. What had come before can be read with a
+ *          deadline of 0, and be answered
  * Blocks:  no
  * Threads: the handler's task
  * Lifetime: nothing is held */
-RV_API void rv_conn_busy(struct rv_conn *conn);
+RV_API int rv_conn_busy(struct rv_conn *conn);
 
 /** Whether a connection's server drains, so that a handler can tell the other end.
  *

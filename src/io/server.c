@@ -6,19 +6,20 @@
  *
  *   V1  `open` counts the connections that were accepted and have not been closed
  *   V2  the server drains and `open` is 0  =>  `done` is set, or its owner sees the 0
- *   V3  a connection is on its shard's `idle` list only between rv_conn_idle() and rv_conn_busy();
- *       once its shard drains, none joins
+ *   V3  a connection is on its shard's `idle` list  =>  its scope `idle` is open; once its shard
+ *       drains, none joins
  *
- * A drain goes from shard to shard with the shard's lock: who is idle reads an end from then on
- * (its socket is shut for reading), who would become idle hears of the drain instead. V2 is
+ * An idle connection's task is inside a scope of its own. A drain goes from shard to shard with the
+ * shard's lock and cancels those, and who would become idle hears of the drain instead. V2 is
  * Dekker's pattern: the owner stores `draining` and then reads `open`, the last connection takes
  * itself off `open` and then reads `draining`; at least one sees the other.
  *
  * A connection's task is an errand (task/scope.h), so that its descriptor is closed even when no
  * stack could be had for it.
  *
- * Rejected: cancelling idle connections. Cancellation cannot be taken back, so a request that came
- * at that very moment would be cut off; after a shutdown for reading it is read and answered.
+ * Rejected: shutting idle sockets for reading, so that they read an end. What the other end sends
+ * after that makes the kernel reset the connection, and what is still on its way there is lost. So
+ * only the wait is cancelled; the connection stays whole, and its handler may look once more.
  * Rejected: a list of all connections, to be looked at by the drain; only idle ones matter, and
  * these stand on a list of their worker, whose lock nobody else wants but for stolen tasks.
  * Checked by: tests/unit/io/test_server.c, tests/stress/stress_net.c */
@@ -38,7 +39,6 @@
 #include "base/opts.h"
 #include "sched/worker.h"
 #include "sys/lock.h"
-#include "sys/sock.h"
 #include "task/scope.h"
 
 enum { BURST = 16 }; /* connections accepted before others have their turn */
@@ -73,16 +73,23 @@ struct conn {
     struct rvi_errand errand;
     struct rvi_link link; /* on the shard's idle list */
     struct shard *shard;
+    rv_scope *idle; /* open while it is idle */
 };
 
 /* --- connections --- */
 
-static void leave_idle(struct conn *c)
+/* Whether a drain has come meanwhile. */
+static int leave_idle(struct conn *c)
 {
+    if (!c->idle)
+        return 0;
     rvi_lock_acquire(&c->shard->lock);
     if (rvi_link_is_linked(&c->link))
         rvi_link_remove(&c->link);
     rvi_lock_release(&c->shard->lock);
+    int r = rv_scope_close(c->idle);
+    c->idle = NULL;
+    return r == -ESHUTDOWN ? r : 0;
 }
 
 /* Once `open` is one less the server may be gone, but for those that run in its scopes. */
@@ -90,7 +97,7 @@ static void end(struct conn *c)
 {
     struct rv_server *server = c->shard->server;
 
-    leave_idle(c);
+    (void)leave_idle(c);
     (void)rv_close(c->self.fd);
     rvi_free(c);
     if (server->is_limited)
@@ -123,18 +130,25 @@ static void lost(struct rvi_errand *errand, int why)
 int rv_conn_idle(struct rv_conn *conn)
 {
     struct conn *c = rvi_container_of(conn, struct conn, self);
+    const struct rv_scope_opts opts = {.size = sizeof opts, .name = "idle"};
+    int r = c->idle ? 0 : rv_scope_open(&c->idle, &opts);
 
+    if (r < 0)
+        return r;
     rvi_lock_acquire(&c->shard->lock);
     bool draining = c->shard->draining;
     if (!draining && !rvi_link_is_linked(&c->link))
         rvi_list_push_back(&c->shard->idle, &c->link);
     rvi_lock_release(&c->shard->lock);
-    return draining ? -ESHUTDOWN : 0;
+    if (!draining)
+        return 0;
+    (void)leave_idle(c);
+    return -ESHUTDOWN;
 }
 
-void rv_conn_busy(struct rv_conn *conn)
+int rv_conn_busy(struct rv_conn *conn)
 {
-    leave_idle(rvi_container_of(conn, struct conn, self));
+    return leave_idle(rvi_container_of(conn, struct conn, self));
 }
 
 int rv_conn_is_draining(const struct rv_conn *conn)
@@ -311,14 +325,13 @@ static int stop_accepting(struct rv_server *server)
     return r == -ESHUTDOWN ? 0 : r;
 }
 
-/* A connection that is reset already has nothing to be shut. */
 static void drain_shard(struct shard *shard)
 {
     rvi_lock_acquire(&shard->lock);
     shard->draining = true;
     for (struct rvi_link *link = shard->idle.head.next; link != &shard->idle.head;
          link = link->next)
-        (void)rvi_sock_shut_down(rvi_container_of(link, struct conn, link)->self.fd, SHUT_RD);
+        rv_scope_cancel(rvi_container_of(link, struct conn, link)->idle, -ESHUTDOWN);
     rvi_lock_release(&shard->lock);
 }
 

@@ -13,11 +13,12 @@ static int echo(struct rv_conn *conn, void *arg)
     (void)arg;
     while (r == 0) {
         if ((r = rv_conn_idle(conn)) < 0)
-            return 0;
+            return r == -ESHUTDOWN ? 0 : r;
         n = rv_recv(conn->fd, buf, sizeof buf, 0, RV_NEVER);
-        rv_conn_busy(conn);
+        if (rv_conn_busy(conn) == -ESHUTDOWN && n == -ECANCELED)
+            n = rv_recv(conn->fd, buf, sizeof buf, 0, 0);
         if (n <= 0)
-            return (int)n;
+            return n == -ETIME ? 0 : (int)n;
         r = rv_send_all(conn->fd, buf, (size_t)n, NULL, RV_NEVER);
     }
     return r;
