@@ -485,8 +485,8 @@ RV_API RV_NODISCARD int rv_shutdown(int fd, int how);
  * @param fd        a connected stream socket; it is closed whatever the result
  * @param deadline  absolute nanoseconds; RV_NEVER lets the other end keep it open
  * @return 0: the other end has said all, too
- * Errors:  -ETIME deadline; -ECANCELED scope cancelled; -ECONNRESET and others of rv_recv,
- *          rv_shutdown and rv_close
+ * Errors:  -ETIME deadline; -ECANCELED scope cancelled; -ECONNRESET, or -ENOTCONN when that had
+ *          happened before; others of rv_recv, rv_shutdown and rv_close
  * Blocks:  the task, never its thread
  * Threads: any task of any worker, plain threads
  * Lifetime: ends that of fd */

@@ -13,7 +13,7 @@
  *
  * A Unix path outlives its socket. It is taken over when asked for, and only where it is a socket
  * that refuses connections: nobody has it open then.
- * Checked by: tests/unit/io/test_listen.c, test_net_every_point.c, tests/stress/stress_net.c */
+ * Checked by: tests/unit/io/test_listen.c, test_net_every_point.c, tests/stress/stress_io_net.c */
 #include <ravel/net.h>
 
 #include <errno.h>

@@ -22,7 +22,7 @@
  * only the wait is cancelled; the connection stays whole, and its handler may look once more.
  * Rejected: a list of all connections, to be looked at by the drain; only idle ones matter, and
  * these stand on a list of their worker, whose lock nobody else wants but for stolen tasks.
- * Checked by: tests/unit/io/test_server.c, tests/stress/stress_net.c */
+ * Checked by: tests/unit/io/test_server.c, tests/stress/stress_io_net.c */
 #include <ravel/net.h>
 
 #include <errno.h>
