@@ -35,3 +35,4 @@
 #include <ravel/task.h>
 #include <ravel/ticker.h>
 #include <ravel/time.h>
+#include <ravel/tls.h>

@@ -15,6 +15,7 @@ test=("${demo[@]}" clang libclang-rt-14-dev clang-format g++ libcmocka-dev libdw
       curl
       libgtk-3-dev xvfb xdotool
       libc-ares-dev
+      libssl-dev openssl
       libcurl4-openssl-dev
       node-llhttp)
 # The peers that Debian packages, and callgrind, which counts instructions. A cargo that is there

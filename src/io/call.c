@@ -146,19 +146,32 @@ static int64_t by_loop(struct rvi_worker *w, struct rvi_op *op, rv_time deadline
 
 /* --- in a task --- */
 
-/* It did not have to wait. */
-static int64_t at_once(struct rvi_worker *w, const struct rvi_op *op, int64_t result)
+static void take_turn(struct rvi_worker *w)
 {
     uint64_t tick = rvi_load_relaxed(&w->tick);
 
-    if (w->loop && result > 0)
-        rvi_loop_note(w->loop, op, result);
     if (w->io_tick != tick) {
         w->io_tick = tick;
         w->io_calls = 0;
     }
     if (rvi_unlikely(++w->io_calls >= CALLS_IN_A_ROW))
         rvi_worker_yield(w);
+}
+
+void rvi_io_turn(void)
+{
+    struct rvi_worker *w = rvi_worker_self();
+
+    if (w)
+        take_turn(w);
+}
+
+/* It did not have to wait. */
+static int64_t at_once(struct rvi_worker *w, const struct rvi_op *op, int64_t result)
+{
+    if (w->loop && result > 0)
+        rvi_loop_note(w->loop, op, result);
+    take_turn(w);
     return result;
 }
 

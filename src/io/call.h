@@ -19,3 +19,7 @@ int64_t rvi_io_call(struct rvi_op *op, rv_time deadline) __attribute__((warn_unu
 /** Run fn(arg), which blocks on files, on a helper thread while the calling task waits; a plain
  * thread runs it. A deadline or cancellation before it has begun: -ETIME, -ECANCELED. */
 int rvi_io_blocking(rv_fn *fn, void *arg, rv_time deadline) __attribute__((warn_unused_result));
+
+/** Say that a call was done by other means than the above, and perhaps without waiting: after some
+ * of those the calling task yields, as it does after operations. */
+void rvi_io_turn(void);

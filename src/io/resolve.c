@@ -12,7 +12,7 @@
 
 #include "base/opts.h"
 #include "io/addr.h"
-#include "sched/sched.h"
+#include "io/call.h"
 #include "sched/wait.h"
 
 struct service {
@@ -35,16 +35,14 @@ static int find_service(void *arg)
     return 0;
 }
 
-static int port_of(const char *name, const char *protocol, uint16_t *ret)
+static int port_of(const char *name, const char *protocol, uint16_t *ret, rv_time deadline)
 {
     struct service service = {.name = name, .protocol = protocol ? protocol : "tcp"};
-    struct rvi_sched *sched = rvi_sched_self();
 
     *ret = 0;
     if (!name || rvi_addr_port_of(ret, name, NULL) == 0)
         return 0;
-    int r =
-        sched ? rvi_helpers_call(&sched->helpers, find_service, &service) : find_service(&service);
+    int r = rvi_io_blocking(find_service, &service, deadline);
     *ret = service.port;
     return r;
 }
@@ -83,7 +81,7 @@ int rv_resolve(const char *host, const char *service, struct rv_addr *addrs, siz
         return r;
     if (!host || *host == '\0' || room == 0 || !is_family(known.family))
         return -EINVAL;
-    if ((r = port_of(service, known.protocol, &port)) < 0)
+    if ((r = port_of(service, known.protocol, &port, deadline)) < 0)
         return r;
     if ((r = as_address(host, port, &addr)) == 0)
         return rvi_resolve_ask(host, port, addrs, room, &known, deadline);

@@ -10,8 +10,8 @@ from docs.docstring import LABELS, VARIABLE_NAME, Docstring, parse, parse_essay
 # From what every program needs to what few do. A header that is not named here comes last.
 READING_ORDER = ("run", "scope", "task", "time", "ticker", "chan", "select", "queue", "sync",
                  "rwlock", "barrier", "latch", "once", "strand", "blocking", "local", "fork", "job",
-                 "executor", "future", "io", "stream", "file", "net", "addr", "resolve", "print",
-                 "dump", "inspect", "trace", "counters", "sim", "def")
+                 "executor", "future", "io", "stream", "file", "net", "addr", "resolve", "tls",
+                 "print", "dump", "inspect", "trace", "counters", "sim", "def")
 
 TITLES = {"run": "The runtime", "scope": "Scopes", "task": "The running task", "chan": "Channels",
           "select": "Select", "queue": "Work queues", "sync": "Locks and events",
