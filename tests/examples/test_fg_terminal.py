@@ -96,7 +96,7 @@ class FgTerminal(unittest.TestCase):
     def test_without_a_terminal_only_the_result_is_printed(self):
         done = subprocess.run([PROGRAM, self.folder.name], stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=PATIENCE)
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(len(done.stdout.splitlines()), 1)
         self.check_result(done.stdout)
 
