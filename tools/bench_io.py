@@ -43,6 +43,7 @@ HELLO = "Hello, World!\n"
 FILE = "file.txt"
 FILE_BYTES = 1024
 CONNECTIONS = (64, 1024, 8192)
+SETTLED = 2048          # more connections take longer: to connect them is to be a small part
 IDLE = 5000             # connections that wait, for the memory of one
 START_LIMIT = 10        # seconds for a server to answer
 
@@ -271,7 +272,8 @@ def wrk(port, path, connections, seconds, core):
 def measure_once(running, path, connections, args):
     """The figures of one run, and a word on what went wrong in it."""
     before = running.cpu()
-    found, requests, wrong = wrk(running.port, path, connections, args.seconds, args.cores[1])
+    seconds = args.seconds * max(1, connections // SETTLED)
+    found, requests, wrong = wrk(running.port, path, connections, seconds, args.cores[1])
     found["cpu_us"] = 1e6 * (running.cpu() - before) / max(requests, 1)
     return found, wrong
 
@@ -439,7 +441,7 @@ def build(tree):
 def arguments():
     parser = argparse.ArgumentParser(description="Measure examples/httpd beside other servers.")
     parser.add_argument("--rounds", type=int, default=5, metavar="N")
-    parser.add_argument("--seconds", type=int, default=2, metavar="N", help="of one run of wrk")
+    parser.add_argument("--seconds", type=int, default=2, metavar="N", help="of one run of wrk; many connections take more")
     parser.add_argument("--connections", metavar="N,N", default=",".join(map(str, CONNECTIONS)))
     parser.add_argument("--only", metavar="WORDS", help="servers, such as ravel-epoll,nginx; "
                         "there are " + ", ".join(server.name for server in SERVERS))
