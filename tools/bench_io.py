@@ -441,7 +441,8 @@ def build(tree):
 def arguments():
     parser = argparse.ArgumentParser(description="Measure examples/httpd beside other servers.")
     parser.add_argument("--rounds", type=int, default=5, metavar="N")
-    parser.add_argument("--seconds", type=int, default=2, metavar="N", help="of one run of wrk; many connections take more")
+    parser.add_argument("--seconds", type=int, default=2, metavar="N",
+                        help="of one run of wrk; many connections take more")
     parser.add_argument("--connections", metavar="N,N", default=",".join(map(str, CONNECTIONS)))
     parser.add_argument("--only", metavar="WORDS", help="servers, such as ravel-epoll,nginx; "
                         "there are " + ", ".join(server.name for server in SERVERS))
