@@ -9,7 +9,7 @@ RV_BEGIN_DECLS
 
 /** By what workers wait for input and output. */
 enum rv_backend {
-    RV_BACKEND_AUTO,  /* whichever does better, of those that the kernel allows */
+    RV_BACKEND_AUTO,  /* whichever does better: epoll, as measured so far */
     RV_BACKEND_URING, /* io_uring(7) */
     RV_BACKEND_EPOLL, /* epoll(7), and helper threads for files */
 };

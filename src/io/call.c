@@ -123,14 +123,12 @@ static int64_t why_withdrawn(rv_time deadline)
     return rvi_clock_now() >= deadline ? -ETIME : -ENOMEM;
 }
 
-static int64_t by_loop(struct rvi_worker *w, struct rvi_op *op, rv_time deadline)
+/* Submit once, and wait for its end. -EAGAIN: it looks as if a try would do. */
+static int64_t submit_and_wait(struct rvi_worker *w, struct rvi_op *op, rv_time deadline)
 {
-    struct call call = {.pending = {.op = op, .done = complete}};
-    int r = rvi_worker_open_loop(w);
+    struct call call = {.pending = {.op = op, .done = complete}, .loop = w->loop};
+    int r;
 
-    if (r < 0)
-        return r;
-    call.loop = w->loop;
     rvi_waiter_fill(&call.waiter);
     r = rvi_loop_submit(w->loop, &call.pending);
     if (rvi_unlikely(r == -EPERM))
@@ -142,6 +140,20 @@ static int64_t by_loop(struct rvi_worker *w, struct rvi_op *op, rv_time deadline
     if (call.is_withdrawn && call.pending.result == -ECANCELED)
         return why_withdrawn(deadline);
     return call.pending.result;
+}
+
+static int64_t by_loop(struct rvi_worker *w, struct rvi_op *op, rv_time deadline)
+{
+    int64_t r = rvi_worker_open_loop(w);
+
+    if (r < 0)
+        return r;
+    do
+        r = submit_and_wait(w, op, deadline);
+    while (r == -EAGAIN && (r = rvi_op_try(op)) == -EAGAIN);
+    if (r > 0)
+        rvi_loop_note(w->loop, op, r);
+    return r;
 }
 
 /* --- in a task --- */

@@ -24,9 +24,13 @@
  * Who waits for a descriptor that is closed: rv_close() on the same worker ends it with -EBADF; if
  * the number comes back, as a descriptor of ours, so does the next wait for it.
  *
- * Rejected: level triggering, two system calls a wait, or one and a spurious wake; a wait that only
- * wakes its task, which then tries: tasks that wait for one descriptor would all wake for each
- * event, and what came first would not be served first.
+ * Who waits alone, as almost everybody does, is only told that his descriptor is ready, and makes
+ * the operation himself: then what the kernel keeps of a connection is fetched into the cache once,
+ * for the read and for the write that answers it. (Reading for 64 connections first and writing for
+ * all of them after took half as much time again with 1,024 of them.) Of several that wait for one
+ * descriptor all would wake for each event, in no order: those are served here.
+ *
+ * Rejected: level triggering, two system calls a wait, or one and a spurious wake.
  * Checked by: tests/unit/loop/test_loop.c, tests/unit/io/test_call.c, tests/stress/stress_io.c */
 #include <errno.h>
 #include <string.h>
@@ -40,6 +44,7 @@
 #include "sys/poller.h"
 
 enum {
+    FEW = 4,            /* events that are not worth looking ahead for */
     BATCH = 64,         /* events of one look: then those that are ready run */
     CHUNK_WATCHES = 64, /* of neighbouring numbers */
 };
@@ -206,11 +211,22 @@ static void learn(struct watch *watch, const struct rvi_op *op, int64_t result)
         watch->is_empty = watch->is_tcp && !watch->may_deceive;
 }
 
-/* Who waited first is served first; the others of a kind need not try what has failed just now. */
-static void serve(struct by_epoll *self, struct watch *watch, uint32_t events)
+/* The waiter's task makes it itself, when it runs. */
+static void hand_over(struct by_epoll *self, struct rvi_pending *p, uint32_t events)
 {
-    watch->is_empty = false;
-    watch->may_deceive |= (events & (ENDS | EPOLLRDHUP | EPOLLPRI)) != 0;
+    uint32_t wanted = (uint32_t)rvi_op_readiness(p->op);
+
+    if (!(events & (wanted | ENDS)))
+        return;
+    rvi_link_remove(&p->link);
+    rvi_loop_finish(&self->base, p,
+                    p->op->kind == RVI_OP_POLL ? (int64_t)(events & (wanted | ENDS)) : -EAGAIN);
+}
+
+/* Of several, who waited first is served first; the others of a kind need not try what has failed
+ * just now. */
+static void serve_in_order(struct by_epoll *self, struct watch *watch, uint32_t events)
+{
     RVI_LIST_FOREACH_SAFE(link, &watch->waiting) {
         struct rvi_pending *p = pending_of(link);
         uint32_t wanted = (uint32_t)rvi_op_readiness(p->op);
@@ -226,6 +242,18 @@ static void serve(struct by_epoll *self, struct watch *watch, uint32_t events)
         rvi_link_remove(link);
         rvi_loop_finish(&self->base, p, result);
     }
+}
+
+static void serve(struct by_epoll *self, struct watch *watch, uint32_t events)
+{
+    struct rvi_link *first = rvi_list_first(&watch->waiting);
+
+    watch->is_empty = false;
+    watch->may_deceive |= (events & (ENDS | EPOLLRDHUP | EPOLLPRI)) != 0;
+    if (rvi_likely(first && first->next == &watch->waiting.head))
+        hand_over(self, pending_of(first), events);
+    else
+        serve_in_order(self, watch, events);
 }
 
 /* One that cannot be armed again is told why. */
@@ -250,11 +278,28 @@ static void take_event(struct by_epoll *self, const struct epoll_event *event)
         keep_armed(self, watch, (int)(uint32_t)data);
 }
 
+/* With many descriptors none of what an event leads to is in the cache: all misses at one time,
+ * first of the watches, then of their waiters. */
+static void fetch(struct by_epoll *self, int n)
+{
+    for (int i = 0; i < n; i++)
+        rvi_prefetch(find(self, (int)(uint32_t)self->events[i].data.u64), 0);
+    for (int i = 0; i < n; i++) {
+        const struct watch *watch = find(self, (int)(uint32_t)self->events[i].data.u64);
+        if (rvi_likely(watch != NULL)) {
+            rvi_prefetch(watch->waiting.head.next, 0);
+            rvi_prefetch(watch->waiting.head.next, RVI_CACHE_LINE);
+        }
+    }
+}
+
 static void collect(struct rvi_loop *loop, rv_time deadline)
 {
     struct by_epoll *self = of(loop);
     int n = rvi_poller_wait(self->fd, self->events, BATCH, deadline);
 
+    if (n > FEW)
+        fetch(self, n);
     for (int i = 0; i < n; i++)
         take_event(self, &self->events[i]);
 }

@@ -44,6 +44,11 @@ enum {
 /* Tokens that are no operations. */
 enum { CALL_TOKEN = 2, CANCEL_TOKEN = 4 };
 
+struct known {
+    uint32_t under_way; /* operations */
+    bool is_empty;      /* there was nothing more to read, when it was last read */
+};
+
 struct by_uring {
     struct rvi_loop base;
     struct rvi_uring *ring;
@@ -51,8 +56,8 @@ struct by_uring {
     bool is_called_by_nobody; /* the watch of `call` has ended, and there was no room for another */
     struct rvi_list backlog;  /* that the kernel does not have */
     struct rvi_list asked;    /* to be cancelled, when there is room to tell the kernel */
-    size_t count_of;          /* entries of `counts` */
-    uint32_t *counts;         /* operations under way, by descriptor */
+    size_t known_count;
+    struct known *known; /* by descriptor */
     struct rvi_uring_end ends[BATCH];
 };
 
@@ -71,25 +76,25 @@ static uint64_t token_of(const struct rvi_pending *p)
     return (uint64_t)(uintptr_t)p | (p->is_waited ? WAITED : 0);
 }
 
-/* --- counts --- */
+/* --- by descriptor --- */
 
-static int make_count(struct by_uring *self, int fd)
+static int make_known(struct by_uring *self, int fd)
 {
     size_t count = (size_t)fd * 2 + 64;
-    uint32_t *counts = rvi_realloc(self->counts, count * sizeof *counts);
+    struct known *known = rvi_realloc(self->known, count * sizeof *known);
 
-    if (!counts)
+    if (!known)
         return -ENOMEM;
-    memset(counts + self->count_of, 0, (count - self->count_of) * sizeof *counts);
-    self->counts = counts;
-    self->count_of = count;
+    memset(known + self->known_count, 0, (count - self->known_count) * sizeof *known);
+    self->known = known;
+    self->known_count = count;
     return 0;
 }
 
 /* AT_FDCWD and its like are nobody's. */
-static uint32_t *count_at(struct by_uring *self, int fd)
+static struct known *known_of(struct by_uring *self, int fd)
 {
-    return fd >= 0 && (size_t)fd < self->count_of ? &self->counts[fd] : NULL;
+    return fd >= 0 && (size_t)fd < self->known_count ? &self->known[fd] : NULL;
 }
 
 /* --- submitting --- */
@@ -114,10 +119,10 @@ static int submit(struct rvi_loop *loop, struct rvi_pending *p)
 
     if (!is_made && rvi_op_readiness(p->op) == 0)
         return -EPERM;
-    if (rvi_unlikely(fd >= 0 && (size_t)fd >= self->count_of) && make_count(self, fd) < 0)
+    if (rvi_unlikely(fd >= 0 && (size_t)fd >= self->known_count) && make_known(self, fd) < 0)
         return -ENOMEM;
     if (fd >= 0)
-        self->counts[fd]++;
+        self->known[fd].under_way++;
     rvi_link_init(&p->link);
     p->is_waited = !is_made;
     p->is_asked = false;
@@ -127,12 +132,12 @@ static int submit(struct rvi_loop *loop, struct rvi_pending *p)
 
 static void finish(struct by_uring *self, struct rvi_pending *p, int64_t result)
 {
-    uint32_t *count = count_at(self, p->op->fd);
+    struct known *known = known_of(self, p->op->fd);
 
     if (rvi_unlikely(rvi_link_is_linked(&p->link)))
         rvi_link_remove(&p->link); /* from `asked` */
-    if (count)
-        --*count;
+    if (known)
+        known->under_way--;
     rvi_loop_finish(&self->base, p, result);
 }
 
@@ -153,9 +158,10 @@ static bool cancel(struct rvi_loop *loop, struct rvi_pending *p)
         ask_to_cancel(self, p);
         return false;
     }
+    struct known *known = known_of(self, p->op->fd);
     rvi_link_remove(&p->link);
-    if (count_at(self, p->op->fd))
-        --*count_at(self, p->op->fd);
+    if (known)
+        known->under_way--;
     return true;
 }
 
@@ -164,15 +170,18 @@ static bool cancel(struct rvi_loop *loop, struct rvi_pending *p)
 static void closing(struct rvi_loop *loop, int fd)
 {
     struct by_uring *self = of(loop);
-    const uint32_t *count = count_at(self, fd);
+    struct known *known = known_of(self, fd);
 
-    if (!count || *count == 0)
+    if (!known)
+        return;
+    known->is_empty = false;
+    if (known->under_way == 0)
         return;
     RVI_LIST_FOREACH_SAFE(link, &self->backlog) {
         if (pending_of(link)->op->fd == fd)
             finish(self, pending_of(link), -EBADF);
     }
-    if (*count > 0 && rvi_uring_push_cancel_fd(self->ring, fd, CANCEL_TOKEN) == 0)
+    if (known->under_way > 0 && rvi_uring_push_cancel_fd(self->ring, fd, CANCEL_TOKEN) == 0)
         rvi_uring_enter(self->ring, 0);
 }
 
@@ -250,19 +259,25 @@ static void collect(struct rvi_loop *loop, rv_time deadline)
 
 /* --- what is known --- */
 
-/* A read goes to the kernel together with others. */
+/* If it is wrong, the kernel makes the read when it gets it: a little later, nothing worse. So this
+ * is no more than a guess, of any descriptor. */
 static bool would_block(struct rvi_loop *loop, const struct rvi_op *op)
 {
-    (void)loop;
-    (void)op;
-    return false;
+    const struct known *known;
+
+    if (op->kind != RVI_OP_READ && op->kind != RVI_OP_RECV)
+        return false;
+    known = known_of(of(loop), op->fd);
+    return known && known->is_empty;
 }
 
 static void note(struct rvi_loop *loop, const struct rvi_op *op, int64_t result)
 {
-    (void)loop;
-    (void)op;
-    (void)result;
+    struct known *known;
+
+    if ((op->kind == RVI_OP_READ || op->kind == RVI_OP_RECV) &&
+        (known = known_of(of(loop), op->fd)))
+        known->is_empty = (size_t)result < op->buf.len;
 }
 
 /* --- life --- */
@@ -272,7 +287,7 @@ static void close_loop(struct rvi_loop *loop)
     struct by_uring *self = of(loop);
 
     rvi_uring_close(self->ring);
-    rvi_free(self->counts);
+    rvi_free(self->known);
     rvi_free(self);
 }
 

@@ -2,13 +2,13 @@
 /* loop.h - one worker's operations that are under way: submitted, completed, cancelled.
  *
  *     rvi_loop_submit(loop, &p)      p.op, p.done set; both stay until it is over
- *     ... rvi_loop_reap(), rvi_loop_sleep() call p.done(&p): p.result is the operation's
+ *     ... rvi_loop_reap(), rvi_loop_sleep() call p.done(&p): p.result is the operation's, or
+ *         -EAGAIN: its descriptor looks ready, try it
  *     or rvi_loop_cancel(loop, &p)   true: it is over, nothing has happened; done is not called
  *                                    false: done is still to come, with whatever has happened
  *
  * Two backends do it, the same from outside:
- *   epoll   an operation is one whose descriptor is waited for; it is tried when that is ready, by
- *           the loop, so that what completes first is who waited first (by_epoll.c)
+ *   epoll   an operation is one whose descriptor is waited for (by_epoll.c)
  *   uring   the kernel has the operation and says when it is over (by_uring.c)
  *
  * A loop is touched by its worker's thread alone, but for its call descriptor, an eventfd by which
