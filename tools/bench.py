@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-PEERS = ("floor", "pthread", "boost", "go", "tokio", "crossbeam", "tbb", "rayon", "libgomp",
+PEERS = ("floor", "epoll", "pthread", "boost", "go", "tokio", "crossbeam", "tbb", "rayon", "libgomp",
          "libomp")
 RECORD = ROOT / "bench" / "instructions.json"
 NOISY = 0.15        # of the median, between the quartiles
@@ -95,6 +95,10 @@ CASES = (
     Case("sleepers", "spread_ms=100", heavy=True, quick="tasks=100000 lead_ms=500"),
     Case("sleepers", "spread_ms=2000", heavy=True, quick="tasks=100000 lead_ms=500"),
     Case("lateness", quick="sleeps=100"),
+    Case("io-echo", "by=epoll conns=64", quick="ops=20000"),
+    Case("io-echo", "by=uring conns=64", quick="ops=20000"),
+    Case("io-echo", "by=epoll conns=1024", quick="ops=20000"),
+    Case("io-echo", "by=uring conns=1024", quick="ops=20000"),
     Case("print", "tasks=1 workers=1"),
     Case("print", "tasks=8 workers=2"),
     Case("print", "tasks=8 workers=2 to=file"),
