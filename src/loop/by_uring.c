@@ -111,13 +111,25 @@ static void push(struct by_uring *self, struct rvi_pending *p)
         rvi_list_push_back(&self->backlog, &p->link);
 }
 
+/* Of a transfer at a file's position that ends early by an error (a full disk), the kernel tells how
+ * much was done and leaves the position where it was (seen with 6.18): the next write would be over
+ * the same place. */
+static bool would_lose_position(const struct rvi_op *op)
+{
+    bool is_at_position =
+        ((op->kind == RVI_OP_READ || op->kind == RVI_OP_WRITE) && op->buf.offset < 0) ||
+        ((op->kind == RVI_OP_READV || op->kind == RVI_OP_WRITEV) && op->vec.offset < 0);
+
+    return is_at_position && !op->is_nonblocking && rvi_op_is_of_file(op);
+}
+
 static int submit(struct rvi_loop *loop, struct rvi_pending *p)
 {
     struct by_uring *self = of(loop);
     bool is_made = rvi_uring_makes(self->ring, (enum rvi_op_kind)p->op->kind);
     int fd = p->op->fd;
 
-    if (!is_made && rvi_op_readiness(p->op) == 0)
+    if ((!is_made && rvi_op_readiness(p->op) == 0) || would_lose_position(p->op))
         return -EPERM;
     if (rvi_unlikely(fd >= 0 && (size_t)fd >= self->known_count) && make_known(self, fd) < 0)
         return -ENOMEM;

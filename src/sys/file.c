@@ -102,11 +102,17 @@ int rvi_file_open_cached(struct rvi_file *file)
     return r;
 }
 
+/* It is a file that nobody has opened before: there is nothing to wait for. */
+static bool is_made_new(int flags)
+{
+    return (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL);
+}
+
 /* The first time with O_NONBLOCK, which also keeps a file from waiting until somebody gives up a
  * lease on it (EAGAIN). */
 int rvi_file_open(struct rvi_file *file)
 {
-    if (file->flags & O_PATH)
+    if (file->flags & O_PATH || is_made_new(file->flags))
         return open_with(file, file->flags | O_CLOEXEC);
     int r = open_with(file, file->flags | O_CLOEXEC | O_NONBLOCK);
     if (r == 0)

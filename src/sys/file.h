@@ -45,7 +45,8 @@ int rvi_file_open_cached(struct rvi_file *file) __attribute__((warn_unused_resul
 
 /** Open it, however long the disk takes.
  *
- * Returns 0, and file->status is known unless it was opened with O_PATH; -EINPROGRESS: a FIFO
+ * Returns 0, and file->status is known unless it was opened with O_PATH
+ * or made by O_EXCL; -EINPROGRESS: a FIFO
  * without its other end, ask rvi_file_meet() from time to time; or openat(2)'s -errno. */
 int rvi_file_open(struct rvi_file *file) __attribute__((warn_unused_result));
 

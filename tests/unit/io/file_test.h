@@ -75,6 +75,14 @@ static inline void forget_cache(int fd)
     RV_CHECK(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0);
 }
 
+/* But for mappings: malloc keeps some for each helper thread that has used it. */
+static inline void assert_nothing_is_left(const struct holdings *before)
+{
+    assert_int_equal(count_threads_above(before->threads), 0);
+    assert_int_equal(holdings_now().files, before->files);
+    assert_int_equal(holdings_now().memory, before->memory);
+}
+
 /* On one worker, on two, and on a plain thread. */
 static inline void run_everywhere(rv_fn *scene)
 {

@@ -153,7 +153,7 @@ static void a_tree_is_removed_and_no_link_is_followed(void **state)
     (void)state;
     run_everywhere(remove_a_tree);
     assert_int_equal(count_names(), 0);
-    assert_no_more_is_held(&before);
+    assert_nothing_is_left(&before);
 }
 
 /* --- each way --- */
@@ -179,7 +179,7 @@ static void listings_can_be_cancelled_at_every_point(void **state)
     struct holdings before = holdings_now();
     (void)state;
     cancel_at_every_point(make_list_and_remove, 1);
-    assert_no_more_is_held(&before);
+    assert_nothing_is_left(&before);
 }
 
 static void listings_survive_every_allocation_that_fails(void **state)
@@ -187,7 +187,7 @@ static void listings_survive_every_allocation_that_fails(void **state)
     struct holdings before = holdings_now();
     (void)state;
     fail_every_allocation(make_list_and_remove, 1);
-    assert_no_more_is_held(&before);
+    assert_nothing_is_left(&before);
 }
 
 static void listings_survive_every_call_that_fails(void **state)
@@ -203,7 +203,7 @@ static void listings_survive_every_call_that_fails(void **state)
         assert_true(r <= 0 && (r == 0 || !all_tried));
         assert_int_equal(rv_remove_all(folder, "x", RV_NEVER), 0);
     }
-    assert_no_more_is_held(&before);
+    assert_nothing_is_left(&before);
 }
 
 int main(void)

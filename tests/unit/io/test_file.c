@@ -215,6 +215,32 @@ static void without_descriptors_opening_fails_and_recovers(void **state)
     run_everywhere(open_beyond_the_limit);
 }
 
+enum { MUCH = 300000 };
+
+/* The limit on a file's length stands for a disk that is full half-way. */
+static int write_beyond_the_limit(void *unused)
+{
+    static char much[MUCH];
+    struct rlimit old, little;
+    (void)unused;
+    int fd = rv_openat(folder, "f", O_RDWR | O_CREAT | O_TRUNC, 0600, RV_NEVER);
+    RV_CHECK(fd >= 0 && getrlimit(RLIMIT_FSIZE, &old) == 0);
+    little = (struct rlimit){MUCH / 2, old.rlim_max};
+    RV_CHECK(signal(SIGXFSZ, SIG_IGN) != SIG_ERR && setrlimit(RLIMIT_FSIZE, &little) == 0);
+    ssize_t n = rv_write(fd, much, MUCH, RV_NEVER);
+    off_t at = lseek(fd, 0, SEEK_CUR);
+    ssize_t more = rv_write(fd, much, MUCH, RV_NEVER);
+    RV_CHECK(setrlimit(RLIMIT_FSIZE, &old) == 0);
+    RV_CHECK(n == MUCH / 2 && at == n && more == -EFBIG);
+    return rv_close(fd);
+}
+
+static void regress_a_short_write_moves_the_position(void **state)
+{
+    (void)state;
+    run_everywhere(write_beyond_the_limit);
+}
+
 /* --- FIFOs --- */
 
 static int write_to_fifo(void *arg)
@@ -301,7 +327,7 @@ static void a_fifo_without_its_other_end_keeps_to_the_deadline(void **state)
     struct holdings before = holdings_now();
     (void)state;
     run_everywhere(open_a_lonely_fifo);
-    assert_no_more_is_held(&before);
+    assert_nothing_is_left(&before);
 }
 
 /* A writer that comes, writes nothing and goes has been there. */
@@ -369,7 +395,7 @@ static void files_can_be_cancelled_at_every_point(void **state)
     struct holdings before = holdings_now();
     (void)state;
     cancel_at_every_point(all_of_it, 1);
-    assert_no_more_is_held(&before);
+    assert_nothing_is_left(&before);
 }
 
 static void files_survive_every_allocation_that_fails(void **state)
@@ -377,7 +403,7 @@ static void files_survive_every_allocation_that_fails(void **state)
     struct holdings before = holdings_now();
     (void)state;
     fail_every_allocation(all_of_it, 1);
-    assert_no_more_is_held(&before);
+    assert_nothing_is_left(&before);
 }
 
 int main(void)
@@ -391,6 +417,7 @@ int main(void)
         cmocka_unit_test(a_full_disk_is_an_error),
         cmocka_unit_test(what_is_not_in_memory_is_fetched),
         cmocka_unit_test(without_descriptors_opening_fails_and_recovers),
+        cmocka_unit_test(regress_a_short_write_moves_the_position),
         cmocka_unit_test(a_fifo_waits_for_its_other_end_and_for_nobody_else),
         cmocka_unit_test(a_fifo_without_its_other_end_keeps_to_the_deadline),
         cmocka_unit_test(a_writer_that_has_gone_already_has_been_there),
