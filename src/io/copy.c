@@ -21,7 +21,7 @@
 #include "base/alloc.h"
 #include "io/call.h"
 #include "io/replace.h"
-#include "sys/file.h"
+#include "sys/files.h"
 
 enum { PART_BYTES = 8 << 20, BUFFER_BYTES = 128 << 10 };
 

@@ -20,7 +20,7 @@
 
 #include "base/alloc.h"
 #include "io/call.h"
-#include "sys/file.h"
+#include "sys/files.h"
 
 enum {
     ROOM_BYTES = 32 << 10,

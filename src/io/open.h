@@ -4,7 +4,7 @@
 
 #include <ravel/time.h>
 
-#include "sys/file.h"
+#include "sys/files.h"
 
 /** Open a file, as rv_openat(); O_NONBLOCK may be left on it. On error nothing is open. */
 int rvi_open(struct rvi_file *file, rv_time deadline) __attribute__((warn_unused_result));

@@ -3,7 +3,7 @@
  *
  * Reading a small file costs four system calls where it is in memory: open, fstat, read, close. Its
  * length is known before, so nothing has to be read to see the end, and O_NONBLOCK, which it was
- * opened with (sys/file.h), goes with the descriptor.
+ * opened with (sys/files.h), goes with the descriptor.
  *
  *   W1  bytes [0, done) are read
  *   W2  `size` is the length of a regular file that has one, else 0: the end has to be seen

@@ -10,6 +10,7 @@
 #include <semaphore.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/socket.h>
@@ -23,8 +24,6 @@
 
 /* A machine with much else to do may look too late. */
 enum { HOLD_MS = 60, PATIENCE = 20 };
-
-int flock(int fd, int operation); /* the C library's <sys/file.h> is hidden by ours */
 
 #define STALL_NS (15 * RV_MILLISECOND)
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sys/file.h"
+#include "sys/files.h"
 
 #include <dirent.h>
 #include <errno.h>

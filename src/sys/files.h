@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* file.h - opening files without waiting for more than a disk; and what of files only a helper may
+/* files.h - opening files without waiting for more than a disk; and what of files only a helper may
  * ask for, beyond the operations of op.h.
  *
  * An open that waits for somebody (the other end of a FIFO) cannot be ended, and one that does not,
