@@ -32,7 +32,9 @@
  * The end of the process. exit() waits for the ring to be empty, as it does for stdio, however long
  * that takes, and ends the thread; what is printed later is written at once. A deadly signal waits
  * as well (last_words.h), for DEATH_NS at most: the thread goes on while the handler of another one
- * runs, so that the handler need not write anything itself, and no byte is written twice.
+ * runs, so that the handler need not write anything itself, and no byte is written twice. Meanwhile
+ * the thread tells nobody: locks may be held by one that does not go on. If the program survives the
+ * signal, whoever waits is told when the thread next wakes up, and so it is woken.
  * _exit(), quick_exit() and signals without a handler lose what is queued at that moment.
  *
  * A child by fork() inherits no thread, and what its parent has queued is its parent's to write:
@@ -43,8 +45,7 @@
  * Rejected: O_NONBLOCK on 1 and 2, which changes them for every process that shares them; writing
  * in the printing thread when poll() says that there is room, since another process, or ^S, may
  * come in between, and RWF_NOWAIT is not known to terminals; a write a line.
- * Checked by: tests/unit/sys/test_outlet.c, tests/unit/io/test_print.c, tests/stress/stress_print.c
- */
+ * Checked by: tests/unit/io/test_print.c, tests/stress/stress_print.c, tests/faults */
 #include "sys/outlet.h"
 
 #include <errno.h>
@@ -98,7 +99,7 @@ struct rvi_outlet {
 
 static struct rvi_outlet outlets[OUTLETS] = {{.fd = STDOUT_FILENO}, {.fd = STDERR_FILENO}};
 static size_t bound = USUAL_BOUND; /* life_lock */
-static _Atomic(bool) is_dying;     /* locks may be held by a thread that does not go on */
+static _Atomic(bool) is_dying;     /* a deadly signal is being handled */
 
 /* Guards opening and the end; never waited for by an outlet's thread. */
 static pthread_mutex_t life_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -171,7 +172,7 @@ static bool has_news(struct rvi_outlet *o)
 {
     unsigned crowd = rvi_load_seq_cst(&o->crowd); /* pairs: outlet-crowd */
 
-    if (rvi_likely(!crowd) || rvi_load_relaxed(&is_dying))
+    if (rvi_likely(!crowd) || rvi_load_acquire(&is_dying)) /* pairs: outlet-dying */
         return false;
     return (crowd & RVI_OUTLET_FLUSHERS) || waiting_bytes(o) <= o->size / 2;
 }
@@ -279,8 +280,10 @@ static void *outlet_thread(void *arg)
         while (waiting_bytes(o) > 0) {
             write_all(o, piece);
             nap(o);
+            tell(o);
         }
         sleep_until_woken(o);
+        tell(o);
     } while (waiting_bytes(o) > 0 || !must_stop(o));
     return NULL;
 }
@@ -325,11 +328,14 @@ static void on_death(void)
     struct rvi_seam *seam = rvi_seam_leave();
     int64_t deadline = rvi_clock_now() + DEATH_NS;
 
-    rvi_store_relaxed(&is_dying, true);
+    rvi_store_release(&is_dying, true); /* pairs: outlet-dying */
     for (int i = 0; i < OUTLETS; i++) {
         if (is_open(&outlets[i]) && !is_outlet_thread(&outlets[i]))
             drain(&outlets[i], rvi_outlet_queued(&outlets[i]), deadline);
     }
+    rvi_store_release(&is_dying, false); /* pairs: outlet-dying */
+    for (int i = 0; i < OUTLETS; i++)
+        wake(&outlets[i]);
     rvi_seam_return(seam);
 }
 

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <pty.h>
+#include <setjmp.h>
 #include <termios.h>
 
 #include "sys/fault.h"
@@ -747,6 +748,50 @@ static void a_panic_and_a_crash_write_all(void **state)
     check_death(die_of_stack_overflow, SIGSEGV);
 }
 
+static sigjmp_buf survivor;
+
+static void survive(int number)
+{
+    (void)number;
+    siglongjmp(survivor, 1);
+}
+
+static int print_in_two(void *arg)
+{
+    int err;
+
+    (void)arg;
+    RV_SCOPE(s, err) {
+        go(s, print_many, (void *)(MANY / 2));
+        go(s, print_many, (void *)(MANY / 2));
+    }
+    return err;
+}
+
+static void survive_a_crash(void)
+{
+    struct sigaction ours = {.sa_handler = survive};
+
+    sigaction(SIGSEGV, &ours, NULL);
+    set_bound();
+    RV_CHECK(rv_print("before\n") == 0);
+    for (int i = 0; i < 2; i++) { /* in the second one the handler is the program's own again */
+        if (sigsetjmp(survivor, 1) == 0)
+            raise(SIGSEGV);
+    }
+    RV_CHECK(run_on(2, print_in_two, NULL) == 0);
+}
+
+static void regress_a_crash_that_is_survived_leaves_printing_as_it_was(void **state)
+{
+    (void)state;
+    if (is_under_a_tool())
+        skip();
+    char *text = output_of(survive_a_crash);
+    assert_int_equal(strlen(text), 7 + MANY * TEXT);
+    free(text);
+}
+
 static void abort_with_full_pipe(void)
 {
     signal(SIGABRT, SIG_DFL);
@@ -860,6 +905,7 @@ int main(void)
         cmocka_unit_test(exit_writes_all),
         cmocka_unit_test(a_panic_and_a_crash_write_all),
         cmocka_unit_test(a_crash_does_not_wait_for_ever),
+        cmocka_unit_test(regress_a_crash_that_is_survived_leaves_printing_as_it_was),
         cmocka_unit_test(a_fork_writes_nothing_twice),
         cmocka_unit_test(a_simulation_prints_the_same_each_time),
     };
