@@ -32,7 +32,8 @@ static struct {
     GtkWidget *window, *count, *cancel, *answer, *bar, *status;
     rv_fg *fg;
     struct survey survey;
-    int64_t task; /* 0: none */
+    int64_t task;    /* 0: none */
+    bool is_running; /* the job, wherever */
     int failure;
 
     int clicks, drawn; /* clicked; and of those, with their answer drawn */
@@ -64,6 +65,7 @@ static void show_result(void)
                  (unsigned long long)c->files, (unsigned long long)c->lines,
                  (unsigned long long)c->words);
     show_status(text);
+    app.is_running = false;
     gtk_widget_set_sensitive(app.count, TRUE);
     gtk_widget_set_sensitive(app.cancel, FALSE);
 }
@@ -88,6 +90,7 @@ static void show_progress(void *arg, const struct rv_fg_latest *latest)
 static void on_count(void)
 {
     gtk_widget_set_sensitive(app.count, FALSE);
+    app.is_running = true;
     if (app.is_blocked) {
         (void)survey_run_here(&app.survey, app.clicks_wanted ? HOLD : 0);
         show_result();
@@ -162,7 +165,7 @@ static void on_frame(GdkFrameClock *clock, gpointer arg)
     guint32 now_ms = (guint32)(g_get_monotonic_time() / 1000);
     for (; app.drawn < app.clicks; app.drawn++) {
         app.answer_ms[app.drawn] = (double)(gint32)(now_ms - app.clicked_ms[app.drawn]);
-        app.drawn_in_time += app.task > 0;
+        app.drawn_in_time += app.is_running;
     }
     if (app.clicks_wanted && app.drawn >= app.clicks_wanted) {
         if (app.picture)
