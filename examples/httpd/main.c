@@ -12,10 +12,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int connection(struct rv_conn *conn, void *site)
+static int connection(struct rv_conn *conn, void *arg)
 {
+    struct options *o = arg;
     struct wire wire = {.calls = &wire_of_task, .fd = conn->fd, .conn = conn};
-    conn_serve(site, &wire);
+    conn_serve(&o->site, &wire);
+    return 0;
+}
+
+/* A client that has not finished its greeting when the server drains waits for no answer. */
+static int tls_connection(struct rv_conn *conn, void *arg)
+{
+    struct options *o = arg;
+    struct wire wire = {.calls = &wire_of_tls, .fd = conn->fd, .conn = conn};
+    int err = rv_conn_idle(conn);
+    if (err == 0)
+        err = rv_tls_server(&wire.tls, conn->fd, o->tls, NULL, rv_after(o->site.head_ns));
+    if (err < 0)
+        return err;
+    conn_serve(&o->site, &wire);
+    rv_tls_free(wire.tls);
     return 0;
 }
 
@@ -24,14 +40,15 @@ static int serve(struct options *o, const int *listeners, unsigned count)
 {
     struct rv_signal_info signal;
     rv_server *server;
-    int err = rv_server_open(&server, listeners, count, connection, &o->site, NULL);
+    int err =
+        rv_server_open(&server, listeners, count, o->tls ? tls_connection : connection, o, NULL);
 
     if (err < 0) {
         for (unsigned i = 0; i < count; i++)
             rv_close(listeners[i]);
         return err;
     }
-    options_say_where(listeners[0]);
+    options_say_where(o, listeners[0]);
     err = rv_signal_wait(o->ends, &signal, RV_NEVER);
     int drained = rv_server_drain(server, rv_after(o->drain_ns));
     if (drained == -ETIME)
@@ -66,6 +83,7 @@ int main(int argc, char **argv)
     struct rv_run_opts opts = {.size = sizeof opts, .workers = o.workers};
     int err = rv_run(run, &o, &opts);
     rv_signals_close(o.ends);
+    rv_tls_config_free(o.tls);
     if (err < 0)
         fprintf(stderr, "httpd: %s: %s\n", o.listen, strerror(-err));
     return err < 0;

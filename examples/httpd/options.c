@@ -34,11 +34,16 @@ static const char help[] =
     "It prints the address it listens on. SIGTERM and SIGINT let the answers on the\n"
     "way end, and then it ends with 0; 1 means failure, 2 bad usage.\n";
 
-static const char help_workers[] = "  --workers N      threads; default: the usable cores\n";
+static const char help_tasks[] =
+    "  --cert FILE      serve https by this certificate and those behind it, in PEM\n"
+    "  --key FILE       its private key\n"
+    "  --workers N      threads; default: the usable cores\n";
 
 static const struct option long_options[] = {
     {"listen", required_argument, NULL, 'l'},
     {"workers", required_argument, NULL, 'w'},
+    {"cert", required_argument, NULL, 'c'},
+    {"key", required_argument, NULL, 'k'},
     {"max", required_argument, NULL, 'm'},
     {"head-ms", required_argument, NULL, 'H'},
     {"idle-ms", required_argument, NULL, 'I'},
@@ -80,6 +85,12 @@ static int parse_one(struct options *o, int option, const char *name)
         return GO_ON;
     case 'w':
         return take_number(&o->workers, o->program, name, MOST_WORKERS);
+    case 'c':
+        o->cert = optarg;
+        return GO_ON;
+    case 'k':
+        o->key = optarg;
+        return GO_ON;
     case 'm':
         return take_number(&o->site.most, o->program, name, 1 << 30);
     case 'H':
@@ -118,13 +129,18 @@ int options_parse(struct options *o, int argc, char **argv, bool threads)
     };
     while (status == GO_ON && (option = getopt_long(argc, argv, "", long_options, &index)) != -1) {
         if (option == 'h') {
-            printf(help, o->program, threads ? "" : help_workers);
+            printf(help, o->program, threads ? "" : help_tasks);
             return 0;
         }
         status = parse_one(o, option, long_options[index].name);
     }
     if (status != GO_ON)
         return status;
+    if (!o->cert != !o->key || (o->cert && threads)) {
+        fprintf(stderr, "%s: --cert and --key go together%s\n", o->program,
+                threads ? ", and not with threads" : "");
+        return BAD_USAGE;
+    }
     if (optind < argc)
         o->root = argv[optind++];
     if (optind < argc) {
@@ -159,6 +175,21 @@ static int complain(const struct options *o, const char *what, int err)
     return err;
 }
 
+static int take_certificate(struct options *o)
+{
+    struct rv_tls_config_opts opts = {
+        .size = sizeof opts,
+        .cert_file = o->cert,
+        .key_file = o->key,
+        .alpn = "http/1.1",
+    };
+    struct rv_tls_flaw flaw = {"no TLS in this build"};
+    int err = rv_tls_config_new(&o->tls, &opts, &flaw);
+    if (err < 0)
+        fprintf(stderr, "%s: %s: %s\n", o->program, o->cert, flaw.text);
+    return err;
+}
+
 int options_prepare(struct options *o)
 {
     raise_descriptors();
@@ -166,15 +197,17 @@ int options_prepare(struct options *o)
     if (o->site.root < 0)
         return complain(o, o->root, o->site.root);
     int err = take_signals(&o->ends);
-    return err < 0 ? complain(o, "signals", err) : 0;
+    if (err < 0)
+        return complain(o, "signals", err);
+    return o->cert ? take_certificate(o) : 0;
 }
 
-void options_say_where(int listener)
+void options_say_where(const struct options *o, int listener)
 {
     char text[RV_ADDR_TEXT];
     struct rv_addr addr;
     if (rv_addr_local(listener, &addr) == 0 && rv_addr_format(&addr, text, sizeof text) >= 0) {
-        printf("http://%s/\n", text);
+        printf("http%s://%s/\n", o->tls ? "s" : "", text);
         fflush(stdout);
     }
 }

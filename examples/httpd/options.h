@@ -10,7 +10,10 @@ struct options {
     const char *root; /* the folder whose files are served */
     unsigned workers; /* 0: the usable cores */
     rv_time drain_ns; /* that connections have to finish */
-    rv_signals *ends; /* SIGTERM and SIGINT */
+    const char *cert; /* NULL: no TLS */
+    const char *key;
+    rv_signals *ends;   /* SIGTERM and SIGINT */
+    rv_tls_config *tls; /* NULL: none */
     struct site site;
 };
 
@@ -18,9 +21,9 @@ struct options {
  * go on, or the exit status. */
 int options_parse(struct options *o, int argc, char **argv, bool threads);
 
-/* Open the root, take the signals and make room for as many descriptors as there may be. Complains
- * by itself. */
+/* Open the root, take the signals, read the certificate and make room for as many descriptors as
+ * there may be. Complains by itself. */
 int options_prepare(struct options *o);
 
 /* Say on standard output where a socket listens. */
-void options_say_where(int listener);
+void options_say_where(const struct options *o, int listener);

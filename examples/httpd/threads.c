@@ -30,7 +30,7 @@ static atomic_bool draining;
 static struct client *first; /* under the lock */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* ---- the wire --------------------------------------------------------------------------------- */
+/* ---- the wire -------------------------------------------------------------------------------- */
 
 /* What a call says whose SO_RCVTIMEO or SO_SNDTIMEO has passed. These are all the deadlines that a
  * plain blocking call has; ours are not looked at. */
@@ -115,7 +115,7 @@ static const struct wire_calls wire_of_thread = {
     .is_last = thread_is_last,
 };
 
-/* ---- connections ------------------------------------------------------------------------------ */
+/* ---- connections ----------------------------------------------------------------------------- */
 
 static void enlist(struct client *c)
 {
@@ -163,7 +163,7 @@ static void start(int fd)
         close(fd);
 }
 
-/* ---- the server ------------------------------------------------------------------------------- */
+/* ---- the server ------------------------------------------------------------------------------ */
 
 /* Accept until a signal comes. */
 static int accept_all(int listener, int signals)
@@ -207,7 +207,7 @@ static int serve(const struct options *o)
     int listener = rv_listen("tcp", o->listen, NULL);
     if (listener < 0)
         return listener;
-    options_say_where(listener);
+    options_say_where(o, listener);
     int err = accept_all(listener, rv_signals_fd(o->ends));
     rv_close(listener);
     drain(o);

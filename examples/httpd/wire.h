@@ -19,7 +19,7 @@ struct wire_calls {
     /* Nothing more will be written. */
     void (*finish)(struct wire *w, rv_time deadline);
 
-    /* Nothing of a next request is there, and the server may end this connection. False: it does. */
+    /* Nothing of a next request is there; the server may end this connection. False: it does. */
     bool (*rest)(struct wire *w);
     /* Something is. */
     void (*work)(struct wire *w);
@@ -31,7 +31,16 @@ struct wire {
     const struct wire_calls *calls;
     int fd;
     struct rv_conn *conn; /* of a task */
+    rv_tls *tls;          /* of one with TLS */
 };
 
-/* Waits as a task of Ravel does. The descriptor is in non-blocking mode. */
+/* Waits as a task of Ravel does. */
 extern const struct wire_calls wire_of_task;
+
+/* Likewise, with TLS in between. */
+extern const struct wire_calls wire_of_tls;
+
+/* What these two have in common. */
+bool wire_task_rest(struct wire *w);
+void wire_task_work(struct wire *w);
+bool wire_task_is_last(struct wire *w);

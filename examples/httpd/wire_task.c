@@ -35,17 +35,17 @@ static void task_finish(struct wire *w, rv_time deadline)
     (void)!rv_shutdown(w->fd, SHUT_WR); /* it may have gone already */
 }
 
-static bool task_rest(struct wire *w)
+bool wire_task_rest(struct wire *w)
 {
     return rv_conn_idle(w->conn) == 0;
 }
 
-static void task_work(struct wire *w)
+void wire_task_work(struct wire *w)
 {
     rv_conn_busy(w->conn);
 }
 
-static bool task_is_last(struct wire *w)
+bool wire_task_is_last(struct wire *w)
 {
     return rv_conn_is_draining(w->conn);
 }
@@ -55,7 +55,7 @@ const struct wire_calls wire_of_task = {
     .write = task_write,
     .send_file = task_send_file,
     .finish = task_finish,
-    .rest = task_rest,
-    .work = task_work,
-    .is_last = task_is_last,
+    .rest = wire_task_rest,
+    .work = wire_task_work,
+    .is_last = wire_task_is_last,
 };

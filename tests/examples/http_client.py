@@ -4,16 +4,33 @@
 import re
 import signal
 import socket
+import ssl
 import subprocess
 from typing import NamedTuple
 
 PATIENCE = 60       # seconds for what should happen at once
 
 
-class Server:
-    """A server that runs until the block ends. `popen` goes to subprocess."""
+def make_certificate(folder):
+    """A certificate for localhost and its key in a folder, as files; None without openssl."""
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    try:
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
+                        "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+                        "-keyout", key, "-out", cert], check=True, capture_output=True)
+    except FileNotFoundError:
+        return None
+    key.chmod(0o644)
+    return cert, key
 
-    def __init__(self, program, root, *args, **popen):
+
+class Server:
+    """A server that runs until the block ends. `popen` goes to subprocess; `cert` is one that its
+    clients believe, when it is to speak TLS."""
+
+    def __init__(self, program, root, *args, cert=None, **popen):
+        self.context = ssl.create_default_context(cafile=cert) if cert else None
         self.process = subprocess.Popen(
             [program, "--listen=127.0.0.1:0", *map(str, args), str(root)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **popen)
@@ -40,7 +57,7 @@ class Server:
         return self.process.returncode, out.decode(), err.decode()
 
     def connect(self, **kinds):
-        return Client(self.port, **kinds)
+        return Client(self.port, context=self.context, **kinds)
 
     def ask(self, target, method="GET", **fields):
         """One answer, on a connection of its own."""
@@ -66,13 +83,15 @@ def request(target, method="GET", version="1.1", **fields):
 class Client:
     """One connection."""
 
-    def __init__(self, port, receive_bytes=None):
+    def __init__(self, port, receive_bytes=None, context=None):
         self.socket = socket.socket()
         if receive_bytes:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         self.socket.settimeout(PATIENCE)
         self.socket.connect(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if context:
+            self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
         self.pending = b""
 
     def __enter__(self):
@@ -88,7 +107,7 @@ class Client:
         """What there is, b"" at the end."""
         try:
             return self.socket.recv(1 << 20)
-        except ConnectionResetError:
+        except (ConnectionResetError, ssl.SSLEOFError):
             return b""
 
     def until(self, mark):

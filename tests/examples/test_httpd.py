@@ -24,7 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "examples")]
 
-from http_client import PATIENCE, Server, request  # noqa: E402
+from http_client import PATIENCE, Client, Server, make_certificate, request  # noqa: E402
 from tap import Tap, run_unittests  # noqa: E402
 
 PROGRAM = sys.argv[1] if len(sys.argv) > 1 else None
@@ -63,17 +63,25 @@ def build_root(root):
 
 class WithServer(unittest.TestCase):
     """One server for all tests of a class."""
-    args = ()
+    tls = False
 
     @classmethod
     def setUpClass(cls):
+        files = None
+        if cls.tls:
+            cls.tls_folder = tempfile.TemporaryDirectory()
+            os.chmod(cls.tls_folder.name, 0o755)
+            files = make_certificate(Path(cls.tls_folder.name))
+            if THREADS or not files:
+                raise unittest.SkipTest("no TLS here")
         cls.folder = tempfile.TemporaryDirectory()
         os.chmod(cls.folder.name, 0o755)
         cls.root = Path(cls.folder.name)
         build_root(cls.root)
         # Root may read everything, so root's server runs as somebody else.
         user = {"user": NOBODY} if os.geteuid() == 0 else {}
-        cls.server = Server(PROGRAM, cls.root, "--hello", *cls.args, **user)
+        args = [f"--cert={files[0]}", f"--key={files[1]}"] if files else []
+        cls.server = Server(PROGRAM, cls.root, "--hello", *args, cert=files and files[0], **user)
 
     @classmethod
     def tearDownClass(cls):
@@ -82,6 +90,8 @@ class WithServer(unittest.TestCase):
         finally:
             cls.server.__exit__()
             cls.folder.cleanup()
+            if cls.tls:
+                cls.tls_folder.cleanup()
 
     def assertStatus(self, data, status, closes):
         with self.server.connect() as client:
@@ -222,8 +232,9 @@ class Ranges(WithServer):
             self.skipTest("curl is not here")
         part = self.root / "part"
         part.write_bytes(BIG[:1_000_000])
-        subprocess.run(["curl", "-sSf", "-C", "-", "-o", part, self.server.url + "big.bin"],
-                       check=True)
+        believe = ["--cacert", Path(self.tls_folder.name) / "cert.pem"] if self.tls else []
+        subprocess.run(["curl", "-sSf", *believe, "-C", "-", "-o", part,
+                        self.server.url + "big.bin"], check=True)
         self.assertEqual(part.read_bytes(), BIG)
 
 
@@ -344,6 +355,8 @@ class Connections(WithServer):
         self.assertEqual(self.server.ask("/small.txt").body, SMALL)
 
     def test_a_half_closed_client_gets_its_answers(self):
+        if self.tls:
+            self.skipTest("Python's TLS has no half of a connection")
         with self.server.connect(receive_bytes=4096) as client:
             client.send(request("/big.bin") + request("/small.txt"))
             client.socket.shutdown(socket.SHUT_WR)
@@ -423,6 +436,37 @@ class Refusals(WithServer):
         with self.server.connect() as client:
             client.send(request("/", "POST", Content_Length=200_000) + BIG[:200_000])
             self.assertEqual(client.answer().status, 405)
+
+
+class TlsFiles(Files):
+    tls = True
+
+
+class TlsRanges(Ranges):
+    tls = True
+
+
+class TlsConnections(Connections):
+    tls = True
+
+    def test_what_is_no_tls_is_not_answered(self):
+        with Client(self.server.port) as client:
+            client.send(request("/small.txt"))
+            self.assertNotIn(b"HTTP", client.until(b"no such"))
+        self.assertEqual(self.server.ask("/small.txt").body, SMALL)
+
+    def test_the_protocol_is_agreed_on(self):
+        self.server.context.set_alpn_protocols(["h2", "http/1.1"])
+        with self.server.connect() as client:
+            self.assertEqual(client.socket.selected_alpn_protocol(), "http/1.1")
+
+    def test_one_who_does_not_greet_does_not_hold_up_the_end(self):
+        files = [Path(self.tls_folder.name) / name for name in ("cert.pem", "key.pem")]
+        with Server(PROGRAM, self.root, f"--cert={files[0]}", f"--key={files[1]}",
+                    cert=files[0]) as server:
+            with Client(server.port), Client(server.port, context=server.context) as greeted:
+                self.assertEqual(greeted.ask("/small.txt").body, SMALL)
+                self.assertEqual(server.stop(), (0, "", ""))
 
 
 class Limits(unittest.TestCase):
@@ -585,7 +629,8 @@ class CommandLine(unittest.TestCase):
 
     def test_bad_usage_is_named(self):
         for args, word in ((["--bogus"], "--bogus"), (["--max=0"], "'0'"), (["--head-ms=x"], "'x'"),
-                           (["--idle-ms=-1"], "'-1'"), (["--max="], "''"), (["a", "b"], "'b'")):
+                           (["--cert=x"], "--key"), (["--idle-ms=-1"], "'-1'"), (["--max="], "''"),
+                           (["a", "b"], "'b'")):
             done = self.run_it(*args)
             self.assertEqual((done.returncode, done.stdout), (2, ""), args)
             self.assertIn(word, done.stderr)
