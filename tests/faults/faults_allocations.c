@@ -3,6 +3,7 @@
  * it: -ENOMEM comes out, or -EAGAIN where it was to be for a thread, or nothing where the memory
  * was a hint. */
 #include "scenario.h"
+#include "sockets.h"
 
 static void fail_every_allocation_of(scenario *play)
 {
@@ -73,6 +74,12 @@ static void files_survive_every_allocation_that_fails(void **state)
     fail_every_allocation_of(run_files);
 }
 
+static void sockets_survive_every_allocation_that_fails(void **state)
+{
+    (void)state;
+    fail_every_allocation_of(run_sockets);
+}
+
 static void a_simulated_run_survives_every_allocation_that_fails(void **state)
 {
     (void)state;
@@ -94,6 +101,7 @@ int main(void)
         cmocka_unit_test(a_dump_survives_every_allocation_that_fails),
         cmocka_unit_test(children_survive_every_allocation_that_fails),
         cmocka_unit_test(files_survive_every_allocation_that_fails),
+        cmocka_unit_test(sockets_survive_every_allocation_that_fails),
         cmocka_unit_test(a_simulated_run_survives_every_allocation_that_fails),
         cmocka_unit_test(executors_without_a_runtime_survive_every_allocation_that_fails),
         cmocka_unit_test(a_foreground_survives_every_allocation_that_fails),

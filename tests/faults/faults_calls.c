@@ -4,6 +4,7 @@
  * A failure of an optional call must not show. Of any other the outcome is a clear error, or none
  * where the library has a second way (a smaller region, a thread fewer). */
 #include "scenario.h"
+#include "sockets.h"
 
 #include "sys/capture.h"
 #include "sys/fence.h"
@@ -26,8 +27,9 @@ static int a_look_at_a_stack(void)
  * had for want of memory. */
 static bool is_clear(int r)
 {
-    static const int clear[] = {EAGAIN, EMFILE, ENFILE, ENOMEM, EPERM,  EINVAL,
-                                EPIPE,  ENOSPC, ESRCH,  EACCES, ENOENT, EIO};
+    static const int clear[] = {EAGAIN,     EMFILE,       ENFILE,     ENOMEM,  EPERM,   EINVAL,
+                                EPIPE,      ENOSPC,       ESRCH,      EACCES,  ENOENT,  EIO,
+                                ECONNRESET, ECONNREFUSED, EADDRINUSE, ENOBUFS, ENOTCONN};
     for (size_t i = 0; i < sizeof clear / sizeof clear[0]; i++) {
         if (r == -clear[i])
             return true;
@@ -189,6 +191,12 @@ static void files_survive_every_system_call_that_fails(void **state)
     fail_all(run_files);
 }
 
+static void sockets_survive_every_system_call_that_fails(void **state)
+{
+    (void)state;
+    fail_all(run_sockets);
+}
+
 static void a_simulated_run_survives_every_system_call_that_fails(void **state)
 {
     (void)state;
@@ -230,6 +238,7 @@ int main(void)
         cmocka_unit_test(children_survive_every_system_call_that_fails),
         cmocka_unit_test(children_on_an_older_kernel_survive_every_system_call_that_fails),
         cmocka_unit_test(files_survive_every_system_call_that_fails),
+        cmocka_unit_test(sockets_survive_every_system_call_that_fails),
         cmocka_unit_test(a_simulated_run_survives_every_system_call_that_fails),
         cmocka_unit_test(a_look_at_a_stack_survives_every_system_call_that_fails),
         cmocka_unit_test(executors_without_a_runtime_survive_every_system_call_that_fails),

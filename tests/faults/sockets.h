@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/* sockets.h - of scenario.h: a server and who calls it, in all the ways that there are. */
+#pragma once
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <ravel.h>
+
+struct meeting {
+    int listener;
+    char at[RV_ADDR_TEXT];
+};
+
+/* Nobody waits for ever for a peer that has failed. What a close says is nobody's failure: the
+ * descriptor is gone. */
+static rv_time soon(void)
+{
+    return rv_after(10 * RV_SECOND);
+}
+
+static int answer_one(void *arg)
+{
+    struct meeting *m = arg;
+    struct rv_addr peer;
+    char bytes[100];
+    int fd = rv_accept(m->listener, &peer, soon());
+    if (fd < 0)
+        return fd;
+    ssize_t n = rv_recv(fd, bytes, sizeof bytes, 0, soon());
+    if (n > 0)
+        n = rv_send_all(fd, bytes, (size_t)n, NULL, soon());
+    rv_close_gracefully(fd, soon());
+    return n < 0 ? (int)n : 0;
+}
+
+static int call(const char *network, const char *at)
+{
+    struct iovec iov = {(char[]){"hello"}, 5};
+    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+    char bytes[100];
+    int fd = rv_dial(network, at, soon());
+    if (fd < 0)
+        return fd;
+    ssize_t n = rv_sendmsg(fd, &msg, 0, soon());
+    if (n >= 0)
+        n = rv_shutdown(fd, SHUT_WR);
+    while (n >= 0 && (n = rv_read(fd, bytes, sizeof bytes, soon())) > 0)
+        ;
+    rv_close(fd);
+    return n < 0 ? (int)n : 0;
+}
+
+static int name_of_listener(struct meeting *m)
+{
+    struct rv_addr addr;
+    int r = rv_addr_local(m->listener, &addr);
+    if (r == 0)
+        rv_addr_format(&addr, m->at, sizeof m->at);
+    return r;
+}
+
+static int meet(const char *network, const char *address)
+{
+    struct meeting m = {.listener = rv_listen(network, address, NULL)};
+    if (m.listener < 0)
+        return m.listener;
+    int r = name_of_listener(&m);
+    if (r == 0) {
+        int err;
+        RV_SCOPE(s, err) {
+            r = rv_go(s, answer_one, &m);
+            if (r == 0)
+                r = call(network, m.at);
+            if (r < 0)
+                rv_scope_cancel(s, r);
+        }
+        r = err < 0 ? err : r; /* what came first: the other was cancelled by it */
+    }
+    rv_close(m.listener);
+    return r;
+}
+
+/* ::1 refuses, and the other one is there. */
+static int race_two_addresses(void)
+{
+    struct meeting m = {.listener = rv_listen("tcp4", "127.0.0.1:0", NULL)};
+    struct rv_addr addrs[2];
+    int fd = -1;
+    if (m.listener < 0)
+        return m.listener;
+    int r = rv_addr_local(m.listener, &addrs[1]);
+    if (r == 0)
+        r = rv_addr_parse(&addrs[0], "[::1]:1", NULL);
+    if (r == 0)
+        r = fd = rv_dial_addrs(addrs, 2, NULL, soon());
+    rv_close(fd);
+    rv_close(m.listener);
+    return r;
+}
+
+/* A descriptor goes with a byte. */
+static int use_a_pair(void)
+{
+    int fds[2], passed[1] = {-1};
+    size_t count;
+    char byte = 'x';
+    int r = rv_socketpair(SOCK_STREAM, fds);
+    if (r < 0)
+        return r;
+    ssize_t n = rv_send_fds(fds[0], &byte, 1, fds, 1, soon());
+    if (n >= 0)
+        n = rv_recv_fds(fds[1], &byte, 1, passed, 1, &count, soon());
+    rv_close(passed[0]);
+    rv_close(fds[0]);
+    rv_close(fds[1]);
+    return n < 0 ? (int)n : 0;
+}
+
+/* Through a pipe that is waited for. */
+static int write_later(void *fd)
+{
+    int r = rv_sleep(50 * RV_MICROSECOND);
+    return r < 0 ? r : rv_write_all(*(int *)fd, "x", 1, NULL, soon());
+}
+
+static int use_a_pipe(void)
+{
+    int fds[2], err;
+    char byte;
+    int r = rv_pipe(fds);
+    if (r < 0)
+        return r;
+    RV_SCOPE(s, err) {
+        r = rv_go(s, write_later, &fds[1]);
+        if (r == 0)
+            r = rv_poll(fds[0], POLLIN, soon());
+        if (r >= 0)
+            r = (int)rv_read(fds[0], &byte, 1, soon());
+        if (r < 0)
+            rv_scope_cancel(s, r);
+    }
+    rv_close(fds[0]);
+    rv_close(fds[1]);
+    return err < 0 ? err : r < 0 ? r : 0;
+}
+
+/* A file's bytes into a pair by sendfile, and on into a pipe by splice. */
+static int move_bytes(int file, const int pair[2], const int ends[2])
+{
+    uint64_t done;
+    int r = rv_sendfile(pair[0], file, 0, 100, &done, soon());
+    rv_close(pair[0]);
+    if (r == 0)
+        r = rv_splice(ends[1], pair[1], 100, &done, soon());
+    rv_close(pair[1]);
+    return r;
+}
+
+static int pass_bytes_on(void)
+{
+    int pair[2], ends[2];
+    int file = rv_open("/proc/self/exe", O_RDONLY, 0, RV_NEVER);
+    if (file < 0)
+        return file;
+    int r = rv_socketpair(SOCK_STREAM, pair);
+    if (r < 0) {
+        rv_close(file);
+        return r;
+    }
+    r = rv_pipe(ends);
+    if (r == 0) {
+        r = move_bytes(file, pair, ends);
+        rv_close(ends[0]);
+        rv_close(ends[1]);
+    } else {
+        rv_close(pair[0]);
+        rv_close(pair[1]);
+    }
+    rv_close(file);
+    return r;
+}
+
+/* An address with an interface. */
+static int parse_a_scope(void)
+{
+    struct rv_addr addr;
+    return rv_addr_parse(&addr, "[fe80::1%lo]:1", NULL);
+}
+
+static int use_sockets(void *arg)
+{
+    int r;
+    (void)arg;
+    if ((r = meet("tcp", "127.0.0.1:0")) < 0 || (r = meet("unix", "@ravel-faults")) < 0 ||
+        (r = race_two_addresses()) < 0 || (r = use_a_pair()) < 0)
+        return r;
+    if ((r = use_a_pipe()) < 0 || (r = pass_bytes_on()) < 0)
+        return r;
+    return parse_a_scope();
+}
+
+static int run_sockets(void)
+{
+    struct rv_run_opts opts = {.size = sizeof opts, .workers = 1};
+    return rv_run(use_sockets, NULL, &opts);
+}
