@@ -4,7 +4,7 @@
 PREFIX ?= /usr/local
 TREE := build/release
 
-.PHONY: all help demo test fuzz bench bench-io docs install uninstall clean format writable
+.PHONY: all help demo test soak fuzz bench bench-io docs install uninstall clean format writable
 
 all: $(TREE)/build.ninja
 	@ninja -C $(TREE)
@@ -14,6 +14,7 @@ help:
 	@echo 'make demo       build and run examples/wordfreq; ARGS="[options] [DIRECTORY]"'
 	@echo 'make test       every test in every build; ARGS="--config gcc --suite unit" for fewer'
 	@echo 'make fuzz       the fuzz targets, for long; ARGS="reader --seconds 600"'
+	@echo 'make soak       20,000 connections at once, a million one by one, an hour of chaos'
 	@echo 'make bench      measure against the peers that are installed; ARGS="--only chan --rounds 9"'
 	@echo 'make bench-io   measure examples/httpd beside other servers; ARGS="--quick"'
 	@echo 'make docs       manual pages and the HTML reference, in $(TREE)/doc'
@@ -37,6 +38,10 @@ test:
 fuzz:
 	@tools/install_deps.sh --for test
 	@tools/fuzz.py $(ARGS)
+
+soak:
+	@tools/install_deps.sh --for test
+	@tools/run_tests.py --config gcc --suite stress --only stress_io --scale 20000 --jobs 1 $(ARGS)
 
 # A peer that cannot be had is left out, so missing packages do not stop it.
 bench:

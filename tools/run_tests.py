@@ -198,7 +198,7 @@ def run_program(config, tree, test, backend=None):
     env.update(test["env"])
     if backend:
         env["RAVEL_BACKEND"] = backend
-    limit = (test["timeout"] or 120) * config.slowdown
+    limit = (test["timeout"] or 120) * config.slowdown * max(1, config.scale // 100)
     start = time.monotonic()
     process = subprocess.Popen(command, cwd=test["workdir"] or tree, env=env,
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -393,6 +393,9 @@ def arguments():
     parser.add_argument("--json", metavar="FILE", help="write every case's outcome there too")
     parser.add_argument("--build", type=Path, default=ROOT / "build", metavar="DIR",
                         help="where the build trees are kept (build/)")
+    parser.add_argument("--scale", type=int, metavar="PERCENT",
+                        help="length of tests that have one, instead of the configuration's; "
+                             "beyond 100 their time limits grow with it")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N")
     options = parser.parse_args()
     options.build = options.build.resolve()
@@ -415,6 +418,8 @@ def main():
     outcomes = []
     for name in options.configs:
         config = CONFIGS[name]
+        if options.scale:
+            config = config._replace(scale=options.scale)
         suites = set(config.suites) & set(options.suite or config.suites)
         if suites:
             outcomes += run_config(config, options.build / name, suites, options, progress)
