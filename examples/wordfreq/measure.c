@@ -280,7 +280,7 @@ static int survey(void *arg)
 int measure_survey(struct results *ret, const struct options *o)
 {
     struct survey s = {ret, o};
-    struct rv_run_opts opts = {.size = sizeof opts, .workers = o->workers};
+    struct rv_run_opts opts = {.size = sizeof opts, .workers = o->workers, .no_interrupt = 1};
     *ret = (struct results){0};
     int err = rv_run(survey, &s, &opts);
     bool about_tier = o->tier && ret->workers > 0 && (err == -EINVAL || err == -EOPNOTSUPP);

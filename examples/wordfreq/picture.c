@@ -188,7 +188,7 @@ int picture_run(struct picture *p, double scale, FILE *out)
     memcpy(p->apart.lanes, waits, sizeof waits);
     memcpy(p->together.lanes, waits, sizeof waits);
 
-    struct rv_run_opts one_worker = {.size = sizeof one_worker, .workers = 1};
+    struct rv_run_opts one_worker = {.size = sizeof one_worker, .workers = 1, .no_interrupt = 1};
     if (!out)
         return rv_run(show, p, &one_worker);
 

@@ -101,7 +101,7 @@ static int work(void *arg)
 int work_run(struct run *ret, const struct files *files, const char *executor, unsigned workers)
 {
     struct work w = {.files = files, .executor = executor};
-    struct rv_run_opts opts = {.size = sizeof opts, .workers = workers};
+    struct rv_run_opts opts = {.size = sizeof opts, .workers = workers, .no_interrupt = 1};
     int err = rv_run(work, &w, &opts);
     progress_end();
     *ret = (struct run){.wall_ns = w.wall_ns, .jobs = w.submitted, .failed = w.failed};

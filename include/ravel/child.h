@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* child.h - other programs: started with pipes, waited for, talked to, and never left behind.
  *
+ *     static const char text[] = "pear\napple\npear\n";
  *     const char *const argv[] = {"sort", "-u", NULL};
  *     struct rv_child_io io = {.in = text, .in_bytes = strlen(text), .max_bytes = 1 << 20};
  *     struct rv_child_status status;

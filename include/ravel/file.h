@@ -4,7 +4,7 @@
  * Calls with a name of POSIX mean what they mean there, but that descriptors are closed in children
  * (O_CLOEXEC), results are -errno, and only the task waits. Those that end in `at` start from a
  * folder's descriptor, the others from the working directory; what is Ravel's own takes the folder
- * first, AT_FDCWD for the working directory.
+ * first, RV_CWD for the working directory.
  *
  * What is in memory (names, pages) is had at once; for the rest the kernel works on its own or a
  * helper thread waits. A deadline or a cancellation takes a call back while it waits for its turn.
@@ -24,13 +24,17 @@
 
 RV_BEGIN_DECLS
 
+/** The working directory, where a folder's descriptor is asked for: AT_FDCWD, which <fcntl.h> hides
+ * in strict ISO C. */
+#define RV_CWD (-100)
+
 /* ---- open files ---- */
 
 /** Open a file, from a folder on.
  *
  * A FIFO or a device that makes its opener wait holds up nobody else.
  *
- * @param dir       a folder's descriptor, or AT_FDCWD; absolute paths do without
+ * @param dir       a folder's descriptor, or RV_CWD; absolute paths do without
  * @param path      the file
  * @param flags     O_RDONLY and so on, as open(2); O_CLOEXEC is always among them
  * @param mode      permissions of a file that O_CREAT or O_TMPFILE makes, less the umask
@@ -57,7 +61,7 @@ RV_API RV_NODISCARD int rv_openat(int dir, const char *path, int flags, mode_t m
  * Lifetime: path until return */
 RV_NODISCARD static inline int rv_open(const char *path, int flags, mode_t mode, rv_time deadline)
 {
-    return rv_openat(AT_FDCWD, path, flags, mode, deadline);
+    return rv_openat(RV_CWD, path, flags, mode, deadline);
 }
 
 /** Read what there is at an offset; the descriptor's position stays.
@@ -216,7 +220,7 @@ RV_API RV_NODISCARD int rv_copy_range(int from, int64_t from_offset, int to, int
 
 /** What the file system knows of a file.
  *
- * @param dir       a folder's descriptor, or AT_FDCWD
+ * @param dir       a folder's descriptor, or RV_CWD
  * @param path      the file; with AT_EMPTY_PATH in flags, "" is dir itself
  * @param ret       as stat(2)
  * @param flags     AT_SYMLINK_NOFOLLOW: of a link, not of what it names; AT_EMPTY_PATH
@@ -241,7 +245,7 @@ RV_API RV_NODISCARD int rv_fstatat(int dir, const char *path, struct stat *ret, 
  * Lifetime: path and ret until return */
 RV_NODISCARD static inline int rv_stat(const char *path, struct stat *ret, rv_time deadline)
 {
-    return rv_fstatat(AT_FDCWD, path, ret, 0, deadline);
+    return rv_fstatat(RV_CWD, path, ret, 0, deadline);
 }
 
 /** What the file system knows of an open file.
@@ -258,7 +262,7 @@ RV_API RV_NODISCARD int rv_fstat(int fd, struct stat *ret, rv_time deadline);
 
 /** Give a file another name, in place of what had it.
  *
- * @param dir       a folder's descriptor, or AT_FDCWD
+ * @param dir       a folder's descriptor, or RV_CWD
  * @param path      the name it has
  * @param new_dir   as dir, for new_path
  * @param new_path  the name it gets
@@ -284,12 +288,12 @@ RV_API RV_NODISCARD int rv_renameat(int dir, const char *path, int new_dir, cons
  * Lifetime: all arguments until return */
 RV_NODISCARD static inline int rv_rename(const char *path, const char *new_path, rv_time deadline)
 {
-    return rv_renameat(AT_FDCWD, path, AT_FDCWD, new_path, 0, deadline);
+    return rv_renameat(RV_CWD, path, RV_CWD, new_path, 0, deadline);
 }
 
 /** Take a name away; the file goes with its last name and its last descriptor.
  *
- * @param dir       a folder's descriptor, or AT_FDCWD
+ * @param dir       a folder's descriptor, or RV_CWD
  * @param path      the name
  * @param flags     0, or AT_REMOVEDIR: it names a folder, which has to be empty
  * @param deadline  absolute nanoseconds, or RV_NEVER
@@ -312,7 +316,7 @@ RV_API RV_NODISCARD int rv_unlinkat(int dir, const char *path, int flags, rv_tim
  * Lifetime: path until return */
 RV_NODISCARD static inline int rv_unlink(const char *path, rv_time deadline)
 {
-    return rv_unlinkat(AT_FDCWD, path, 0, deadline);
+    return rv_unlinkat(RV_CWD, path, 0, deadline);
 }
 
 /** Remove an empty folder.
@@ -324,14 +328,11 @@ RV_NODISCARD static inline int rv_unlink(const char *path, rv_time deadline)
  * Blocks:  the task, never its thread
  * Threads: any task of any worker, plain threads
  * Lifetime: path until return */
-RV_NODISCARD static inline int rv_rmdir(const char *path, rv_time deadline)
-{
-    return rv_unlinkat(AT_FDCWD, path, AT_REMOVEDIR, deadline);
-}
+RV_API RV_NODISCARD int rv_rmdir(const char *path, rv_time deadline);
 
 /** Make a folder.
  *
- * @param dir       a folder's descriptor, or AT_FDCWD
+ * @param dir       a folder's descriptor, or RV_CWD
  * @param path      its name
  * @param mode      its permissions, less the umask
  * @param deadline  absolute nanoseconds, or RV_NEVER
@@ -354,12 +355,12 @@ RV_API RV_NODISCARD int rv_mkdirat(int dir, const char *path, mode_t mode, rv_ti
  * Lifetime: path until return */
 RV_NODISCARD static inline int rv_mkdir(const char *path, mode_t mode, rv_time deadline)
 {
-    return rv_mkdirat(AT_FDCWD, path, mode, deadline);
+    return rv_mkdirat(RV_CWD, path, mode, deadline);
 }
 
 /** Make a folder and all above it that are missing.
  *
- * @param dir       a folder's descriptor, or AT_FDCWD
+ * @param dir       a folder's descriptor, or RV_CWD
  * @param path      the folder; one that is there already is a success
  * @param mode      permissions of each that is made, less the umask
  * @param deadline  absolute nanoseconds, or RV_NEVER
@@ -373,7 +374,7 @@ RV_API RV_NODISCARD int rv_mkdir_all(int dir, const char *path, mode_t mode, rv_
 
 /** Remove a file, or a folder with all that is in it. Links are removed, never followed.
  *
- * @param dir       a folder's descriptor, or AT_FDCWD
+ * @param dir       a folder's descriptor, or RV_CWD
  * @param path      what to remove; if there is nothing of that name, that is a success
  * @param deadline  absolute nanoseconds, or RV_NEVER
  * @return 0
@@ -399,7 +400,7 @@ struct rv_dir_entry {
 /** Begin to list a folder.
  *
  * @param ret       the listing
- * @param dir       a folder's descriptor, or AT_FDCWD
+ * @param dir       a folder's descriptor, or RV_CWD
  * @param path      the folder; "." is dir itself
  * @param flags     0, or O_NOFOLLOW: a link is refused with -ENOTDIR
  * @param deadline  absolute nanoseconds, or RV_NEVER
@@ -449,7 +450,7 @@ RV_API rv_dir *rv_dir_close(rv_dir *list);
 
 /** Read a whole file into memory that is there: the fastest way to read many small files.
  *
- * @param dir       a folder's descriptor, or AT_FDCWD
+ * @param dir       a folder's descriptor, or RV_CWD
  * @param path      a file of any kind that comes to an end
  * @param buf       room for `room` bytes
  * @param room      the most that it may have
@@ -466,7 +467,7 @@ RV_API RV_NODISCARD ssize_t rv_file_read(int dir, const char *path, void *buf, s
  *
  * @param ret        its bytes, and a NUL behind them
  * @param ret_bytes  how many, without that NUL
- * @param dir        a folder's descriptor, or AT_FDCWD
+ * @param dir        a folder's descriptor, or RV_CWD
  * @param path       a file of any kind that comes to an end
  * @param max        the most that it may have
  * @param deadline   absolute nanoseconds, or RV_NEVER
@@ -494,7 +495,7 @@ RV_API char *rv_file_free(char *bytes);
  * The content is written beside it, brought to the disk, and renamed in its place; so links to the
  * old file keep the old content, and a path that is a link is itself replaced.
  *
- * @param dir       a folder's descriptor, or AT_FDCWD
+ * @param dir       a folder's descriptor, or RV_CWD
  * @param path      the file, there already or not
  * @param data      `count` bytes
  * @param count     any number
@@ -513,7 +514,7 @@ RV_API RV_NODISCARD int rv_file_write(int dir, const char *path, const void *dat
 /** Copy a file, all or nothing, in place of what has the new name: content and permissions, not
  * owner, times or holes. It is not brought to the disk.
  *
- * @param dir       a folder's descriptor, or AT_FDCWD
+ * @param dir       a folder's descriptor, or RV_CWD
  * @param path      a regular file
  * @param new_dir   as dir, for new_path
  * @param new_path  the copy
@@ -534,7 +535,7 @@ typedef struct rv_lines rv_lines;
  * meanwhile ends early instead of killing the program.
  *
  * @param ret       the reader
- * @param dir       a folder's descriptor, or AT_FDCWD
+ * @param dir       a folder's descriptor, or RV_CWD
  * @param path      a file of any kind
  * @param max       the longest line, without its newline; 0: 64 KiB
  * @param deadline  absolute nanoseconds, or RV_NEVER

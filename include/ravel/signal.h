@@ -26,6 +26,7 @@
 
 #include <signal.h>
 #include <stdint.h>
+#include <sys/select.h> /* sigset_t, also where <signal.h> hides it: in strict ISO C */
 #include <sys/types.h>
 
 #include <ravel/def.h>

@@ -22,6 +22,8 @@
 #include "sched/wait.h"
 #include "sys/file.h"
 
+_Static_assert(RV_CWD == AT_FDCWD, "its other name");
+
 #define MEET_FIRST (100 * RV_MICROSECOND)
 #define MEET_LAST (10 * RV_MILLISECOND)
 
@@ -204,6 +206,11 @@ int rv_unlinkat(int dir, const char *path, int flags, rv_time deadline)
 {
     struct rvi_op op = rvi_op_unlink(dir, path, flags);
     return (int)rvi_io_call(&op, deadline);
+}
+
+int rv_rmdir(const char *path, rv_time deadline)
+{
+    return rv_unlinkat(AT_FDCWD, path, AT_REMOVEDIR, deadline);
 }
 
 int rv_mkdirat(int dir, const char *path, mode_t mode, rv_time deadline)

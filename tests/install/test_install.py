@@ -89,9 +89,13 @@ def a_program_builds_by_pkg_config(prefix, scratch):
 
 
 def a_program_builds_against_the_static_library(prefix, scratch):
+    flags = run(["pkg-config", f"--define-variable=prefix={prefix}", "--static", "--cflags",
+                 "--libs", "ravel"],
+                PKG_CONFIG_PATH=str(library_folder(prefix) / "pkgconfig")).split()
+    archive = library_folder(prefix) / "libravel.a"
     program = scratch / "static"
-    run(["cc", "-Wall", "-Werror", scratch / "hello" / "hello.c", "-I", prefix / "include",
-         library_folder(prefix) / "libravel.a", "-pthread", "-o", program])
+    run(["cc", "-Wall", "-Werror", scratch / "hello" / "hello.c", "-o", program,
+         *(archive if flag == "-lravel" else flag for flag in flags)])
     if run([program]) != f"hello from a task, ravel {version}\n":
         raise Failed("the static program said something else")
 
