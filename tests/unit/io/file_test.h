@@ -19,7 +19,14 @@
 
 #include "../sched/sched_test.h"
 
-/* The test's folder, and its descriptor: made before a test, removed with all in it after. */
+static inline int run_nothing(void *unused)
+{
+    (void)unused;
+    return 0;
+}
+
+/* The tests' folder, and its descriptor: made before them, removed with all in it after. The tools
+ * start threads of their own with the first one. */
 static int folder = -1;
 static char folder_path[64];
 
@@ -30,7 +37,7 @@ static inline int make_folder(void **state)
     if (!mkdtemp(folder_path))
         return -1;
     folder = open(folder_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return folder < 0 ? -1 : 0;
+    return folder < 0 ? -1 : run_on(2, run_nothing, NULL);
 }
 
 static inline int remove_folder(void **state)
