@@ -46,44 +46,61 @@ static const char *after_brackets(const char *at)
     return *at ? at + 1 : at;
 }
 
-/* The longest run of characters of an expression that stand for themselves, into `run`, which has
- * room for all of it. What is not surely understood ends a run, and alternatives or groups all. */
-static size_t longest_run(const char *text, bool is_extended, char *run)
-{
-    const char *special = is_extended ? ".^$*+?{" : ".^$*";
-    char *now = malloc(strlen(text) + 1);
-    size_t count = 0, longest = 0;
+/* What an expression is made of, as far as it matters here. */
+enum kind { END, LITERAL, REPEAT, GROUP, OTHER };
 
-    for (const char *at = text; now; at++) {
-        bool is_escaped = *at == '\\' && at[1];
-        bool is_group = is_extended ? !is_escaped && *at && strchr("(|", *at)
-                                    : is_escaped && strchr("(|", at[1]);
-        if (is_group) {
-            longest = 0;
-            break;
-        }
-        at += is_escaped;
-        bool is_repeat = !is_escaped ? *at == '*' || (is_extended && *at && strchr("+?{", *at))
-                                     : !is_extended && strchr("{+?", *at);
-        bool is_literal =
-            *at && (is_escaped ? !is_repeat && ispunct((unsigned char)*at) && !strchr("<>`'", *at)
-                               : *at != '[' && !strchr(special, *at));
-        count -= is_repeat && count > 0;
-        if (is_literal) {
+static enum kind kind_of(char c, bool is_extended)
+{
+    if (c == '*' || (is_extended && c && strchr("+?{", c)))
+        return REPEAT;
+    if (is_extended && c && strchr("(|", c))
+        return GROUP;
+    return c == '\0' ? END : strchr(".^$[", c) ? OTHER : LITERAL;
+}
+
+static enum kind kind_of_escaped(char c, bool is_extended)
+{
+    if (!is_extended && strchr("{+?", c))
+        return REPEAT;
+    if (!is_extended && strchr("(|", c))
+        return GROUP;
+    return ispunct((unsigned char)c) && !strchr("<>`'", c) ? LITERAL : OTHER;
+}
+
+/* The next part; *at moves to its last character, or to the one before the end. */
+static enum kind next_part(const char **at, bool is_extended)
+{
+    bool is_escaped = **at == '\\' && (*at)[1];
+
+    *at += is_escaped;
+    enum kind kind = is_escaped ? kind_of_escaped(**at, is_extended) : kind_of(**at, is_extended);
+    if (kind == OTHER && !is_escaped && **at == '[')
+        *at = after_brackets(*at + 1) - 1;
+    if (kind == REPEAT && **at == '{')
+        *at += strcspn(*at, "}") - !strchr(*at, '}');
+    return kind;
+}
+
+/* The longest run of characters of an expression that stand for themselves, into `run`, which has
+ * room for all of it, as has `now`. What may be repeated may be missing; alternatives may all be. */
+static size_t longest_run(const char *at, bool is_extended, char *run, char *now)
+{
+    size_t count = 0, longest = 0;
+    enum kind kind;
+
+    do {
+        kind = next_part(&at, is_extended);
+        if (kind == GROUP)
+            return 0;
+        if (kind == LITERAL)
             now[count++] = *at;
-            continue;
-        }
-        if (count > longest)
+        count -= kind == REPEAT && count > 0;
+        if (kind != LITERAL && count > longest)
             memcpy(run, now, longest = count);
-        count = 0;
-        if (!is_escaped && *at == '[')
-            at = after_brackets(at + 1) - 1;
-        if (is_repeat && *at == '{')
-            at += strcspn(at, "}");
-        if (!*at)
-            break;
-    }
-    free(now);
+        if (kind != LITERAL)
+            count = 0;
+        at++;
+    } while (kind != END);
     return longest;
 }
 
@@ -138,8 +155,10 @@ struct pattern *pattern_new(const char *text, unsigned flags, unsigned workers, 
     if (made && is_plain(text, flags)) {
         p->fixed_bytes = strlen(text);
     } else if (made) {
-        if (!(flags & PATTERN_IGNORE_CASE))
-            p->fixed_bytes = longest_run(text, flags & PATTERN_EXTENDED, p->fixed);
+        char *scratch = flags & PATTERN_IGNORE_CASE ? NULL : malloc(strlen(text) + 1);
+        if (scratch)
+            p->fixed_bytes = longest_run(text, flags & PATTERN_EXTENDED, p->fixed, scratch);
+        free(scratch);
         made = make_expressions(p, text, flags, workers, why, why_bytes);
     }
     if (!made)
