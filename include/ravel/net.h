@@ -140,8 +140,8 @@ RV_API RV_NODISCARD int rv_listen_group(const char *network, const char *address
  * @param ret_peer  receives the other end's address; NULL: not asked for
  * @param deadline  absolute nanoseconds, or RV_NEVER
  * @return a connected socket; rv_close it
- * Errors:  -ETIME deadline; -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM the same, when that was what it
- *          waited for; -ECANCELED scope cancelled; -EBADF, -ENOTSOCK; -EINVAL it does not listen
+ * Errors:  -ETIME deadline; -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM, -ENOSPC the same, when that was
+ *          what it waited for; -ECANCELED scope cancelled; -EBADF, -ENOTSOCK; -EINVAL it does not listen
  * Blocks:  the task, never its thread
  * Threads: any task of any worker, plain threads
  * Lifetime: fd until return */

@@ -226,9 +226,10 @@ static bool is_of_one_connection(int64_t err)
     }
 }
 
+/* -ENOSPC: of epoll's watches. */
 static bool is_for_want_of_room(int64_t err)
 {
-    return err == -EMFILE || err == -ENFILE || err == -ENOBUFS || err == -ENOMEM;
+    return err == -EMFILE || err == -ENFILE || err == -ENOBUFS || err == -ENOMEM || err == -ENOSPC;
 }
 
 static int accept_next(int fd, struct rv_addr *ret_peer, rv_time deadline)
