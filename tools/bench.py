@@ -31,8 +31,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-PEERS = ("floor", "epoll", "pthread", "boost", "go", "tokio", "crossbeam", "tbb", "rayon", "libgomp",
-         "libomp")
+PEERS = ("floor", "epoll", "pthread", "openssl", "boost", "go", "tokio", "crossbeam", "tbb", "rayon",
+         "libgomp", "libomp")
 RECORD = ROOT / "bench" / "instructions.json"
 NOISY = 0.15        # of the median, between the quartiles
 NOT_HERE = 77       # a peer's exit status when it has no such thing
@@ -107,6 +107,10 @@ CASES = (
     Case("files", "how=loop cache=warm workers=1"),
     Case("files", "how=whole cache=cold workers=1"),
     Case("files", "how=whole cache=cold workers=2"),
+    Case("tls", "what=handshake", quick="ops=5"),
+    Case("tls", "what=resume", quick="ops=5"),
+    Case("tls", "what=stream", quick="ops=100"),
+    Case("tls", "what=pingpong", quick="ops=100"),
     Case("executor", "tier=inline", SHORT),
     Case("executor", "tier=tasks", SHORT),
     Case("executor", "tier=threads"),
