@@ -166,6 +166,45 @@ static void handlers_leave_with_the_last_line(void **state)
     assert_true(before.sa_handler == after.sa_handler);
 }
 
+static void speak_as_well(void)
+{
+    ssize_t n = write(STDERR_FILENO, "as well\n", 8);
+    (void)n;
+}
+
+static void die_with_both(void *number)
+{
+    set();
+    RV_CHECK(rvi_last_words_also(speak_as_well) == 0);
+    rvi_last_words_forget(); /* one still wants to be called */
+    RV_CHECK(rvi_last_words_set(LINE) == 0);
+    raise(*(int *)number);
+}
+
+static void who_wants_to_be_called_as_well_is_called_behind_the_line(void **state)
+{
+    (void)state;
+    int number = SIGABRT;
+    struct ending ending = run_child(die_with_both, &number);
+    assert_non_null(strstr(ending.text, LINE "as well\n"));
+    assert_true(WIFSIGNALED(ending.status) && WTERMSIG(ending.status) == SIGABRT);
+}
+
+static void die_with_a_call_alone(void *arg)
+{
+    (void)arg;
+    RV_CHECK(rvi_last_words_also(speak_as_well) == 0);
+    abort();
+}
+
+static void a_call_needs_no_line(void **state)
+{
+    (void)state;
+    struct ending ending = run_child(die_with_a_call_alone, NULL);
+    assert_non_null(strstr(ending.text, "as well\n"));
+    assert_int_equal(occurrences(ending.text), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +215,8 @@ int main(void)
         cmocka_unit_test(another_thread_has_nothing_to_say),
         cmocka_unit_test(the_programs_handler_comes_after_the_line),
         cmocka_unit_test(handlers_leave_with_the_last_line),
+        cmocka_unit_test(who_wants_to_be_called_as_well_is_called_behind_the_line),
+        cmocka_unit_test(a_call_needs_no_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
