@@ -377,13 +377,14 @@ static int64_t write_at_once(struct rvi_outlet *o, const char *bytes, size_t cou
     return r < 0 ? r : (int64_t)count;
 }
 
+/* Who is in turn goes into the ring also at the end of the process: he is behind what is there. */
 int64_t rvi_outlet_put(struct rvi_outlet *o, const char *bytes, size_t count, bool in_turn)
 {
     int error = rvi_outlet_take_error(o);
 
     if (rvi_unlikely(error < 0))
         return error;
-    if (rvi_unlikely(rvi_seam != NULL || !is_open(o)))
+    if (rvi_unlikely(rvi_seam != NULL || (!in_turn && !is_open(o))))
         return write_at_once(o, bytes, count);
     rvi_lock_acquire(&o->lock);
     bool must_wait = !in_turn && (rvi_load_relaxed(&o->crowd) & RVI_OUTLET_PRINTERS);
@@ -489,28 +490,31 @@ int rvi_outlets_set_bound(size_t bytes)
     return r;
 }
 
-/* Whoever is about to put something into the ring while the process ends may be late. */
+/* Whoever is about to put something into the ring just now may be late. */
 static void shut(struct rvi_outlet *o)
 {
-    bool was_open = is_open(o);
-
-    rvi_store_release(&o->state, WRITES_AT_ONCE); /* pairs: outlet-state */
-    if (!was_open)
-        return;
     drain(o, rvi_outlet_queued(o), INT64_MAX);
     rvi_store_seq_cst(&o->is_stopping, true); /* pairs: outlet-stop */
     wake(o);
     rvi_thread_join(o->thread);
 }
 
-/* After the program's own handlers of atexit(), which may print. */
+/* After the program's own handlers of atexit(), which may print. Nothing is locked while it waits:
+ * somebody else may be about to fork. */
 __attribute__((destructor)) static void on_exit_of_process(void)
 {
     struct rvi_seam *seam = rvi_seam_leave();
+    bool was_open[OUTLETS];
 
     pthread_mutex_lock(&life_lock);
-    for (int i = 0; i < OUTLETS; i++)
-        shut(&outlets[i]);
+    for (int i = 0; i < OUTLETS; i++) {
+        was_open[i] = is_open(&outlets[i]);
+        rvi_store_release(&outlets[i].state, WRITES_AT_ONCE); /* pairs: outlet-state */
+    }
     pthread_mutex_unlock(&life_lock);
+    for (int i = 0; i < OUTLETS; i++) {
+        if (was_open[i])
+            shut(&outlets[i]);
+    }
     rvi_seam_return(seam);
 }
