@@ -14,7 +14,7 @@ help:
 	@echo 'make demo       build and run examples/wordfreq; ARGS="[options] [DIRECTORY]"'
 	@echo 'make test       every test in every build; ARGS="--config gcc --suite unit" for fewer'
 	@echo 'make fuzz       the fuzz targets, for long; ARGS="reader --seconds 600"'
-	@echo 'make soak       20,000 connections at once, a million one by one, an hour of chaos'
+	@echo 'make soak       20,000 connections at once, a million one by one, chaos; takes long'
 	@echo 'make bench      measure against the peers that are installed; ARGS="--only chan --rounds 9"'
 	@echo 'make bench-io   measure examples/httpd beside other servers; ARGS="--quick"'
 	@echo 'make docs       manual pages and the HTML reference, in $(TREE)/doc'

@@ -27,9 +27,9 @@ static int a_look_at_a_stack(void)
  * had for want of memory. */
 static bool is_clear(int r)
 {
-    static const int clear[] = {EAGAIN,     EMFILE,       ENFILE,     ENOMEM,  EPERM,   EINVAL,
-                                EPIPE,      ENOSPC,       ESRCH,      EACCES,  ENOENT,  EIO,
-                                ECONNRESET, ECONNREFUSED, EADDRINUSE, ENOBUFS, ENOTCONN};
+    static const int clear[] = {EAGAIN,     EMFILE,       ENFILE,     ENOMEM,  EPERM,    EINVAL,
+                                EPIPE,      ENOSPC,       ESRCH,      EACCES,  ENOENT,   EIO,
+                                ECONNRESET, ECONNREFUSED, EADDRINUSE, ENOBUFS, ENOTCONN, ENODEV};
     for (size_t i = 0; i < sizeof clear / sizeof clear[0]; i++) {
         if (r == -clear[i])
             return true;
