@@ -124,15 +124,15 @@ static int64_t why_withdrawn(rv_time deadline)
 }
 
 /* Submit once, and wait for its end. -EAGAIN: it looks as if a try would do. */
-static int64_t submit_and_wait(struct rvi_worker *w, struct rvi_op *op, rv_time deadline)
+static int64_t submit_and_wait(struct rvi_worker *w, struct rvi_op *op, rv_time deadline,
+                               bool *ret_is_refused)
 {
     struct call call = {.pending = {.op = op, .done = complete}, .loop = w->loop};
     int r;
 
     rvi_waiter_fill(&call.waiter);
     r = rvi_loop_submit(w->loop, &call.pending);
-    if (rvi_unlikely(r == -EPERM))
-        return by_helper(op, deadline);
+    *ret_is_refused = r == -EPERM;
     if (r == 0)
         r = rvi_wait(&call.waiter, deadline, why_of(op), withdraw, &call);
     if (r < 0)
@@ -145,12 +145,15 @@ static int64_t submit_and_wait(struct rvi_worker *w, struct rvi_op *op, rv_time 
 static int64_t by_loop(struct rvi_worker *w, struct rvi_op *op, rv_time deadline)
 {
     int64_t r = rvi_worker_open_loop(w);
+    bool is_refused;
 
     if (r < 0)
         return r;
     do
-        r = submit_and_wait(w, op, deadline);
+        r = submit_and_wait(w, op, deadline, &is_refused);
     while (r == -EAGAIN && (r = rvi_op_try(op)) == -EAGAIN);
+    if (is_refused)
+        return by_helper(op, deadline);
     if (r > 0)
         rvi_loop_note(w->loop, op, r);
     return r;
