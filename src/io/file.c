@@ -20,12 +20,17 @@
 #include "io/open.h"
 #include "loop/fds.h"
 #include "sched/wait.h"
-#include "sys/file.h"
 
 _Static_assert(RV_CWD == AT_FDCWD, "its other name");
 
 #define MEET_FIRST (100 * RV_MICROSECOND)
 #define MEET_LAST (10 * RV_MILLISECOND)
+
+/* A thread of its own may wait, and need not look first. */
+static bool is_to_be_tried(void)
+{
+    return rvi_task_self() && !rvi_seam;
+}
 
 static int open_slowly(void *file)
 {
@@ -53,7 +58,7 @@ int rvi_open(struct rvi_file *file, rv_time deadline)
 
     if (r < 0)
         return r;
-    r = rvi_task_self() && !rvi_seam ? rvi_file_open_cached(file) : -EAGAIN;
+    r = is_to_be_tried() ? rvi_file_open_cached(file) : -EAGAIN;
     if (r == -EAGAIN)
         r = rvi_io_blocking(open_slowly, file, deadline);
     if (r == -EINPROGRESS)
@@ -183,8 +188,13 @@ int rv_fstatat(int dir, const char *path, struct stat *ret, int flags, rv_time d
 {
     struct statx found;
     struct rvi_op op = rvi_op_stat(dir, path, flags | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &found);
-    int r = (int)rvi_io_call(&op, deadline);
+    int r = rvi_wait_allowed();
 
+    if (r < 0)
+        return r;
+    r = is_to_be_tried() ? rvi_file_stat_cached(dir, path, flags, &found) : -EAGAIN;
+    if (r == -EAGAIN)
+        r = (int)rvi_io_call(&op, deadline);
     if (r == 0)
         *ret = stat_of(&found);
     return r;

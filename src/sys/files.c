@@ -83,17 +83,22 @@ static bool is_never_cached(int flags)
     return flags & (O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY) | O_PATH);
 }
 
+/* -ENOENT, or -EAGAIN for all that somebody else has to find out. */
+static int open_at_once(int dir, const char *path, int flags)
+{
+    struct open_how how = {.flags = (unsigned)flags | O_CLOEXEC, .resolve = RESOLVE_CACHED};
+    long fd = RVI_CALL(OPEN_CACHED, syscall(SYS_openat2, dir, path, &how, sizeof(how)));
+
+    return fd >= 0 ? (int)fd : errno == ENOENT ? -ENOENT : -EAGAIN;
+}
+
 int rvi_file_open_cached(struct rvi_file *file)
 {
-    struct open_how how = {.flags = (unsigned)file->flags | O_CLOEXEC | O_NONBLOCK,
-                           .resolve = RESOLVE_CACHED};
-
     if (is_never_cached(file->flags))
         return -EAGAIN;
-    file->fd =
-        (int)RVI_CALL(OPEN_CACHED, syscall(SYS_openat2, file->dir, file->path, &how, sizeof(how)));
+    file->fd = open_at_once(file->dir, file->path, file->flags | O_NONBLOCK);
     if (file->fd < 0)
-        return errno == ENOENT ? -ENOENT : -EAGAIN;
+        return file->fd;
     int r = look_at(file);
     if (r < 0 && r != -EINPROGRESS) {
         rvi_file_drop(file);
@@ -151,6 +156,29 @@ int rvi_file_meet(struct rvi_file *file)
     if (file->fd >= 0)
         return has_writer(file->fd) ? 0 : -EINPROGRESS;
     return rvi_file_open(file);
+}
+
+/* Without asking a server; only what has a device needs none. */
+static int stat_at_once(int fd, struct statx *ret)
+{
+    int r =
+        RVI_CALL(STAT, statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, ret));
+
+    return r < 0 || ret->stx_dev_major == 0 ? -EAGAIN : 0;
+}
+
+int rvi_file_stat_cached(int dir, const char *path, int flags, struct statx *ret)
+{
+    if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
+        return -EAGAIN;
+    if (flags & AT_EMPTY_PATH && *path == '\0')
+        return stat_at_once(dir, ret);
+    int fd = open_at_once(dir, path, O_PATH | (flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0));
+    if (fd < 0)
+        return fd;
+    int r = stat_at_once(fd, ret);
+    close(fd);
+    return r;
 }
 
 ssize_t rvi_file_list(int fd, void *buf, size_t bytes)
