@@ -41,8 +41,6 @@
 #include "sys/lock.h"
 #include "task/scope.h"
 
-enum { BURST = 16 }; /* connections accepted before others have their turn */
-
 /* One listening socket, and the worker that accepts from it. */
 struct shard {
     struct rv_server *server;
@@ -201,11 +199,8 @@ static int accept_all(void *arg)
     struct shard *shard = arg;
     int r = rv_migrate(shard->worker);
 
-    for (unsigned n = 1; r == 0; n++) {
+    while (r == 0)
         r = accept_next(shard);
-        if (n % BURST == 0)
-            rv_yield();
-    }
     return r;
 }
 
