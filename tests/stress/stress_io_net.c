@@ -148,6 +148,14 @@ static int one_life(void *arg)
     return 0;
 }
 
+static void wait_for_an_answer(struct scene *scene)
+{
+    enum { PATIENCE_MS = 5000 };
+    size_t before = rvi_load_relaxed(&scene->answered);
+    for (int i = 0; i < PATIENCE_MS && rvi_load_relaxed(&scene->answered) == before; i++)
+        RV_CHECK(rv_sleep(RV_MILLISECOND) == 0);
+}
+
 /* Clients that are still at it when their server drains: it is in a scope inside theirs. */
 static int drain_under_clients(void *arg)
 {
@@ -158,7 +166,7 @@ static int drain_under_clients(void *arg)
         RV_CHECK(open_server(scene, &server) == 0);
         for (int i = 0; i < CLIENTS; i++)
             RV_CHECK(rv_go(clients, client, scene) == 0);
-        RV_CHECK(rv_sleep(RV_MILLISECOND) == 0);
+        wait_for_an_answer(scene);
         int r = rv_server_drain(server, rv_after(5 * RV_MILLISECOND));
         RV_CHECK(r == 0 || r == -ETIME);
     }
