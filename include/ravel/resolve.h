@@ -20,7 +20,8 @@
  * them in their xn-- form); DNSSEC, and DNS over TLS or HTTPS. A look-up has some 75 KiB of memory
  * while it is under way.
  *
- * In a build without c-ares numeric addresses work, and names are refused with -ENOSYS. */
+ * In a build without c-ares addresses in digits work, and names are refused with -ENOSYS; likewise
+ * in simulated mode, with -ENOTSUP. */
 #pragma once
 
 #include <stddef.h>
@@ -60,8 +61,9 @@ struct rv_resolve_opts {
  *          -ECONNREFUSED none could be reached; -EBADMSG an answer makes no sense; -EINVAL an
  *          unknown service, an impossible name, an address of another family, or a server's address
  *          that is none; -ENODEV no such interface behind a percent sign; -EACCES, -EIO a file of
- *          /etc cannot be read; -EMFILE, -ENFILE, -ENOMEM; -ENOSYS a build without c-ares; -E2BIG
- *          opts has fields from the future; -ETIME deadline; -ECANCELED scope cancelled
+ *          /etc cannot be read; -EMFILE, -ENFILE, -ENOMEM; -ENOSYS a build without c-ares; -ENOTSUP
+ *          a name in simulated mode; -E2BIG opts has fields from the future; -ETIME deadline;
+ *          -ECANCELED scope cancelled
  * Blocks:  the task, never its thread
  * Threads: any task of any worker, plain threads
  * Lifetime: nothing is held */

@@ -18,7 +18,8 @@
  * renegotiation.
  *
  * One task may read and another one write at the same time, on any workers. The library never
- * waits inside OpenSSL: what waits is a task, for its socket.
+ * waits inside OpenSSL: what waits is a task, for its socket. A handshake takes some 16 KiB of the
+ * task's stack.
  *
  * The socket stays the caller's: it is closed after rv_tls_free(), and nobody else reads or writes
  * it meanwhile. In a build without OpenSSL every call is refused with -ENOSYS. */

@@ -23,11 +23,14 @@
 #include <errno.h>
 #include <limits.h>
 
+#include <ravel/io.h>
+
 #include "base/seam.h"
 #include "loop/fds.h"
 #include "sched/sched.h"
 #include "sched/wait.h"
 #include "sys/clock.h"
+#include "sys/sock.h"
 #include "task/runtime.h"
 #include "task/simio.h"
 
@@ -290,4 +293,16 @@ int rvi_io_blocking(rv_fn *fn, void *arg, rv_time deadline)
     if (!sched)
         return fn(arg);
     return rvi_blocking_until(fn, arg, rvi_runtime_of(sched)->files, deadline);
+}
+
+int rvi_io_poll_any(const struct pollfd *fds, size_t count, rv_time deadline)
+{
+    if (count == 1)
+        return rv_poll(fds->fd, fds->events, deadline);
+    int any = rvi_sock_any_of(fds, count);
+    if (any < 0)
+        return any;
+    int r = rv_poll(any, POLLIN, deadline);
+    (void)rv_close(any);
+    return r;
 }

@@ -2,6 +2,8 @@
 /* call.h - make an operation and wait for its end: what every call of this room comes down to. */
 #pragma once
 
+#include <poll.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <ravel/def.h>
@@ -19,6 +21,11 @@ int64_t rvi_io_call(struct rvi_op *op, rv_time deadline) __attribute__((warn_unu
 /** Run fn(arg), which blocks on files, on a helper thread while the calling task waits; a plain
  * thread runs it. A deadline or cancellation before it has begun: -ETIME, -ECANCELED. */
 int rvi_io_blocking(rv_fn *fn, void *arg, rv_time deadline) __attribute__((warn_unused_result));
+
+/** Wait until one of several descriptors may be ready for its events. -errno, as of rv_poll();
+ * several take a descriptor for the time. */
+int rvi_io_poll_any(const struct pollfd *fds, size_t count, rv_time deadline)
+    __attribute__((warn_unused_result));
 
 /** Say that a call was done by other means than the above, and perhaps without waiting: after some
  * of those the calling task yields, as it does after operations. */

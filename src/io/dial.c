@@ -140,14 +140,7 @@ static int wait_for_any(const struct dial *d, rv_time until)
         if (d->attempts[i].fd >= 0)
             fds[count++] = (struct pollfd){.fd = d->attempts[i].fd, .events = POLLOUT};
     }
-    if (count == 1)
-        return rv_poll(fds[0].fd, POLLOUT, until);
-    int any = rvi_sock_any_of(fds, count);
-    if (any < 0)
-        return any;
-    int r = rv_poll(any, POLLIN, until);
-    (void)rv_close(any);
-    return r;
+    return rvi_io_poll_any(fds, count, until);
 }
 
 static int await(struct rvi_race *race, rv_time until, size_t *ret_which, int *ret_result)

@@ -2,6 +2,8 @@
 /* resolve.c - names and addresses: what can be answered without a question, and who is asked
  * otherwise.
  *
+ * A simulation has no name servers, and c-ares has a clock of its own: there names are refused.
+ *
  * Names of services come from getservbyname_r(3), which may read files, load modules and talk to
  * daemons, with a stack and a patience of its own: a helper thread calls it.
  * Checked by: tests/unit/io/test_resolve.c and test_resolve_dns.c, tests/fuzz/fuzz_resolve.c */
@@ -11,6 +13,7 @@
 #include <string.h>
 
 #include "base/opts.h"
+#include "base/seam.h"
 #include "io/addr.h"
 #include "io/call.h"
 #include "sched/wait.h"
@@ -84,7 +87,7 @@ int rv_resolve(const char *host, const char *service, struct rv_addr *addrs, siz
     if ((r = port_of(service, known.protocol, &port, deadline)) < 0)
         return r;
     if ((r = as_address(host, port, &addr)) == 0)
-        return rvi_resolve_ask(host, port, addrs, room, &known, deadline);
+        return rvi_seam ? -ENOTSUP : rvi_resolve_ask(host, port, addrs, room, &known, deadline);
     if (r < 0)
         return r;
     if (known.family != AF_UNSPEC && known.family != addr.sa.sa_family)
@@ -103,5 +106,5 @@ int rv_resolve_name(const struct rv_addr *addr, char *name, size_t room,
         return r;
     if (addr->sa.sa_family != AF_INET && addr->sa.sa_family != AF_INET6)
         return -EAFNOSUPPORT;
-    return rvi_resolve_ask_name(addr, name, room, &known, deadline);
+    return rvi_seam ? -ENOTSUP : rvi_resolve_ask_name(addr, name, room, &known, deadline);
 }

@@ -240,18 +240,6 @@ static size_t list_sockets(struct lookup *l, struct pollfd *fds)
     return count;
 }
 
-static int wait_for_any(const struct pollfd *fds, size_t count, rv_time until)
-{
-    if (count == 1)
-        return rv_poll(fds->fd, fds->events, until);
-    int one = rvi_sock_any_of(fds, count);
-    if (one < 0)
-        return one;
-    int r = rv_poll(one, POLLIN, until);
-    rv_close(one);
-    return r;
-}
-
 /* When c-ares wants to try again. */
 static rv_time next_try(struct lookup *l)
 {
@@ -275,7 +263,7 @@ static int converse(struct lookup *l, rv_time deadline)
         struct pollfd fds[ARES_GETSOCK_MAXNUM];
         size_t count = list_sockets(l, fds);
         rv_time again = next_try(l);
-        int r = wait_for_any(fds, count, again < deadline ? again : deadline);
+        int r = rvi_io_poll_any(fds, count, again < deadline ? again : deadline);
         if (r < 0 && (r != -ETIME || again >= deadline))
             return r;
         go_on(l, fds, count);

@@ -105,6 +105,22 @@ static void who_is_cancelled_is_told_nothing(void **state)
     assert_int_equal(run_on(1, ask_when_cancelled, NULL), 0);
 }
 
+static int ask_in_simulation(void *arg)
+{
+    struct rv_addr addr;
+    char name[64];
+    (void)arg;
+    RV_CHECK(one("::1", "80", &addr) == 1);
+    RV_CHECK(rv_resolve_name(&addr, name, sizeof(name), NULL, RV_NEVER) == -ENOTSUP);
+    return one("example.test", "80", &addr) == -ENOTSUP ? 0 : -EIO;
+}
+
+static void a_simulation_has_no_name_servers(void **state)
+{
+    (void)state;
+    assert_int_equal(rv_sim_run(ask_in_simulation, NULL, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +129,7 @@ int main(void)
         cmocka_unit_test(services_have_names_in_tasks_and_threads),
         cmocka_unit_test(arguments_without_sense_are_refused),
         cmocka_unit_test(who_is_cancelled_is_told_nothing),
+        cmocka_unit_test(a_simulation_has_no_name_servers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
