@@ -236,6 +236,15 @@ static long count_mappings(void)
     return lines;
 }
 
+void bench_touch(long mib)
+{
+    size_t bytes = (size_t)mib << 20;
+    char *memory = malloc(bytes + 1);
+    bench_require(memory != NULL, "no memory");
+    memset(memory, 1, bytes + 1);
+    __asm__ volatile("" : : "r"(memory) : "memory");
+}
+
 struct bench_memory bench_memory_now(void)
 {
     return (struct bench_memory){status_bytes("VmRSS"), status_bytes("VmPTE"), count_mappings()};

@@ -61,6 +61,9 @@ void bench_tree(void (*read_all)(const struct bench_tree *tree));
 /* Print one figure; `part` (or NULL) is added to the name where a program has several. */
 void bench_result(const char *part, double value, const char *unit);
 
+/* Have so many MiB of memory, each page written. */
+void bench_touch(long mib);
+
 /* What this process occupies; page tables are not part of the resident bytes. */
 struct bench_memory {
     long resident_bytes;

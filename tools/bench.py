@@ -31,8 +31,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-PEERS = ("floor", "epoll", "pthread", "openssl", "boost", "go", "tokio", "crossbeam", "tbb", "rayon",
-         "libgomp", "libomp")
+PEERS = ("floor", "epoll", "pthread", "openssl", "spawn", "fork", "boost", "go", "tokio", "crossbeam",
+         "tbb", "rayon", "libgomp", "libomp")
 RECORD = ROOT / "bench" / "instructions.json"
 NOISY = 0.15        # of the median, between the quartiles
 NOT_HERE = 77       # a peer's exit status when it has no such thing
@@ -90,6 +90,9 @@ CASES = (
     Case("chan", "workers=1 pairs=1", (25_600, 51_200)),
     Case("chan", "workers=2 pairs=1"),
     Case("chan", "workers=2 pairs=2"),
+    Case("child", "how=task mib=0", quick="ops=20"),
+    Case("child", "how=task mib=1024", heavy=True, quick="ops=20"),
+    Case("child", "how=thread mib=1024", heavy=True, quick="ops=20"),
     Case("parked", sizes=TASKS, quiet="tasks=1000000", heavy=True, quick="tasks=100000"),
     Case("idle", quiet="connections=10000", heavy=True, quick="connections=1000"),
     Case("sleepers", "spread_ms=100", heavy=True, quick="tasks=100000 lead_ms=500"),
