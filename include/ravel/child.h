@@ -251,14 +251,15 @@ RV_API int rv_child_kill_group(rv_child *child, int signal);
  * @param grace       nanoseconds between the two; 0: SIGKILL at once
  * @param ret_status  how it ended; untouched on error; NULL: not asked for
  * @return 0
- * Errors:  -ECHILD somebody else has taken how it ended: it has
+ * Errors:  -ECHILD somebody else has taken how it ended: it has; -EPERM it has become another
+ *          user's, and goes on
  * Blocks:  the task, never its thread; until the child has ended, and cancellation does not end it
  * Threads: any task of any worker, plain threads
  * Lifetime: keep child until return */
 RV_API int rv_child_stop(rv_child *child, rv_time grace, struct rv_child_status *ret_status);
 
 /** Give a child up: rv_child_stop() with the grace of its options, then nothing of it is left, no
- * zombie and no descriptor.
+ * zombie and no descriptor. One that may not be killed is waited for.
  *
  * @param child  NULL does nothing
  * @return NULL
