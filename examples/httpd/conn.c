@@ -23,7 +23,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
 
 enum {
     SMALL = 1024,           /* of a stack's first page, which is there anyway */

@@ -5,8 +5,6 @@
 #include "site.h"
 #include "wire.h"
 
-#include <netinet/in.h>
-
 /* Answer what comes, until the client leaves, takes too long or asks for what ends it. The wire
  * stays open. */
 void conn_serve(struct site *site, struct wire *wire);
