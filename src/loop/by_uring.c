@@ -321,19 +321,22 @@ int rvi_loop_open_uring(struct rvi_loop **ret, int call)
 
     if (!self)
         return -ENOMEM;
-    r = rvi_uring_open(&self->ring);
-    if (r == 0)
-        r = rvi_uring_push_watch(self->ring, call, CALL_TOKEN);
-    if (r < 0) {
-        rvi_free(self);
-        return r;
-    }
+    if ((r = rvi_uring_open(&self->ring)) < 0)
+        goto free_self;
+    if ((r = rvi_uring_push_watch(self->ring, call, CALL_TOKEN)) < 0)
+        goto close_ring;
     self->base.backend = &by_uring;
     self->call = call;
     rvi_list_init(&self->backlog);
     rvi_list_init(&self->asked);
     *ret = &self->base;
     return 0;
+
+close_ring:
+    rvi_uring_close(self->ring);
+free_self:
+    rvi_free(self);
+    return r;
 }
 
 #else
