@@ -558,8 +558,8 @@ RV_API RV_NODISCARD int rv_server_open_at(rv_server **ret, const int *listeners,
                                           const struct rv_server_opts *opts,
                                           const struct rv_site *site);
 
-/** End a server gracefully: close its listening sockets, let connections finish, and cancel those
- * that have not at the deadline.
+/** End a server gracefully: close its listening sockets, let connections finish, those in the queues
+ * too, and cancel those that have not at the deadline.
  *
  * @param server    gone afterwards, whatever is returned
  * @param deadline  absolute nanoseconds; RV_NEVER waits for all connections to finish
@@ -579,7 +579,8 @@ RV_API int rv_server_drain(rv_server *server, rv_time deadline);
  *
  * @param conn  the handler's
  * @return 0
- * Errors:  -ESHUTDOWN the server drains already: finish; -ENOMEM
+ * Errors:  -ESHUTDOWN the server drains already: finish. What has come can still be read with a
+ *          deadline of 0, and be answered; -ENOMEM
  * Blocks:  no
  * Threads: the handler's task
  * Lifetime: until rv_conn_busy, or the handler returns; scopes opened inside end before */

@@ -41,6 +41,8 @@
 #include "sys/lock.h"
 #include "task/scope.h"
 
+enum { LONG_QUEUE = 4096 }; /* what the system allows, usually */
+
 /* One listening socket, and the worker that accepts from it. */
 struct shard {
     struct rv_server *server;
@@ -310,13 +312,36 @@ int rv_server_open_at(rv_server **ret, const int *listeners, size_t count, rv_co
 
 /* --- draining --- */
 
+/* Whoever stands in a queue believes to be connected, and a listener that closes resets him. At most
+ * a long queue's length: others may still be coming. */
+static void accept_the_rest(struct shard *shard)
+{
+    struct rv_server *server = shard->server;
+    struct rv_addr peer;
+
+    for (int i = 0; i < LONG_QUEUE; i++) {
+        if (server->is_limited && rv_sem_try_wait(&server->room) < 0)
+            return;
+        int fd = rv_accept(shard->listener, &peer, 0);
+        if (fd >= 0) {
+            start(shard, fd, &peer);
+            continue;
+        }
+        if (server->is_limited)
+            rv_sem_post(&server->room, 1);
+        return;
+    }
+}
+
 /* Why the accepting has ended: 0, as it was told to. */
 static int stop_accepting(struct rv_server *server)
 {
     rv_scope_cancel(server->acceptors, -ESHUTDOWN);
     int r = rv_scope_close(server->acceptors);
-    for (size_t i = 0; i < server->count; i++)
+    for (size_t i = 0; i < server->count; i++) {
+        accept_the_rest(&server->shards[i]);
         (void)rv_close(server->shards[i].listener);
+    }
     return r == -ESHUTDOWN ? 0 : r;
 }
 

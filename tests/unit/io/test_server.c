@@ -5,20 +5,30 @@
 
 /* --- handlers --- */
 
+/* The next request; of a server that drains one that is there, or none. */
+static ssize_t next_bytes(struct rv_conn *conn, char *buf, size_t room)
+{
+    ssize_t n = -ECANCELED;
+    int r = rv_conn_idle(conn);
+    if (r == 0) {
+        n = rv_recv(conn->fd, buf, room, 0, RV_NEVER);
+        r = rv_conn_busy(conn);
+    }
+    if (r == -ESHUTDOWN && n == -ECANCELED)
+        n = rv_recv(conn->fd, buf, room, 0, 0);
+    return n == -ETIME ? 0 : r < 0 && r != -ESHUTDOWN ? r : n;
+}
+
 static int echo(struct rv_conn *conn, void *arg)
 {
     char buf[256];
-    ssize_t n = 0;
+    ssize_t n;
     int r = 0;
     (void)arg;
     while (r == 0) {
-        if ((r = rv_conn_idle(conn)) < 0)
-            return r == -ESHUTDOWN ? 0 : r;
-        n = rv_recv(conn->fd, buf, sizeof buf, 0, RV_NEVER);
-        if (rv_conn_busy(conn) == -ESHUTDOWN && n == -ECANCELED)
-            n = rv_recv(conn->fd, buf, sizeof buf, 0, 0);
+        n = next_bytes(conn, buf, sizeof buf);
         if (n <= 0)
-            return n == -ETIME ? 0 : (int)n;
+            return (int)n;
         r = rv_send_all(conn->fd, buf, (size_t)n, NULL, RV_NEVER);
     }
     return r;
@@ -39,6 +49,15 @@ static int go_wrong(struct rv_conn *conn, void *arg)
     (void)conn;
     (void)arg;
     return -EPROTO;
+}
+
+static int close_by_oneself(struct rv_conn *conn, void *arg)
+{
+    int fd = conn->fd;
+    (void)arg;
+    conn->fd = -1;
+    RV_CHECK(rv_send_all(fd, "bye", 3, NULL, RV_NEVER) == 0);
+    return rv_close_gracefully(fd, RV_NEVER);
 }
 
 /* --- servers --- */
@@ -242,6 +261,35 @@ static void a_request_that_came_before_the_drain_is_answered(void **state)
     play(drain_with_a_request_unread);
 }
 
+/* They are connected, and nobody has had the time to accept them. */
+static int drain_with_a_queue(void *arg)
+{
+    struct listener l;
+    rv_server *server = serve(&l, close_by_oneself, NULL, NULL);
+    int fds[5];
+    char text[4];
+    (void)arg;
+    for (int i = 0; i < 5; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* blocks the worker */
+        struct rv_addr at;
+        RV_CHECK(rv_addr_parse(&at, l.at, NULL) == 0);
+        RV_CHECK(connect(fds[i], &at.sa, at.len) == 0);
+        RV_CHECK(shutdown(fds[i], SHUT_WR) == 0);
+    }
+    RV_CHECK(rv_server_drain(server, RV_NEVER) == 0);
+    for (int i = 0; i < 5; i++) {
+        RV_CHECK(rv_recv(fds[i], text, 3, 0, RV_NEVER) == 3 && memcmp(text, "bye", 3) == 0);
+        rv_close(fds[i]);
+    }
+    return 0;
+}
+
+static void who_stands_in_the_queue_is_served(void **state)
+{
+    (void)state;
+    play(drain_with_a_queue);
+}
+
 static int serve_failures(void *arg)
 {
     struct listener l;
@@ -323,15 +371,6 @@ static void a_group_of_listeners_is_one_server(void **state)
 {
     (void)state;
     play(serve_a_group);
-}
-
-static int close_by_oneself(struct rv_conn *conn, void *arg)
-{
-    int fd = conn->fd;
-    (void)arg;
-    conn->fd = -1;
-    RV_CHECK(rv_send_all(fd, "bye", 3, NULL, RV_NEVER) == 0);
-    return rv_close_gracefully(fd, RV_NEVER);
 }
 
 static int serve_and_close_gracefully(void *arg)
@@ -429,6 +468,7 @@ int main(void)
         cmocka_unit_test(what_is_not_done_at_the_deadline_is_cancelled),
         cmocka_unit_test(a_cancelled_owner_does_not_wait),
         cmocka_unit_test(a_request_that_came_before_the_drain_is_answered),
+        cmocka_unit_test(who_stands_in_the_queue_is_served),
         cmocka_unit_test(a_handler_that_fails_is_counted_and_stops_nothing),
         cmocka_unit_test(no_more_are_served_at_a_time_than_the_limit),
         cmocka_unit_test(a_listener_that_breaks_is_told_to_the_owner),

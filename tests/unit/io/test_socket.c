@@ -471,7 +471,7 @@ static int flow_on_a_plain_thread(void *arg)
 static void a_storm_of_signals_is_not_noticed(void **state)
 {
     (void)state;
-    storm(200 * RV_MICROSECOND);
+    storm(is_under_valgrind() ? 50 * RV_MILLISECOND : 200 * RV_MICROSECOND);
     assert_int_equal(flow_on_a_plain_thread(NULL), 0);
     assert_int_equal(run_on(1, flow_both_ways, NULL), 0);
     assert_int_equal(run_on(2, reset_under_a_writer, NULL), 0);
