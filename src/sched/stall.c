@@ -188,6 +188,15 @@ static void join(struct rvi_staller *staller)
     staller->is_started = false;
 }
 
+/* ThreadSanitizer calls handlers later, when the registers that it hands over mean nothing. */
+static int find(const struct rvi_worker *w, struct rvi_stall *stall)
+{
+    stall->culprit = (struct rvi_culprit){.worker = w};
+    return RVI_TSAN
+               ? -ENOTSUP
+               : rvi_culprit_find(w, rvi_clock_now() + LOOK_NS, &stall->culprit, &stall->capture);
+}
+
 static int look(struct rvi_staller *staller, const struct rvi_worker *w, rv_time held)
 {
     const struct rv_site *site = rvi_load_relaxed(&w->watched);
@@ -200,8 +209,7 @@ static int look(struct rvi_staller *staller, const struct rvi_worker *w, rv_time
     stall->site = site;
     stall->held = held;
     stall->untold = staller->untold;
-    stall->looked =
-        rvi_culprit_find(w, rvi_clock_now() + LOOK_NS, &stall->culprit, &stall->capture);
+    stall->looked = find(w, stall);
     return 0;
 }
 
