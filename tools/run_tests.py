@@ -449,6 +449,9 @@ def interrupted(*_):
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, interrupted)
+    # A shell's background jobs ignore these two, and programs that are tested would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     try:
         sys.exit(main())
     except KeyboardInterrupt:
