@@ -40,6 +40,8 @@ enum { CALLS_IN_A_ROW = 32 }; /* of one task, that did not have to wait */
 
 static enum rvi_why why_of(const struct rvi_op *op)
 {
+    if (op->why)
+        return (enum rvi_why)op->why;
     switch ((enum rvi_op_kind)op->kind) {
     case RVI_OP_POLL:
         return RVI_WHY_POLL;
@@ -295,14 +297,22 @@ int rvi_io_blocking(rv_fn *fn, void *arg, rv_time deadline)
     return rvi_blocking_until(fn, arg, rvi_runtime_of(sched)->files, deadline);
 }
 
-int rvi_io_poll_any(const struct pollfd *fds, size_t count, rv_time deadline)
+int rvi_io_poll(int fd, short events, enum rvi_why why, rv_time deadline)
+{
+    struct rvi_op op = rvi_op_poll(fd, events);
+
+    op.why = (uint8_t)why;
+    return (int)rvi_io_call(&op, deadline);
+}
+
+int rvi_io_poll_any(const struct pollfd *fds, size_t count, enum rvi_why why, rv_time deadline)
 {
     if (count == 1)
-        return rv_poll(fds->fd, fds->events, deadline);
+        return rvi_io_poll(fds->fd, fds->events, why, deadline);
     int any = rvi_sock_any_of(fds, count);
     if (any < 0)
         return any;
-    int r = rv_poll(any, POLLIN, deadline);
+    int r = rvi_io_poll(any, POLLIN, why, deadline);
     (void)rv_close(any);
     return r;
 }

@@ -9,6 +9,7 @@
 #include <ravel/def.h>
 #include <ravel/time.h>
 
+#include "sched/why.h"
 #include "sys/op.h"
 
 /** Make an operation; while it would block, the calling task waits, or the plain thread. When this
@@ -22,9 +23,13 @@ int64_t rvi_io_call(struct rvi_op *op, rv_time deadline) __attribute__((warn_unu
  * thread runs it. A deadline or cancellation before it has begun: -ETIME, -ECANCELED. */
 int rvi_io_blocking(rv_fn *fn, void *arg, rv_time deadline) __attribute__((warn_unused_result));
 
+/** rv_poll() for a reason of the caller's. */
+int rvi_io_poll(int fd, short events, enum rvi_why why, rv_time deadline)
+    __attribute__((warn_unused_result));
+
 /** Wait until one of several descriptors may be ready for its events. -errno, as of rv_poll();
  * several take a descriptor for the time. */
-int rvi_io_poll_any(const struct pollfd *fds, size_t count, rv_time deadline)
+int rvi_io_poll_any(const struct pollfd *fds, size_t count, enum rvi_why why, rv_time deadline)
     __attribute__((warn_unused_result));
 
 /** Say that a call was done by other means than the above, and perhaps without waiting: after some

@@ -37,6 +37,7 @@
 #include "base/alloc.h"
 #include "base/opts.h"
 #include "base/seam.h"
+#include "io/call.h"
 #include "loop/fds.h"
 #include "sched/sched.h"
 #include "sched/wait.h"
@@ -456,7 +457,7 @@ int rv_child_wait(rv_child *child, struct rv_child_status *ret_status, rv_time d
     int r = rvi_wait_allowed();
 
     while (r >= 0 && (r = take_end(child)) == -EAGAIN)
-        r = rv_poll(child->pidfd, POLLIN, deadline);
+        r = rvi_io_poll(child->pidfd, POLLIN, RVI_WHY_CHILD, deadline);
     if (r == 0 && ret_status)
         *ret_status = child->status;
     return r;
@@ -466,7 +467,7 @@ int rv_child_wait(rv_child *child, struct rv_child_status *ret_status, rv_time d
 static int poll_shielded(const rv_child *child, rv_time deadline)
 {
     bool is_shielded = rv_shield_begin(deadline) == 0;
-    int r = rv_poll(child->pidfd, POLLIN, deadline);
+    int r = rvi_io_poll(child->pidfd, POLLIN, RVI_WHY_CHILD, deadline);
 
     if (is_shielded)
         rv_shield_end();

@@ -18,6 +18,7 @@
 
 #include "base/alloc.h"
 #include "base/opts.h"
+#include "io/call.h"
 #include "sched/wait.h"
 #include "sys/op.h"
 #include "sys/poller.h"
@@ -178,7 +179,7 @@ static int talk_until_over(struct talk *talk, rv_time deadline)
     int r = begin(talk);
 
     while (r >= 0 && !is_over(talk)) {
-        r = rv_poll(talk->any, POLLIN, deadline);
+        r = rvi_io_poll(talk->any, POLLIN, RVI_WHY_CHILD, deadline);
         if (r < 0 || (r = write_some(talk)) < 0 || (r = read_some(talk, 1)) < 0)
             return r;
         r = read_some(talk, 2);

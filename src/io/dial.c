@@ -140,7 +140,7 @@ static int wait_for_any(const struct dial *d, rv_time until)
         if (d->attempts[i].fd >= 0)
             fds[count++] = (struct pollfd){.fd = d->attempts[i].fd, .events = POLLOUT};
     }
-    return rvi_io_poll_any(fds, count, until);
+    return rvi_io_poll_any(fds, count, RVI_WHY_CONNECT, until);
 }
 
 static int await(struct rvi_race *race, rv_time until, size_t *ret_which, int *ret_result)

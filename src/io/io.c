@@ -61,8 +61,7 @@ int rv_write_all(int fd, const void *buf, size_t count, size_t *ret_done, rv_tim
 
 int rv_poll(int fd, short events, rv_time deadline)
 {
-    struct rvi_op op = rvi_op_poll(fd, events);
-    return (int)rvi_io_call(&op, deadline);
+    return rvi_io_poll(fd, events, RVI_WHY_POLL, deadline);
 }
 
 int rv_pipe(int ret_ends[2])

@@ -263,7 +263,7 @@ static int converse(struct lookup *l, rv_time deadline)
         struct pollfd fds[ARES_GETSOCK_MAXNUM];
         size_t count = list_sockets(l, fds);
         rv_time again = next_try(l);
-        int r = rvi_io_poll_any(fds, count, again < deadline ? again : deadline);
+        int r = rvi_io_poll_any(fds, count, RVI_WHY_NAME, again < deadline ? again : deadline);
         if (r < 0 && (r != -ETIME || again >= deadline))
             return r;
         go_on(l, fds, count);

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/seam.h"
+#include "io/call.h"
 #include "loop/fds.h"
 #include "sys/signals.h"
 
@@ -37,7 +38,9 @@ int rv_signals_open(rv_signals **ret, const sigset_t *set)
 int rv_signal_wait(rv_signals *signals, struct rv_signal_info *ret, rv_time deadline)
 {
     struct rv_signal_info info;
-    ssize_t n = rv_read(signals->fd, &info, sizeof info, deadline);
+    struct rvi_op op = rvi_op_read(signals->fd, &info, sizeof info, RVI_OP_AT_POSITION);
+    op.why = RVI_WHY_SIGNAL;
+    int64_t n = rvi_io_call(&op, deadline);
 
     if (n < 0)
         return (int)n;

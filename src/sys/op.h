@@ -47,6 +47,7 @@ enum rvi_op_kind {
 struct rvi_op {
     uint8_t kind;        /* enum rvi_op_kind */
     bool is_nonblocking; /* the descriptor is known to have O_NONBLOCK */
+    uint8_t why;         /* what its task waits for, as others are told; 0: what its kind says */
     int fd;              /* or the folder that a path starts from */
     int flags; /* of the call: MSG_, O_, AT_, SOCK_, RENAME_; SYNC: 1 data only; POLL: events */
     union {
