@@ -3,6 +3,7 @@
 #include "io/call.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -306,7 +307,7 @@ static int be_reset(void *unused)
 {
     const struct linger at_once = {.l_onoff = 1};
     int ends[2];
-    char byte;
+    char byte = 0;
     (void)unused;
     make_pair(TCP, ends);
     RV_CHECK(setsockopt(ends[1], SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)) == 0);
@@ -420,7 +421,9 @@ static int use_no_descriptor(void *unused)
 {
     char byte = 0;
     (void)unused;
-    for (int fd = -1; fd < 1 << 30; fd = fd < 0 ? 900 : fd * 16 + 3) {
+    const int none[] = {INT_MIN, -1, 900, 1 << 20, INT_MAX};
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+        int fd = none[i];
         RV_CHECK(rv_read(fd, &byte, 1, RV_NEVER) == -EBADF);
         RV_CHECK(rv_write(fd, &byte, 1, RV_NEVER) == -EBADF);
     }
