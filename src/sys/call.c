@@ -32,7 +32,8 @@ static bool is_repeated(enum rvi_call_site call, int error)
 {
     return error == EINTR || call == RVI_CALL_WAIT || call == RVI_CALL_BARRIER ||
            call == RVI_CALL_WRITE || call == RVI_CALL_WAIT_EVENTS ||
-           call == RVI_CALL_WAIT_NANOSECONDS || call == RVI_CALL_ACCEPT;
+           call == RVI_CALL_WAIT_NANOSECONDS || call == RVI_CALL_ACCEPT ||
+           call == RVI_CALL_ENTER_RING;
 }
 
 bool rvi_call_fails(enum rvi_call_site call)

@@ -80,6 +80,14 @@ static void sockets_survive_every_allocation_that_fails(void **state)
     fail_every_allocation_of(run_sockets);
 }
 
+static void sockets_on_a_ring_survive_every_allocation_that_fails(void **state)
+{
+    (void)state;
+    if (!has_ring())
+        skip();
+    fail_every_allocation_of(run_sockets_on_a_ring);
+}
+
 static void a_simulated_run_survives_every_allocation_that_fails(void **state)
 {
     (void)state;
@@ -102,6 +110,7 @@ int main(void)
         cmocka_unit_test(children_survive_every_allocation_that_fails),
         cmocka_unit_test(files_survive_every_allocation_that_fails),
         cmocka_unit_test(sockets_survive_every_allocation_that_fails),
+        cmocka_unit_test(sockets_on_a_ring_survive_every_allocation_that_fails),
         cmocka_unit_test(a_simulated_run_survives_every_allocation_that_fails),
         cmocka_unit_test(executors_without_a_runtime_survive_every_allocation_that_fails),
         cmocka_unit_test(a_foreground_survives_every_allocation_that_fails),

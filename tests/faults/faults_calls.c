@@ -27,9 +27,10 @@ static int a_look_at_a_stack(void)
  * had for want of memory. */
 static bool is_clear(int r)
 {
-    static const int clear[] = {EAGAIN,     EMFILE,       ENFILE,     ENOMEM,  EPERM,    EINVAL,
-                                EPIPE,      ENOSPC,       ESRCH,      EACCES,  ENOENT,   EIO,
-                                ECONNRESET, ECONNREFUSED, EADDRINUSE, ENOBUFS, ENOTCONN, ENODEV};
+    static const int clear[] = {EAGAIN,  EMFILE,   ENFILE,     ENOMEM,       EPERM,
+                                EINVAL,  EPIPE,    ENOSPC,     ESRCH,        EACCES,
+                                ENOENT,  EIO,      ECONNRESET, ECONNREFUSED, EADDRINUSE,
+                                ENOBUFS, ENOTCONN, ENODEV,     ENOSYS};
     for (size_t i = 0; i < sizeof clear / sizeof clear[0]; i++) {
         if (r == -clear[i])
             return true;
@@ -197,6 +198,14 @@ static void sockets_survive_every_system_call_that_fails(void **state)
     fail_all(run_sockets);
 }
 
+static void sockets_on_a_ring_survive_every_system_call_that_fails(void **state)
+{
+    (void)state;
+    if (!has_ring())
+        skip();
+    fail_all(run_sockets_on_a_ring);
+}
+
 static void a_simulated_run_survives_every_system_call_that_fails(void **state)
 {
     (void)state;
@@ -220,7 +229,7 @@ static void every_site_has_failed(void **state)
 {
     (void)state;
     if (RVI_DEBUG_CHECKS < 1 || is_under_a_tool() || scaled(100, 1) < 50 || !kernel_is_recent() ||
-        geteuid() != 0)
+        geteuid() != 0 || !has_ring())
         skip();
     for (size_t i = 0; i < RVI_CALL_COUNT; i++) {
         if (failures[i] == 0)
@@ -240,6 +249,7 @@ int main(void)
         cmocka_unit_test(children_on_an_older_kernel_survive_every_system_call_that_fails),
         cmocka_unit_test(files_survive_every_system_call_that_fails),
         cmocka_unit_test(sockets_survive_every_system_call_that_fails),
+        cmocka_unit_test(sockets_on_a_ring_survive_every_system_call_that_fails),
         cmocka_unit_test(a_simulated_run_survives_every_system_call_that_fails),
         cmocka_unit_test(a_look_at_a_stack_survives_every_system_call_that_fails),
         cmocka_unit_test(executors_without_a_runtime_survive_every_system_call_that_fails),

@@ -7,6 +7,8 @@
 
 #include <ravel.h>
 
+#include "sys/sock.h"
+
 struct meeting {
     int listener;
     char at[RV_ADDR_TEXT];
@@ -120,7 +122,7 @@ static int use_a_pair(void)
 /* Through a pipe that is waited for. */
 static int write_later(void *fd)
 {
-    int r = rv_sleep(50 * RV_MICROSECOND);
+    int r = rv_sleep(500 * RV_MICROSECOND); /* longer than a worker looks around: it sleeps */
     return r < 0 ? r : rv_write_all(*(int *)fd, "x", 1, NULL, soon());
 }
 
@@ -188,6 +190,24 @@ static int parse_a_scope(void)
     return rv_addr_parse(&addr, "[fe80::1%lo]:1", NULL);
 }
 
+/* As a race of connections waits. */
+static int wait_for_any(void)
+{
+    int ends[2];
+    int r = rv_pipe(ends);
+    if (r < 0)
+        return r;
+    const struct pollfd fds[] = {{.fd = ends[0], .events = POLLIN},
+                                 {.fd = ends[1], .events = POLLOUT}};
+    int any = r = rvi_sock_any_of(fds, 2);
+    if (any >= 0)
+        r = rv_poll(any, POLLIN, soon());
+    rv_close(any);
+    rv_close(ends[0]);
+    rv_close(ends[1]);
+    return r;
+}
+
 static int use_sockets(void *arg)
 {
     int r;
@@ -195,13 +215,36 @@ static int use_sockets(void *arg)
     if ((r = meet("tcp", "127.0.0.1:0")) < 0 || (r = meet("unix", "@ravel-faults")) < 0 ||
         (r = race_two_addresses()) < 0 || (r = use_a_pair()) < 0)
         return r;
-    if ((r = use_a_pipe()) < 0 || (r = pass_bytes_on()) < 0)
+    if ((r = use_a_pipe()) < 0 || (r = pass_bytes_on()) < 0 || (r = wait_for_any()) < 0)
         return r;
     return parse_a_scope();
 }
 
+static int run_sockets_by(enum rv_backend backend)
+{
+    struct rv_run_opts opts = {.size = sizeof opts, .workers = 1, .backend = backend};
+    return rv_run(use_sockets, NULL, &opts);
+}
+
 static int run_sockets(void)
 {
-    struct rv_run_opts opts = {.size = sizeof opts, .workers = 1};
-    return rv_run(use_sockets, NULL, &opts);
+    return run_sockets_by(RV_BACKEND_EPOLL);
+}
+
+static int run_sockets_on_a_ring(void)
+{
+    return run_sockets_by(RV_BACKEND_URING);
+}
+
+static int which_backend(void *arg)
+{
+    (void)arg;
+    return rv_run_backend();
+}
+
+/* The kernel may refuse it, and valgrind does not see what the kernel writes. */
+static bool has_ring(void)
+{
+    struct rv_run_opts opts = {.size = sizeof opts, .workers = 1, .backend = RV_BACKEND_URING};
+    return !is_under_valgrind() && rv_run(which_backend, NULL, &opts) >= 0;
 }
