@@ -6,8 +6,9 @@
  * succeeded says so, however late.
  *
  * Sockets and pipes that Ravel makes have O_NONBLOCK and O_CLOEXEC; the flags of other descriptors
- * are never changed. Close by rv_close() what Ravel has made: it keeps in mind what it knows of a
- * number for as long as that takes. */
+ * are never changed. Close by rv_close() what Ravel has made, and not by close(2) or fclose(3): what
+ * Ravel knows of a number it believes until then, and whatever gets that number next could be waited
+ * for in vain. */
 #pragma once
 
 #include <stddef.h>

@@ -216,6 +216,15 @@ static bool is_local_connect(const struct rvi_op *op)
     return op->kind == RVI_OP_CONNECT && op->peer.addr->sa_family == AF_UNIX;
 }
 
+/* What has come since the loop last looked is not late: a deadline that has passed already asks for
+ * what is there. */
+static int64_t at_the_last_moment(struct rvi_op *op)
+{
+    int64_t r = rvi_op_try(op);
+
+    return r == -EAGAIN || r == RVI_OP_UNTRIED ? -ETIME : r;
+}
+
 static int64_t in_task(struct rvi_worker *w, struct rvi_op *op, rv_time deadline)
 {
     int64_t r = -EAGAIN;
@@ -232,7 +241,7 @@ static int64_t in_task(struct rvi_worker *w, struct rvi_op *op, rv_time deadline
         write_no_more_than_fits(op);
         r = by_helper(op, deadline);
     }
-    return r;
+    return rvi_unlikely(r == -ETIME) ? at_the_last_moment(op) : r;
 }
 
 /* --- in a plain thread --- */

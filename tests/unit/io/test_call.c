@@ -461,6 +461,37 @@ static void a_deadline_ends_a_wait_and_loses_nothing(void **state)
     play_with_each_pair(be_late);
 }
 
+/* The loop has learnt that there is nothing; then something comes, and nobody has let it look. */
+static int read_what_has_just_come(void *unused)
+{
+    struct rv_addr at;
+    int ends[2], err;
+    char text[RV_ADDR_TEXT];
+    (void)unused;
+    int listener = rv_listen("tcp", "127.0.0.1:0", NULL);
+    RV_CHECK(listener >= 0 && rv_addr_local(listener, &at) == 0);
+    RV_CHECK(rv_addr_format(&at, text, sizeof(text)) > 0);
+    ends[1] = rv_dial("tcp", text, RV_NEVER);
+    ends[0] = rv_accept(listener, NULL, RV_NEVER);
+    RV_SCOPE(s, err) {
+        RV_CHECK(rv_go(s, write_hello, &ends[1]) == 0);
+        RV_CHECK(rv_recv(ends[0], text, sizeof(text), 0, RV_NEVER) == 5);
+        RV_CHECK(send(ends[1], "late", 4, 0) == 4);
+        RV_CHECK(rv_recv(ends[0], text, sizeof(text), 0, 0) == 4);
+        RV_CHECK(rv_recv(ends[0], text, sizeof(text), 0, 0) == -ETIME);
+    }
+    close_pair(ends);
+    RV_CHECK(rv_close(listener) == 0);
+    return err;
+}
+
+static void regress_a_deadline_that_has_passed_hides_what_is_there(void **state)
+{
+    (void)state;
+    assert_int_equal(run_here(1, read_what_has_just_come, NULL), 0);
+    assert_int_equal(run_here(2, read_what_has_just_come, NULL), 0);
+}
+
 static int read_a_byte(void *fd)
 {
     char byte;
@@ -816,6 +847,7 @@ int main(void)
         cmocka_unit_test(a_terminal_is_waited_for_without_changing_it),
         cmocka_unit_test(no_descriptor_is_an_error),
         cmocka_unit_test(a_deadline_ends_a_wait_and_loses_nothing),
+        cmocka_unit_test(regress_a_deadline_that_has_passed_hides_what_is_there),
         cmocka_unit_test(a_cancellation_ends_a_wait),
         cmocka_unit_test(a_wait_may_be_cut_short_at_every_point),
         cmocka_unit_test(each_allocation_may_fail),
