@@ -24,8 +24,9 @@ static const struct {
 static _Atomic(long) countdown = -1;
 static _Atomic(int) failed = -1; /* a site, once it has */
 static _Atomic(bool) lacking[RVI_CALL_COUNT];
-static unsigned variant;
-static bool stays;
+/* Set while nothing is to fail; but a thread that writes what was printed may look at any time. */
+static _Atomic(unsigned) variant;
+static _Atomic(bool) stays;
 
 /* Callers that ask again until they succeed would do so for ever. */
 static bool is_repeated(enum rvi_call_site call, int error)
@@ -38,14 +39,15 @@ static bool is_repeated(enum rvi_call_site call, int error)
 
 bool rvi_call_fails(enum rvi_call_site call)
 {
-    int error = calls[call].errors[variant];
+    int error = calls[call].errors[rvi_load_relaxed(&variant)];
+    bool lasts = rvi_load_relaxed(&stays);
     if (rvi_unlikely(rvi_load_relaxed(&lacking[call]))) {
         errno = calls[call].errors[0];
         return true;
     }
-    if (error == 0 || (stays && is_repeated(call, error)))
+    if (error == 0 || (lasts && is_repeated(call, error)))
         return false;
-    if (!stays || rvi_load_relaxed(&failed) != (int)call) {
+    if (!lasts || rvi_load_relaxed(&failed) != (int)call) {
         if (rvi_likely(rvi_load_relaxed(&countdown) <= 0) ||
             rvi_fetch_sub_relaxed(&countdown, 1) != 1)
             return false;
@@ -58,8 +60,8 @@ bool rvi_call_fails(enum rvi_call_site call)
 void rvi_call_fail_after(long n, unsigned which, bool lasting)
 {
     RV_CHECK(n != 0 && which < RVI_CALL_VARIANTS);
-    variant = which;
-    stays = lasting;
+    rvi_store_relaxed(&variant, which);
+    rvi_store_relaxed(&stays, lasting);
     rvi_store_relaxed(&failed, -1);
     rvi_store_relaxed(&countdown, n);
 }
