@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* epoll.c - what somebody writes by hand who knows his epoll: one thread, edge triggered, a read and
- * a write a request and nothing else. */
+/* epoll.c - what somebody writes by hand who knows his epoll: one thread, edge triggered, a read
+ * and a write a request and nothing else. */
 #include "bench.h"
 
 #include <errno.h>

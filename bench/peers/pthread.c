@@ -291,7 +291,7 @@ static void bench_lateness(void)
     bench_late_sleeps(sleep_until);
 }
 
-/* ---- print: printf's family, locked for each line --------------------------------------------- */
+/* ---- print: printf's family, locked for each line ---------------------------------------- */
 
 struct printer {
     FILE *to;

@@ -4,7 +4,8 @@
  * The C library locks a compiled expression while it is used, so each worker has its own. A task
  * never changes its worker once it has begun: that is all it takes to have it without a lock. An
  * expression without special characters is a fixed string. Of another, the longest string that each
- * match has to contain is looked for first, and the expression only asked about lines that have it. */
+ * match has to contain is looked for first, and the expression only asked about lines that have
+ * it. */
 #include "match.h"
 
 #include <ctype.h>
@@ -82,7 +83,8 @@ static enum kind next_part(const char **at, bool is_extended)
 }
 
 /* The longest run of characters of an expression that stand for themselves, into `run`, which has
- * room for all of it, as has `now`. What may be repeated may be missing; alternatives may all be. */
+ * room for all of it, as has `now`. What may be repeated may be missing; alternatives may all
+ * be. */
 static size_t longest_run(const char *at, bool is_extended, char *run, char *now)
 {
     size_t count = 0, longest = 0;

@@ -14,7 +14,7 @@ struct pattern *pattern_new(const char *text, unsigned flags, unsigned workers, 
                             size_t why_bytes);
 void pattern_free(struct pattern *p);
 
-/* The first line of text[0, bytes) that matches. All lines in it are whole; the last one may lack its
- * newline. Returns whether there is one, and where it begins and ends, without its newline. */
+/* The first line of text[0, bytes) that matches. All lines in it are whole; the last one may lack
+ * its newline. Returns whether there is one, and where it begins and ends, without its newline. */
 bool pattern_find(struct pattern *p, const char *text, size_t bytes, size_t *ret_begin,
                   size_t *ret_end);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* out.h - the output of each file, printed in the order of the files, whoever is done first.
  *
- * Each file in turn has an `out` in the line of those to be printed. Its searcher fills it, chunk by
- * chunk, and waits when the printer, who may be at an earlier file, is some chunks behind: so the
- * memory is bounded by the length of the line and the size of an `out`, whatever is found. */
+ * Each file in turn has an `out` in the line of those to be printed. Its searcher fills it, chunk
+ * by chunk, and waits when the printer, who may be at an earlier file, is some chunks behind: so
+ * the memory is bounded by the length of the line and the size of an `out`, whatever is found. */
 #pragma once
 
 #include <ravel.h>

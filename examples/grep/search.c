@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* search.c - a file in windows of whole lines.
  *
- * Most files fit into the first window and are read by one call. Of a larger one, the last line of a
- * window, which is not whole, moves to the front of the next; a window grows only for a line that it
- * does not hold.
+ * Most files fit into the first window and are read by one call. Of a larger one, the last line of
+ * a window, which is not whole, moves to the front of the next; a window grows only for a line that
+ * it does not hold.
  *
  * A NUL makes a file binary, as grep(1) has it: from the window on in which one is seen, a match is
  * told in one sentence on standard error instead of being shown, and NULs end lines. */

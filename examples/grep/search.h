@@ -17,6 +17,6 @@ struct search {
 /* Longer lines are an error. */
 enum { LINE_BYTES = 1 << 20 };
 
-/* Search one file. Returns 1 when a line matched, 0 when none did, or -errno: -EMSGSIZE a line is too
- * long. What was found until then is in `to`. */
+/* Search one file. Returns 1 when a line matched, 0 when none did, or -errno: -EMSGSIZE a line is
+ * too long. What was found until then is in `to`. */
 int search_file(const struct search *s, const char *path, struct out *to);

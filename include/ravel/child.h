@@ -164,10 +164,10 @@ struct rv_child_io {
  * @param argv  what the program sees as its arguments, ended by NULL; at least one
  * @param opts  NULL for the defaults; read before return
  * @return 0
- * Errors:  -EINVAL argv or opts make no sense; -E2BIG unknown fields, or arguments too long; -ENOMEM;
- *          -EMFILE, -ENFILE; -EAGAIN too many processes, or no helper thread; -ENOENT, -EACCES,
- *          -ENOEXEC and others of execve(2); those of each thing asked for; -ECANCELED scope
- *          cancelled; -ENOTSUP in a simulation. opts->ret_failure says more
+ * Errors:  -EINVAL argv or opts make no sense; -E2BIG unknown fields, or arguments too long;
+ *          -ENOMEM; -EMFILE, -ENFILE; -EAGAIN too many processes, or no helper thread;
+ *          -ENOENT, -EACCES, -ENOEXEC and others of execve(2); those of each thing asked for;
+ *          -ECANCELED scope cancelled; -ENOTSUP in a simulation. opts->ret_failure says more
  * Blocks:  the task, until the program runs; cancellation does not end it
  * Threads: any task of any worker, plain threads; not while another thread changes the environment
  * Lifetime: argv, opts and what they point to until return */
@@ -212,8 +212,8 @@ RV_API int rv_child_pipe_close(rv_child *child, int which);
  * @param ret_status  how it ended; untouched on error; NULL: not asked for
  * @param deadline    absolute monotonic nanoseconds, or RV_NEVER
  * @return 0
- * Errors:  -ETIME deadline; -ECANCELED scope cancelled; -ENOMEM; -ECHILD somebody else has taken how
- *          it ended. In the first three cases the child is as before
+ * Errors:  -ETIME deadline; -ECANCELED scope cancelled; -ENOMEM; -ECHILD somebody else has taken
+ *          how it ended. In the first three cases the child is as before
  * Blocks:  the task, never its thread
  * Threads: any task of any worker, plain threads
  * Lifetime: keep child until return */

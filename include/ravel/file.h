@@ -378,8 +378,8 @@ RV_API RV_NODISCARD int rv_mkdir_all(int dir, const char *path, mode_t mode, rv_
  * @param path      what to remove; if there is nothing of that name, that is a success
  * @param deadline  absolute nanoseconds, or RV_NEVER
  * @return 0
- * Errors:  -ENOMEM; -EMFILE it goes deeper than descriptors reach; others as rv_unlinkat. Some of it
- *          may be gone
+ * Errors:  -ENOMEM; -EMFILE it goes deeper than descriptors reach; others as rv_unlinkat. Some of
+ *          it may be gone
  * Blocks:  the task, never its thread
  * Threads: any task of any worker, plain threads
  * Lifetime: dir and path until return */

@@ -6,9 +6,9 @@
  * succeeded says so, however late.
  *
  * Sockets and pipes that Ravel makes have O_NONBLOCK and O_CLOEXEC; the flags of other descriptors
- * are never changed. Close by rv_close() what Ravel has made, and not by close(2) or fclose(3): what
- * Ravel knows of a number it believes until then, and whatever gets that number next could be waited
- * for in vain. */
+ * are never changed. Close by rv_close() what Ravel has made, and not by close(2) or fclose(3):
+ * what Ravel knows of a number it believes until then, and whatever gets that number next could be
+ * waited for in vain. */
 #pragma once
 
 #include <stddef.h>
@@ -77,7 +77,8 @@ RV_API RV_NODISCARD int rv_read_full(int fd, void *buf, size_t count, size_t *re
  * @param deadline  absolute nanoseconds, or RV_NEVER
  * @return bytes written, fewer than count where the other side takes no more just now
  * Errors:  -ETIME deadline; -ECANCELED scope cancelled; -EPIPE nobody reads any more (on a plain
- *          thread a pipe also raises SIGPIPE, as write(2) does); -EBADF; -ENOMEM; -EAGAIN as rv_read;
+ *          thread a pipe also raises SIGPIPE, as write(2) does); -EBADF; -ENOMEM; -EAGAIN as
+ *          rv_read;
  *          -ENOSPC and others of write(2)
  * Blocks:  the task, never its thread
  * Threads: any task of any worker, plain threads

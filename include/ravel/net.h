@@ -141,7 +141,8 @@ RV_API RV_NODISCARD int rv_listen_group(const char *network, const char *address
  * @param deadline  absolute nanoseconds, or RV_NEVER
  * @return a connected socket; rv_close it
  * Errors:  -ETIME deadline; -EMFILE, -ENFILE, -ENOBUFS, -ENOMEM, -ENOSPC the same, when that was
- *          what it waited for; -ECANCELED scope cancelled; -EBADF, -ENOTSOCK; -EINVAL it does not listen
+ *          what it waited for; -ECANCELED scope cancelled; -EBADF, -ENOTSOCK; -EINVAL it does not
+ *          listen
  * Blocks:  the task, never its thread
  * Threads: any task of any worker, plain threads
  * Lifetime: fd until return */
@@ -195,8 +196,8 @@ RV_API RV_NODISCARD ssize_t rv_recv(int fd, void *buf, size_t count, int flags, 
  * @param deadline  absolute nanoseconds, or RV_NEVER
  * @return bytes that the kernel has taken, fewer than count where it has no room for more just now
  * Errors:  -EPIPE this end has been shut, or the other is gone (no signal is raised); -ECONNRESET;
- *          -EMSGSIZE too long for a datagram; -ETIME deadline; -ECANCELED scope cancelled; others of
- *          send(2)
+ *          -EMSGSIZE too long for a datagram; -ETIME deadline; -ECANCELED scope cancelled; others
+ *          of send(2)
  * Blocks:  the task, never its thread
  * Threads: any task of any worker, plain threads
  * Lifetime: buf and fd until return */
@@ -394,9 +395,9 @@ RV_API RV_NODISCARD ssize_t rv_send_fds(int fd, const void *buf, size_t count, c
  * @param ret_count  how many came; rv_close each
  * @param deadline   absolute nanoseconds, or RV_NEVER
  * @return bytes received; 0 when the other end has said all
- * Errors:  as rv_recv; -EMSGSIZE more descriptors came than there was room for, or -EMFILE than this
- *          process may have: then none is left open, and the bytes they came with are gone; -EINVAL
- *          too much room
+ * Errors:  as rv_recv; -EMSGSIZE more descriptors came than there was room for, or -EMFILE than
+ *          this process may have: then none is left open, and the bytes they came with are gone;
+ *          -EINVAL too much room
  * Blocks:  the task, never its thread
  * Threads: any task of any worker, plain threads
  * Lifetime: buf, fds and fd until return */
@@ -558,15 +559,15 @@ RV_API RV_NODISCARD int rv_server_open_at(rv_server **ret, const int *listeners,
                                           const struct rv_server_opts *opts,
                                           const struct rv_site *site);
 
-/** End a server gracefully: close its listening sockets, let connections finish, those in the queues
- * too, and cancel those that have not at the deadline.
+/** End a server gracefully: close its listening sockets, let connections finish, those in the
+ * queues too, and cancel those that have not at the deadline.
  *
  * @param server    gone afterwards, whatever is returned
  * @param deadline  absolute nanoseconds; RV_NEVER waits for all connections to finish
  * @return 0: every connection has finished by itself
- * Errors:  -ETIME some were cancelled at the deadline; -ECANCELED at once, because the caller's scope
- *          is cancelled; whatever made a listening socket fail before; -ENOMEM a connection was
- *          closed for want of a stack
+ * Errors:  -ETIME some were cancelled at the deadline; -ECANCELED at once, because the caller's
+ *          scope is cancelled; whatever made a listening socket fail before; -ENOMEM a connection
+ *          was closed for want of a stack
  * Blocks:  the task, never its thread
  * Threads: the owner
  * Lifetime: ends the server */

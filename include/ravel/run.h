@@ -24,8 +24,8 @@ struct rv_run_opts {
                            (RAVEL_STACK: bytes, 16384 to 2^30) */
     size_t max_tasks;   /* tasks that may hold a stack at one time; 0: as many as addresses allow */
     rv_time stall_ns;   /* report tasks that hold their worker longer than this, once a second at
-                           most: who, where, and what to call instead. The look is a signal, SIGPROF,
-                           which ends a sleep(3) or poll(2) early. RV_NEVER: none; 0: 25 ms if the
+                           most: who, where, and what to call instead. The look is a signal,
+                           SIGPROF, which ends a sleep(3) or poll(2) early. RV_NEVER: none; 0: 25 ms if the
                            library was built with its checks (debug_checks), else none
                            (RAVEL_STALL_MS: milliseconds, 0 to 2^31 - 1; 0: none) */
     int measure_stacks; /* paint stacks, so that rv_task_stack_used() can answer */

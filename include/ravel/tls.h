@@ -83,7 +83,8 @@ struct rv_tls_config_opts {
  * @param ret_flaw  written on failure: what is wrong; NULL: not asked for
  * @return 0
  * Errors:  -EINVAL what should be PEM is not, a certificate without its key, or options that
- *          contradict each other; -EKEYREJECTED certificate and key do not belong together; -ENOENT,
+ *          contradict each other; -EKEYREJECTED certificate and key do not belong together;
+ *          -ENOENT,
  *          -EACCES and others of open(2); -ENOMEM; -ENOSYS a build without OpenSSL; -E2BIG opts has
  *          fields from the future; -EAGAIN no thread to read files; -ECANCELED scope cancelled
  * Blocks:  the task, never its thread: files are read on a helper

@@ -2,9 +2,9 @@
 /* seam.h - where a simulation takes the place of the operating system.
  *
  * A thread that simulates (sched/sim.h) sets `rvi_seam`; from then on whatever it would ask the
- * kernel for, src/sys asks there: time, waiting on a word, threads, sockets. The variable is the thread's
- * own, so that a runtime on other threads of the process never knows. In real life it is NULL and
- * looked at only where a system call, a lock or a message is due anyway.
+ * kernel for, src/sys asks there: time, waiting on a word, threads, sockets. The variable is the
+ * thread's own, so that a runtime on other threads of the process never knows. In real life it is
+ * NULL and looked at only where a system call, a lock or a message is due anyway.
  *
  * A point is a place at which another thread may go on: the simulation decides whether one does, as
  * the kernel's preemption would. Points are wherever the kernel is asked, where an object's lock is

@@ -2,8 +2,8 @@
 /* child_talk.c - writing to a child and reading from it at the same time.
  *
  * One party does all three pipes: it waits for any of them, by a descriptor of epoll, then writes
- * and reads what goes without waiting. So neither side waits for the other: whatever the child is held up by,
- * a full pipe or an empty one, is seen to in the next round.
+ * and reads what goes without waiting. So neither side waits for the other: whatever the child is
+ * held up by, a full pipe or an empty one, is seen to in the next round.
  *
  * Rejected: a task for each pipe, which plain threads have not got.
  *

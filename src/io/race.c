@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* race.c - which attempt begins when.
  *
- *   R1  an attempt begins when none is under way, or the latest began `delay` ago, or one has failed
- *       since
+ *   R1  an attempt begins when none is under way, or the latest began `delay` ago, or one has
+ *       failed since
  *   R2  the first to succeed wins; none begins after it
  *   R3  all have failed => no other is left to begin
  *

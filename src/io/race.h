@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* race.h - attempts at connections, of which the first that succeeds wins: the decisions of RFC 8305
- * (Happy Eyeballs 2), apart from the network. */
+/* race.h - attempts at connections, of which the first that succeeds wins: the decisions of RFC
+ * 8305 (Happy Eyeballs 2), apart from the network. */
 #pragma once
 
 #include <stddef.h>

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* replace.c - files that appear whole or not at all.
  *
- * The new file gets a name of its own in the old one's folder, as rename(2) needs it there. When its
- * bytes are on the disk it is renamed, and then its folder is brought to the disk too: a file system
- * may write a name before what it names, and forget it until its folder is synced.
+ * The new file gets a name of its own in the old one's folder, as rename(2) needs it there. When
+ * its bytes are on the disk it is renamed, and then its folder is brought to the disk too: a file
+ * system may write a name before what it names, and forget it until its folder is synced.
  *
- * The removal of a new file that is not wanted, and the sync that follows a rename, are done whatever
- * is cancelled meanwhile: the first leaves nothing behind, the second belongs to a success.
+ * The removal of a new file that is not wanted, and the sync that follows a rename, are done
+ * whatever is cancelled meanwhile: the first leaves nothing behind, the second belongs to a
+ * success.
  *
- * Rejected: O_TMPFILE, which would leave nothing behind after a crash either: linkat(2) gives such a
- * file no name that is taken.
+ * Rejected: O_TMPFILE, which would leave nothing behind after a crash either: linkat(2) gives such
+ * a file no name that is taken.
  * Checked by: tests/unit/io/test_whole.c */
 #include "io/replace.h"
 

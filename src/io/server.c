@@ -312,8 +312,8 @@ int rv_server_open_at(rv_server **ret, const int *listeners, size_t count, rv_co
 
 /* --- draining --- */
 
-/* Whoever stands in a queue believes to be connected, and a listener that closes resets him. At most
- * a long queue's length: others may still be coming. */
+/* Whoever stands in a queue believes to be connected, and a listener that closes resets him. At
+ * most a long queue's length: others may still be coming. */
 static void accept_the_rest(struct shard *shard)
 {
     struct rv_server *server = shard->server;

@@ -5,9 +5,9 @@
  * from the descriptions' O_NONBLOCK. Where a side has not got it, or the kernel refuses the pair,
  * bytes go through a buffer.
  *
- * sendfile(2) reads what is not in memory while its thread waits. So before each piece the last byte
- * of it is read in the ordinary way, which waits as a task, and tells at once when it is there: a
- * call for each 256 KiB, and what the kernel reads ahead for it is the piece.
+ * sendfile(2) reads what is not in memory while its thread waits. So before each piece the last
+ * byte of it is read in the ordinary way, which waits as a task, and tells at once when it is
+ * there: a call for each 256 KiB, and what the kernel reads ahead for it is the piece.
  *
  * splice(2) goes by way of a pipe. -EAGAIN then means the one descriptor that is no pipe, for the
  * pipe is empty before it is filled and is emptied before it is filled again.

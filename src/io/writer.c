@@ -6,8 +6,8 @@
  *   W3  error < 0  =>  nothing is taken or written
  *   W4  total counts each byte when it comes into the buffer, or when the stream takes it directly
  *
- * Errors stay because a call that has failed may stand between others that nobody looks at: were the
- * next one to succeed, the stream would have a hole where the failed one should be.
+ * Errors stay because a call that has failed may stand between others that nobody looks at: were
+ * the next one to succeed, the stream would have a hole where the failed one should be.
  *
  * Rejected: filling the buffer to its brim with the first part of what does not fit, as stdio does.
  * It saves a short write now and then, and a call that fails would have been half taken.

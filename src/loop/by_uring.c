@@ -111,9 +111,9 @@ static void push(struct by_uring *self, struct rvi_pending *p)
         rvi_list_push_back(&self->backlog, &p->link);
 }
 
-/* Of a transfer at a file's position that ends early by an error (a full disk), the kernel tells how
- * much was done and leaves the position where it was (seen with 6.18): the next write would be over
- * the same place. */
+/* Of a transfer at a file's position that ends early by an error (a full disk), the kernel tells
+ * how much was done and leaves the position where it was (seen with 6.18): the next write would be
+ * over the same place. */
 static bool would_lose_position(const struct rvi_op *op)
 {
     bool is_at_position =

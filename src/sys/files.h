@@ -59,9 +59,9 @@ void rvi_file_unset_nonblock(struct rvi_file *file);
 /** Close what is open, without a word. */
 void rvi_file_drop(struct rvi_file *file);
 
-/** What statx(2) says of a file whose name and inode are in memory, without blocking; `flags` are its
- * own. Returns 0; -ENOENT, or -EAGAIN: ask a call that may block. What lies on no device of this
- * machine (a network, but also memory) may want to be asked anew, and is never known. */
+/** What statx(2) says of a file whose name and inode are in memory, without blocking; `flags` are
+ * its own. Returns 0; -ENOENT, or -EAGAIN: ask a call that may block. What lies on no device of
+ * this machine (a network, but also memory) may want to be asked anew, and is never known. */
 int rvi_file_stat_cached(int dir, const char *path, int flags, struct statx *ret)
     __attribute__((warn_unused_result));
 

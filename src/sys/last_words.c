@@ -2,10 +2,10 @@
 /* last_words.c - one line before the process dies.
  *
  * The handlers stand while any thread has a line, and for ever once somebody wants to be called as
- * well. A handler writes the line of its own thread, once, calls whoever wants to be, puts the previous disposition back and lets the signal come again: a fault does so by
- * itself when the handler returns, one that was sent (abort's is) is sent once more and stays
- * pending until then. The program's own handler, the core dump and the exit status are what they
- * would have been.
+ * well. A handler writes the line of its own thread, once, calls whoever wants to be, puts the
+ * previous disposition back and lets the signal come again: a fault does so by itself when the
+ * handler returns, one that was sent (abort's is) is sent once more and stays pending until then.
+ * The program's own handler, the core dump and the exit status are what they would have been.
  *
  * Invariants (install_lock held):
  *   L1  users > 0  <=>  the handlers have been installed

@@ -33,14 +33,15 @@
  * that takes, and ends the thread; what is printed later is written at once. A deadly signal waits
  * as well (last_words.h), for DEATH_NS at most: the thread goes on while the handler of another one
  * runs, so that the handler need not write anything itself, and no byte is written twice. Meanwhile
- * the thread tells nobody: locks may be held by one that does not go on. If the program survives the
- * signal, whoever waits is told when the thread next wakes up, and so it is woken.
+ * the thread tells nobody: locks may be held by one that does not go on. If the program survives
+ * the signal, whoever waits is told when the thread next wakes up, and so it is woken.
  * _exit(), quick_exit() and signals without a handler lose what is queued at that moment.
  *
  * A child by fork() inherits no thread, and what its parent has queued is its parent's to write:
  * the child begins with nothing. The handlers of fork() hold the lock, so that its state is whole.
  *
- * A simulation has no such thread (base/seam.h): it writes at once, for real, behind what is queued.
+ * A simulation has no such thread (base/seam.h): it writes at once, for real, behind what is
+ * queued.
  *
  * Rejected: O_NONBLOCK on 1 and 2, which changes them for every process that shares them; writing
  * in the printing thread when poll() says that there is room, since another process, or ^S, may

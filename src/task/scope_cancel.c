@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* scope_cancel.c - how a cancellation spreads through scopes and tasks, and what a shield keeps from
- * it. The invariants S1 to S4 are scope.c's.
+/* scope_cancel.c - how a cancellation spreads through scopes and tasks, and what a shield keeps
+ * from it. The invariants S1 to S4 are scope.c's.
  *
  *   S5  a task's open shields lie between its scopes: task.shields of them were begun inside the
  *       innermost scope, and scope.outer_shields before that scope and inside the next one out. All

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* scope_inside.h - the inside of a scope, for the files that make one up: scope.c (its essay has the
- * invariants) and scope_cancel.c. */
+/* scope_inside.h - the inside of a scope, for the files that make one up: scope.c (its essay has
+ * the invariants) and scope_cancel.c. */
 #pragma once
 
 #include <stdbool.h>

@@ -4,8 +4,8 @@
  * Whatever src/sys would ask the kernel about descriptors comes here (sys/net_seam.h) and is
  * answered by explore/simnet.h, which knows all that there is to know but does not wait. A call
  * that cannot be made now joins the line of its descriptor and waits until something about it has
- * changed, or until the time at which it will; then it tries again. Real descriptors, and what is no
- * network (files, children), are not simulated: -ENOTSUP.
+ * changed, or until the time at which it will; then it tries again. Real descriptors, and what is
+ * no network (files, children), are not simulated: -ENOTSUP.
  *
  *   S1  the network is looked at and changed with the seam taken away: no point lies in between, so
  *       it needs no lock, and a call and the joining of the line are one step

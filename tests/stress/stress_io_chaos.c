@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* stress_io_chaos.c - tasks that do anything to connections at any time, beside peers that end them
- * at every step; scopes that are cancelled and deadlines that pass in the middle. What is checked is
- * what is left: the bytes that arrived are those that were sent, up to where it broke off, and
+ * at every step; scopes that are cancelled and deadlines that pass in the middle. What is checked
+ * is what is left: the bytes that arrived are those that were sent, up to where it broke off, and
  * nothing stays open, allocated or alive. */
 #include <fcntl.h>
 #include <poll.h>

@@ -87,7 +87,8 @@ static int all_at_once(void *arg)
     return err;
 }
 
-/* The server has a process of its own, and so descriptors of its own. It ends when the pipe does. */
+/* The server has a process of its own, and so descriptors of its own. It ends when the pipe
+ * does. */
 static int serve_until_the_end(void *pipe_end)
 {
     char byte;

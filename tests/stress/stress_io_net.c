@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* stress_io_net.c - servers under clients on all workers that ask, leave early, reset, give up and are
- * cancelled, while their servers come, drain and go. Nothing may be left: no descriptor, no byte. */
+/* stress_io_net.c - servers under clients on all workers that ask, leave early, reset, give up and
+ * are cancelled, while their servers come, drain and go. Nothing may be left: no descriptor, no
+ * byte. */
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>

@@ -58,7 +58,8 @@ static int recv_flow(void *arg)
     return (int)n;
 }
 
-/* Both ways at a time, in pieces of other sizes: what is short on one side is whole on the other. */
+/* Both ways at a time, in pieces of other sizes: what is short on one side is whole on the
+ * other. */
 static int flow_both_ways(void *arg)
 {
     int fds[2], err;
