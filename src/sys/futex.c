@@ -14,6 +14,7 @@
 
 #include "base/seam.h"
 #include "sys/call.h"
+#include "sys/clock.h"
 
 static struct timespec timespec_of(int64_t ns)
 {
@@ -26,13 +27,16 @@ int rvi_futex_wait(_Atomic(uint32_t) *word, uint32_t expected, int64_t deadline_
 {
     if (rvi_unlikely(rvi_seam != NULL))
         return rvi_seam->futex_wait(rvi_seam, word, expected, deadline_ns);
-    struct timespec deadline = timespec_of(deadline_ns);
+    int64_t end_ns = rvi_clock_wait_end(deadline_ns);
+    struct timespec end = timespec_of(end_ns);
     long rc = RVI_CALL(WAIT, syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
-                                     expected, deadline_ns == INT64_MAX ? NULL : &deadline, NULL,
+                                     expected, end_ns == INT64_MAX ? NULL : &end, NULL,
                                      FUTEX_BITSET_MATCH_ANY));
     if (rc == 0)
         return 0;
-    return errno == ETIMEDOUT ? -ETIME : -errno;
+    if (errno == ETIMEDOUT)
+        return end_ns == deadline_ns ? -ETIME : -EINTR;
+    return -errno;
 }
 
 /* Failure means that the word was unmapped since, which is allowed: nobody sleeps there then. */

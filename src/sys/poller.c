@@ -66,7 +66,7 @@ static int64_t length_of_wait(int64_t deadline_ns)
 
 int rvi_poller_wait(int poller, struct epoll_event *events, int most, int64_t deadline_ns)
 {
-    int n = wait_ns(poller, events, most, length_of_wait(deadline_ns));
+    int n = wait_ns(poller, events, most, length_of_wait(rvi_clock_wait_end(deadline_ns)));
 
     return n < 0 ? 0 : n;
 }

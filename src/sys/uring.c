@@ -217,7 +217,7 @@ static void wait_until(struct rvi_uring *self, int64_t deadline_ns)
 void rvi_uring_enter(struct rvi_uring *self, int64_t deadline_ns)
 {
     if (deadline_ns > 0 && io_uring_cq_ready(&self->ring) == 0)
-        wait_until(self, deadline_ns);
+        wait_until(self, rvi_clock_wait_end(deadline_ns));
     else if (has_work_for_kernel(self))
         (void)RVI_CALL(ENTER_RING, io_uring_submit_and_get_events(&self->ring));
 }

@@ -69,8 +69,6 @@ static void be_interrupted_elsewhere(void *arg)
 static void it_finds_a_first_task_that_has_moved(void **state)
 {
     (void)state;
-    if (RVI_TSAN)
-        skip(); /* it calls handlers when a thread comes to it; the first one sleeps */
     assert_int_equal(run_child(be_interrupted_elsewhere, NULL).status, 0);
 }
 
