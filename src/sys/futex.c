@@ -29,9 +29,9 @@ int rvi_futex_wait(_Atomic(uint32_t) *word, uint32_t expected, int64_t deadline_
         return rvi_seam->futex_wait(rvi_seam, word, expected, deadline_ns);
     int64_t end_ns = rvi_clock_wait_end(deadline_ns);
     struct timespec end = timespec_of(end_ns);
-    long rc = RVI_CALL(WAIT, syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
-                                     expected, end_ns == INT64_MAX ? NULL : &end, NULL,
-                                     FUTEX_BITSET_MATCH_ANY));
+    long rc =
+        RVI_CALL(WAIT, syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
+                               end_ns == INT64_MAX ? NULL : &end, NULL, FUTEX_BITSET_MATCH_ANY));
     if (rc == 0)
         return 0;
     if (errno == ETIMEDOUT)
