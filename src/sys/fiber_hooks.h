@@ -24,6 +24,7 @@
 #endif
 #if RVI_TSAN
 #include <sanitizer/tsan_interface.h>
+#include <time.h>
 #endif
 #ifdef RVI_HAVE_VALGRIND
 #include <valgrind/memcheck.h>
@@ -100,7 +101,9 @@ static inline void rvi_hooks_thread_adopted(struct rvi_stack *stack)
 
 /* from is NULL when the running fiber will never run again: its fake frames are freed.
  * Always inlined: as a function of its own it would be entered on one of ThreadSanitizer's call
- * stacks and left on the other, which underflows in the end. */
+ * stacks and left on the other, which underflows in the end.
+ * And it keeps a signal that has come with the fiber that ran then, until that calls the C library
+ * or makes an atomic access: which is done here, for this fiber may not run again soon. */
 RVI_INLINE void rvi_hooks_before_switch(struct rvi_stack *from, struct rvi_stack *to)
 {
 #if RVI_ASAN
@@ -108,6 +111,8 @@ RVI_INLINE void rvi_hooks_before_switch(struct rvi_stack *from, struct rvi_stack
                                    (size_t)(to->high - to->low));
 #endif
 #if RVI_TSAN
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
     __tsan_switch_to_fiber(to->tsan_fiber, 0);
 #endif
     (void)from;

@@ -99,6 +99,8 @@ static void a_storm_loses_no_last_signal_and_reaches_nobody_who_has_left(void **
     struct rv_run_opts opts = {.size = sizeof opts, .workers = WORKERS};
     struct sigaction now;
     (void)state;
+    if (RVI_TSAN)
+        skip(); /* of handlers that it calls from within handlers it leaves all signals blocked */
     assert_int_equal(rv_run(storm, NULL, &opts), 0);
     assert_int_equal(sigaction(SIGUSR1, NULL, &now), 0);
     assert_ptr_equal(now.sa_handler, SIG_DFL);
