@@ -37,11 +37,31 @@ static inline struct listener listen_with(const char *network, const char *addre
     return l;
 }
 
+/* For what has to succeed: says which error it was, where it does not. */
+static inline int made(const char *what, int r)
+{
+    if (r < 0)
+        rvi_panic("%s: %s", what, strerrordesc_np(-r));
+    return r;
+}
+
 static inline struct listener listen_on(const char *network, const char *address)
 {
     struct listener l = listen_with(network, address, NULL);
-    RV_CHECK(l.fd >= 0);
+    made(address, l.fd);
     return l;
+}
+
+/* A name that no file bears is the whole machine's: one that other processes do not use. */
+struct name {
+    char text[40];
+};
+
+static inline struct name name_of_no_file(void)
+{
+    struct name name;
+    snprintf(name.text, sizeof name.text, "@ravel-test-%d", (int)getpid());
+    return name;
 }
 
 /* A machine may lack IPv6. */
@@ -57,10 +77,8 @@ static inline bool has_v6(void)
 static inline void connect_pair(int ret[2])
 {
     struct listener l = listen_on("tcp", "127.0.0.1:0");
-    ret[0] = rv_dial("tcp", l.at, rv_after(RV_MINUTE));
-    RV_CHECK(ret[0] >= 0);
-    ret[1] = rv_accept(l.fd, NULL, rv_after(RV_MINUTE));
-    RV_CHECK(ret[1] >= 0);
+    ret[0] = made("dial", rv_dial("tcp", l.at, rv_after(RV_MINUTE)));
+    ret[1] = made("accept", rv_accept(l.fd, NULL, rv_after(RV_MINUTE)));
     RV_CHECK(rv_close(l.fd) == 0);
 }
 

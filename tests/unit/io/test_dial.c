@@ -135,22 +135,29 @@ static void this_end_can_be_chosen(void **state)
 
 /* --- nobody there --- */
 
-static struct rv_addr nobody(const char *address)
+/* A port that is taken, so that nobody else comes to listen there, and that no one listens at. */
+struct nobody {
+    int fd;
+    struct rv_addr addr;
+};
+
+static struct nobody nobody(void)
 {
-    struct listener l = listen_on("tcp", address);
-    struct rv_addr addr = address_of(l.fd);
-    rv_close(l.fd);
-    return addr;
+    struct nobody n = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    RV_CHECK(n.fd >= 0 && bind(n.fd, (struct sockaddr *)&any, sizeof any) == 0);
+    n.addr = address_of(n.fd);
+    return n;
 }
 
 static int dial_nobody(void *arg)
 {
-    struct rv_addr addr = nobody("127.0.0.1:0");
-    struct rv_addr two[] = {addr, addr};
+    struct nobody n = nobody();
+    struct rv_addr two[] = {n.addr, n.addr};
     (void)arg;
-    RV_CHECK(rv_dial_addrs(&addr, 1, NULL, RV_NEVER) == -ECONNREFUSED);
+    RV_CHECK(rv_dial_addrs(two, 1, NULL, RV_NEVER) == -ECONNREFUSED);
     RV_CHECK(rv_dial_addrs(two, 2, NULL, RV_NEVER) == -ECONNREFUSED);
-    return 0;
+    return rv_close(n.fd);
 }
 
 static void nobody_there_is_a_refusal(void **state)
@@ -161,9 +168,11 @@ static void nobody_there_is_a_refusal(void **state)
 
 static int dial_oneself(void *arg)
 {
-    struct rv_addr addr = nobody("127.0.0.1:0");
+    struct nobody n = nobody();
+    struct rv_addr addr = n.addr;
     struct rv_dial_opts opts = {.local = &addr};
     (void)arg;
+    rv_close(n.fd);
     RV_CHECK(rv_dial_addrs(&addr, 1, &opts, RV_NEVER) == -ECONNREFUSED);
     return 0;
 }
@@ -179,28 +188,39 @@ static void a_connection_to_itself_is_a_refusal(void **state)
  * A listener whose queue is full drops what comes, so that connections to it stay under way until
  * somebody accepts. */
 
-enum { CROWDED = 3 };
+enum { QUEUED = 2 }; /* of a backlog of 1 */
 
 struct blackhole {
     struct listener l;
     struct rv_addr addr;
-    int queued[CROWDED];
+    int queued[QUEUED];
 };
+
+/* A connection is in the queue when its last packet has come, later than its dialler is told. */
+static void wait_until_full(int listener)
+{
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+    do
+        RV_CHECK(getsockopt(listener, IPPROTO_TCP, TCP_INFO, &info, &size) == 0);
+    while (info.tcpi_unacked <= info.tcpi_sacked && rv_sleep(RV_MILLISECOND) == 0);
+}
 
 static struct blackhole dig(const char *address)
 {
     struct blackhole b = {.l = listen_with("tcp", address, &(struct rv_listen_opts){.backlog = 1})};
-    RV_CHECK(b.l.fd >= 0);
+    made(address, b.l.fd);
     b.addr = address_of(b.l.fd);
-    for (int i = 0; i < CROWDED; i++) /* those in the queue, and one on its way */
-        b.queued[i] = rv_dial("tcp", b.l.at, i < 2 ? RV_NEVER : rv_after(RV_MILLISECOND));
-    RV_CHECK(b.queued[CROWDED - 1] == -ETIME);
+    for (int i = 0; i < QUEUED; i++)
+        b.queued[i] = made("queued", rv_dial("tcp", b.l.at, RV_NEVER));
+    wait_until_full(b.l.fd);
+    RV_CHECK(rv_dial("tcp", b.l.at, rv_after(RV_MILLISECOND)) == -ETIME);
     return b;
 }
 
 static void fill_up(struct blackhole *b)
 {
-    for (int i = 0; i < CROWDED; i++)
+    for (int i = 0; i < QUEUED; i++)
         rv_close(b->queued[i]);
     rv_close(b->l.fd);
 }
@@ -253,7 +273,7 @@ static int empty_the_queue(void *blackhole)
 {
     struct blackhole *b = blackhole;
     int r = rv_sleep(15 * RV_MILLISECOND);
-    for (int i = 0; i < 2 && r == 0; i++) {
+    for (int i = 0; i < QUEUED && r == 0; i++) {
         int fd = rv_accept(b->l.fd, NULL, RV_NEVER);
         r = fd < 0 ? fd : rv_close(fd);
     }
@@ -300,16 +320,16 @@ static int accept_one(void *listener)
 static int dial_a_crowded_path(void *arg)
 {
     struct rv_listen_opts one = {.backlog = 1};
-    struct listener l = listen_with("unix", "@ravel-test-crowded", &one);
-    int first = rv_dial("unix", l.at, RV_NEVER), second = rv_dial("unix", l.at, RV_NEVER), err;
+    struct name name = name_of_no_file();
+    struct listener l = listen_with("unix", name.text, &one);
     (void)arg;
-    RV_CHECK(first >= 0 && second >= 0);
+    made(name.text, l.fd);
+    int first = made("the first", rv_dial("unix", l.at, RV_NEVER)), err;
+    int second = made("the second", rv_dial("unix", l.at, RV_NEVER));
     RV_CHECK(rv_dial("unix", l.at, rv_after(RV_MILLISECOND)) == -ETIME);
     RV_SCOPE(s, err) {
         go(s, accept_one, &l);
-        int third = rv_dial("unix", l.at, RV_NEVER);
-        RV_CHECK(third >= 0);
-        rv_close(third);
+        rv_close(made("the third", rv_dial("unix", l.at, RV_NEVER)));
     }
     rv_close(first);
     rv_close(second);
@@ -329,10 +349,12 @@ static void a_crowded_path_is_tried_until_there_is_room(void **state)
 static int dial_two(void *arg)
 {
     struct listener l = listen_on("tcp", "127.0.0.1:0");
-    struct rv_addr addrs[] = {nobody("127.0.0.1:0"), address_of(l.fd)};
+    struct nobody n = nobody();
+    struct rv_addr addrs[] = {n.addr, address_of(l.fd)};
     rvi_call_fail_after(*(long *)arg, 0, false);
     int fd = rv_dial_addrs(addrs, 2, NULL, RV_NEVER);
     rv_close(fd);
+    rv_close(n.fd);
     rv_close(l.fd);
     return fd;
 }
@@ -353,12 +375,13 @@ static void an_attempt_that_fails_for_any_reason_leaves_the_other(void **state)
 
 static void no_memory_for_a_race_is_said(void **state)
 {
-    struct rv_addr two[2];
+    struct nobody n = nobody();
+    struct rv_addr two[] = {n.addr, n.addr};
     (void)state;
-    two[0] = two[1] = nobody("127.0.0.1:0");
     rvi_alloc_fail_after(1);
     assert_int_equal(rv_dial_addrs(two, 2, NULL, RV_NEVER), -ENOMEM);
     rvi_alloc_fail_after(-1);
+    rv_close(n.fd);
 }
 
 int main(void)

@@ -160,7 +160,8 @@ static void more_than_the_process_may_have_are_closed(void **state)
 
 static int ask_who_is_there(void *arg)
 {
-    struct listener l = listen_on("unix", "@ravel-test-peer");
+    struct name name = name_of_no_file();
+    struct listener l = listen_on("unix", name.text);
     struct rv_peer peer;
     int fds[2];
     (void)arg;
@@ -177,7 +178,7 @@ static int ask_who_is_there(void *arg)
     connect_pair(fds);
     RV_CHECK(rv_peer_of(fds[0], &peer) == -EINVAL);
     close_pair(fds);
-    fd = listen_on("unixgram", "@ravel-test-peer").fd;
+    fd = listen_on("unixgram", name.text).fd;
     RV_CHECK(rv_peer_of(fd, &peer) == -ENOTCONN);
     return rv_close(fd);
 }
