@@ -187,6 +187,17 @@ def kill_group(process):
         pass
 
 
+def environment(config, test, backend):
+    """What a program finds. Some read the source tree while others run, so Python is to leave no
+    compiled modules in it."""
+    env = dict(os.environ, RAVEL_TEST_SCALE=str(config.scale), PYTHONDONTWRITEBYTECODE="1",
+               **config.env)
+    env.update(test["env"])
+    if backend:
+        env["RAVEL_BACKEND"] = backend
+    return env
+
+
 def run_program(config, tree, test, backend=None):
     """Run one of meson's tests to its end or its time limit."""
     suite = suite_of(test)
@@ -194,13 +205,10 @@ def run_program(config, tree, test, backend=None):
     command = list(test["cmd"])
     if suite in ("unit", "stress", "explore", "faults", "aarch64"):
         command = fixed_addresses(config) + list(config.wrapper) + command
-    env = dict(os.environ, RAVEL_TEST_SCALE=str(config.scale), **config.env)
-    env.update(test["env"])
-    if backend:
-        env["RAVEL_BACKEND"] = backend
     limit = (test["timeout"] or 120) * config.slowdown * max(1, config.scale // 100)
     start = time.monotonic()
-    process = subprocess.Popen(command, cwd=test["workdir"] or tree, env=env,
+    process = subprocess.Popen(command, cwd=test["workdir"] or tree,
+                               env=environment(config, test, backend),
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, start_new_session=True)
     LIVE.add(process)
