@@ -7,7 +7,7 @@
  *
  * Rejected: a task for each pipe, which plain threads have not got.
  *
- * Checked by: tests/unit/io/test_child.c, tests/faults */
+ * Checked by: tests/unit/io/test_child_talk.c, tests/faults */
 #include <ravel/child.h>
 
 #include <errno.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_child.c - children: how they start and what they get, how they end and what is left of them,
- * and talking to them. Each scene is played by a plain thread, by a task alone and beside others.
+/* test_child.c - children: how they start and what they get, how they end and what is left of them.
  *
  * This program is its own child: by `--child` and what it is to do. */
 #include <ravel/child.h>
@@ -18,15 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <ravel.h>
-
-#include "../../support/every_point.h"
-#include "../sched/sched_test.h"
+#include "child_test.h"
 #include "sys/call.h"
-
-enum { MEBIBYTE = 1 << 20, PLENTY = 10 * MEBIBYTE };
-
-#define SOON rv_after(30 * RV_SECOND)
 
 /* --- what the child does --- */
 
@@ -73,21 +65,6 @@ static int tell_state(void)
     return 0;
 }
 
-static int write_plenty(void)
-{
-    static char block[65536];
-    for (size_t done = 0; done < PLENTY; done += sizeof block) {
-        int fd = 1 + (int)(done / sizeof block % 2);
-        for (size_t at = 0; at < sizeof block;) {
-            ssize_t n = write(fd, block + at, sizeof block - at);
-            if (n < 0)
-                return 1;
-            at += (size_t)n;
-        }
-    }
-    return 0;
-}
-
 /* Says when it is ready to be ended. */
 static int await_end(const char *how)
 {
@@ -131,64 +108,12 @@ static int be_child(char **argv)
         return tell_signals();
     if (strcmp(what, "state") == 0)
         return tell_state();
-    if (strcmp(what, "plenty") == 0)
-        return write_plenty();
     if (strcmp(what, "leave") == 0)
         return leave_one();
     return await_end(what);
 }
 
-/* --- settings --- */
-
-static const char *self; /* this program's path */
-
-#define SELF(what)                                                                                 \
-    (const char *const[])                                                                          \
-    {                                                                                              \
-        self, "--child", what, NULL                                                                \
-    }
-#define COMMAND(...)                                                                               \
-    (const char *const[])                                                                          \
-    {                                                                                              \
-        __VA_ARGS__, NULL                                                                          \
-    }
-#define SHELL(script) COMMAND("/bin/sh", "-c", script)
-
-/* By a plain thread, by the only worker and with several. Under valgrind a process cannot borrow
- * another's memory: see sys/spawn.c. */
-static void play(rv_fn *scene)
-{
-    if (is_under_valgrind())
-        skip();
-    struct holdings before = holdings_now();
-    assert_int_equal(scene(NULL), 0);
-    assert_int_equal(run_on(1, scene, NULL), 0);
-    assert_int_equal(run_on(2, scene, NULL), 0);
-    assert_no_more_is_held(&before);
-    assert_true(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD); /* no zombie, no child */
-}
-
-#define PLAYS(test, scene)                                                                         \
-    static void test(void **state)                                                                 \
-    {                                                                                              \
-        (void)state;                                                                               \
-        play(scene);                                                                               \
-    }
-
-/* Run to its end; its output in io, which the caller frees. */
-static struct rv_child_status ran(const char *const *argv, const struct rv_child_opts *opts,
-                                  struct rv_child_io *io)
-{
-    struct rv_child_failure failure;
-    struct rv_child_opts known = opts ? *opts : (struct rv_child_opts){0};
-    struct rv_child_status status;
-    known.ret_failure = &failure;
-    int r = rv_child_run(argv, &known, io, &status, SOON);
-    if (r < 0)
-        fprintf(stderr, "%s (%d)\n", failure.text, r);
-    RV_CHECK(r == 0);
-    return status;
-}
+/* --- what is asked of it --- */
 
 /* What it says is this. */
 static void says(const char *const *argv, const struct rv_child_opts *opts, const char *expected)
@@ -751,7 +676,7 @@ static int close_when_cancelled(void *arg)
         rv_scope_cancel(s, -ECANCELED);
         rv_child_close(child);
     }
-    RV_CHECK(err == -ECANCELED && waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
+    RV_CHECK(err == -ECANCELED && has_no_child());
     return 0;
 }
 
@@ -795,99 +720,16 @@ static void it_can_be_made_to_die_with_us(void **state)
     close(ends[0]);
 }
 
-/* --- talking to it --- */
-
-static char *plenty_of(size_t bytes)
-{
-    char *text = malloc(bytes);
-    RV_CHECK(text != NULL);
-    for (size_t i = 0; i < bytes; i++)
-        text[i] = (char)('a' + i % 23);
-    return text;
-}
-
-static int talk_plenty(void *arg)
-{
-    size_t bytes = scaled(PLENTY, MEBIBYTE);
-    char *text = plenty_of(bytes);
-    struct rv_child_io io = {.in = text, .in_bytes = bytes};
-    (void)arg;
-    struct rv_child_status status = ran(COMMAND("cat"), NULL, &io);
-    RV_CHECK(status.code == 0 && io.out_bytes == bytes && memcmp(io.out, text, bytes) == 0);
-    RV_CHECK(io.out[bytes] == '\0' && io.err_bytes == 0);
-    rv_child_io_fini(&io);
-    status = ran(COMMAND("tee", "/dev/stderr"), NULL, &io);
-    RV_CHECK(io.out_bytes == bytes && io.err_bytes == bytes);
-    rv_child_io_fini(&io);
-    free(text);
-    return 0;
-}
-PLAYS(much_is_said_both_ways_without_a_deadlock, talk_plenty)
-
-/* Of its own accord, in blocks to either; and it never reads. */
-static int listen_to_plenty(void *arg)
-{
-    char *text = plenty_of(MEBIBYTE);
-    struct rv_child_io io = {.in = text, .in_bytes = MEBIBYTE};
-    (void)arg;
-    struct rv_child_status status = ran(SELF("plenty"), NULL, &io);
-    RV_CHECK(status.code == 0 && io.out_bytes == PLENTY / 2 && io.err_bytes == PLENTY / 2);
-    rv_child_io_fini(&io);
-    status = ran(COMMAND("true"), NULL, &io);
-    RV_CHECK(status.kind == RV_CHILD_EXITED && io.out_bytes == 0 && io.out[0] == '\0');
-    rv_child_io_fini(&io);
-    free(text);
-    return 0;
-}
-PLAYS(a_child_that_does_not_listen_is_no_failure, listen_to_plenty)
-
-static int hear_too_much(void *arg)
-{
-    struct rv_child_io io = {.max_bytes = 100};
-    struct rv_child_status status;
-    (void)arg;
-    RV_CHECK(rv_child_run(COMMAND("yes"), NULL, &io, &status, SOON) == -EMSGSIZE);
-    RV_CHECK(io.out_bytes == 100 && memcmp(io.out, "y\ny\n", 4) == 0 && io.out[100] == '\0');
-    rv_child_io_fini(&io);
-    RV_CHECK(rv_child_run(SHELL("yes >&2"), NULL, &io, &status, SOON) == -EMSGSIZE);
-    RV_CHECK(io.err_bytes == 100 && io.out_bytes == 0);
-    rv_child_io_fini(&io);
-    RV_CHECK(rv_child_run(SHELL("yes | head -n 50"), NULL, &io, &status, SOON) == 0);
-    RV_CHECK(io.out_bytes == 100);
-    rv_child_io_fini(&io);
-    return 0;
-}
-PLAYS(no_more_is_kept_than_was_asked_for, hear_too_much)
-
-static int hear_too_late(void *arg)
-{
-    struct rv_child_io io = {0};
-    struct rv_child_status status = {.code = 99};
-    (void)arg;
-    RV_CHECK(rv_child_run(SELF("default"), NULL, &io, &status, rv_after(0)) == -ETIME);
-    rv_child_io_fini(&io);
-    RV_CHECK(rv_child_run(COMMAND("sleep", "1000"), NULL, NULL, NULL, rv_after(RV_MILLISECOND)) ==
-             -ETIME);
-    RV_CHECK(rv_child_run(COMMAND("no-such-program"), NULL, &io, &status, SOON) == -ENOENT);
-    RV_CHECK(status.code == 99 && io.out == NULL);
-    return 0;
-}
-PLAYS(a_run_that_is_late_leaves_nothing_running, hear_too_late)
-
 /* --- at any point --- */
 
 static int scene(void *arg)
 {
-    struct rv_child_io io = {.in = "hello", .in_bytes = 5};
-    struct rv_child_status status;
     struct rv_child_opts opts = {
         .size = sizeof opts, .group = RV_CHILD_GROUP_OWN, .grace = RV_SECOND};
     rv_child *child;
     (void)arg;
-    int r = rv_child_run(COMMAND("cat"), NULL, &io, &status, RV_NEVER);
-    RV_CHECK(r < 0 || (io.out_bytes == 5 && status.code == 0));
-    rv_child_io_fini(&io);
-    if (r < 0 || (r = rv_child_start(&child, COMMAND("sleep", "0.01"), &opts)) < 0)
+    int r = rv_child_start(&child, COMMAND("sleep", "0.01"), &opts);
+    if (r < 0)
         return r;
     r = rv_child_wait(child, NULL, RV_NEVER);
     rv_child_close(child);
@@ -901,7 +743,7 @@ static void it_can_be_cancelled_at_every_point(void **state)
         skip();
     cancel_at_every_point(scene, 1);
     cancel_at_every_point(scene, 2);
-    assert_true(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
+    assert_true(has_no_child());
 }
 
 static void every_allocation_may_fail(void **state)
@@ -910,34 +752,10 @@ static void every_allocation_may_fail(void **state)
     if (is_under_valgrind())
         skip();
     fail_every_allocation(scene, 2);
-    assert_true(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
+    assert_true(has_no_child());
 }
 
 /* --- what is short --- */
-
-static int start_with_few_descriptors(void *arg)
-{
-    struct rlimit before, now;
-    int r = -EMFILE;
-    (void)arg;
-    RV_CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
-    int lowest = dup(0);
-    close(lowest);
-    for (rlim_t room = 0; r == -EMFILE; room++) {
-        struct rv_child_io io = {.in = "hello", .in_bytes = 5};
-        struct rv_child_status status;
-        now = before;
-        now.rlim_cur = (rlim_t)lowest + room;
-        RV_CHECK(setrlimit(RLIMIT_NOFILE, &now) == 0);
-        r = rv_child_run(COMMAND("cat"), NULL, &io, &status, SOON);
-        RV_CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
-        RV_CHECK(r == -EMFILE || r == -EINVAL || (r == 0 && io.out_bytes == 5));
-        rv_child_io_fini(&io);
-        RV_CHECK(room < 20);
-    }
-    return r;
-}
-PLAYS(every_descriptor_may_be_the_last, start_with_few_descriptors)
 
 static void start_without_processes(void *arg)
 {
@@ -1007,20 +825,13 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_close_ends_it_whatever_is_cancelled),
         cmocka_unit_test(a_close_of_none_does_nothing),
         cmocka_unit_test(it_can_be_made_to_die_with_us),
-        cmocka_unit_test(much_is_said_both_ways_without_a_deadlock),
-        cmocka_unit_test(a_child_that_does_not_listen_is_no_failure),
-        cmocka_unit_test(no_more_is_kept_than_was_asked_for),
-        cmocka_unit_test(a_run_that_is_late_leaves_nothing_running),
         cmocka_unit_test(it_can_be_cancelled_at_every_point),
         cmocka_unit_test(every_allocation_may_fail),
-        cmocka_unit_test(every_descriptor_may_be_the_last),
         cmocka_unit_test(too_many_processes_are_told),
         cmocka_unit_test(a_thousand_leave_no_zombie_and_no_descriptor),
     };
     if (argc > 2 && strcmp(argv[1], "--child") == 0)
         return be_child(argv);
-    for (int number = 1; number < 32; number++)
-        signal(number, SIG_DFL); /* whoever has started this may have ignored some */
-    self = realpath("/proc/self/exe", NULL);
+    know_self();
     return cmocka_run_group_tests(tests, warm_up, NULL);
 }
