@@ -3,13 +3,12 @@
 
 import os
 import re
-import signal
 import socket
 import ssl
 import subprocess
 from typing import NamedTuple
 
-PATIENCE = 60       # seconds for what should happen at once
+from program import PATIENCE, Listening
 
 
 def make_certificate(folder):
@@ -26,38 +25,17 @@ def make_certificate(folder):
     return cert, key
 
 
-class Server:
-    """A server that runs until the block ends. `popen` goes to subprocess; `cert` is one that its
-    clients believe, when it is to speak TLS."""
+class Server(Listening):
+    """A server of a folder; `cert` is one that its clients believe, when it is to speak TLS."""
 
     def __init__(self, program, root, *args, cert=None, **popen):
         self.context = ssl.create_default_context(cafile=cert) if cert else None
-        self.process = subprocess.Popen(
-            [program, "--listen=127.0.0.1:0", *map(str, args), str(root)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env={**os.environ, "RAVEL_STALL_MS": "0"},      # sanitizers make OpenSSL slow
-            **popen)
-        line = self.process.stdout.readline().decode()
-        found = re.fullmatch(r"https?://127\.0\.0\.1:(\d+)/\n", line)
-        if not found:
-            self.process.kill()
-            raise RuntimeError(f"no address but {line!r}, {self.process.communicate()}")
-        self.port = int(found.group(1))
-        self.url = line.strip()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.communicate()
-
-    def stop(self):
-        """SIGTERM; exit status, standard output and error."""
-        self.process.send_signal(signal.SIGTERM)
-        out, err = self.process.communicate(timeout=PATIENCE)
-        return self.process.returncode, out.decode(), err.decode()
+        super().__init__([program, "--listen=127.0.0.1:0", *args, root],
+                         r"(https?://127\.0\.0\.1:\d+/)\n",
+                         env={**os.environ, "RAVEL_STALL_MS": "0"},     # OpenSSL under sanitizers
+                         **popen)
+        self.url = self.places[0]
+        self.port = int(self.url.rpartition(":")[2].rstrip("/"))
 
     def connect(self, **kinds):
         return Client(self.port, context=self.context, **kinds)

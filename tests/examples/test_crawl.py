@@ -24,8 +24,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "examples")]
 
-from http_client import PATIENCE, Server  # noqa: E402
-from tap import Tap, run_unittests  # noqa: E402
+from http_client import Server  # noqa: E402
+from program import PATIENCE, WithCommandLine  # noqa: E402
+from tap import run_unittests  # noqa: E402
 
 CRAWL, HTTPD = sys.argv[1:3] if len(sys.argv) > 2 else (None, None)
 BODY = bytes(range(256)) * 40
@@ -331,36 +332,17 @@ class Terminal(WithFaulty):
         self.assertTrue(said.endswith("crawl: interrupted\n"), said)
 
 
-class CommandLine(unittest.TestCase):
-    def run_it(self, *args):
-        return subprocess.run([CRAWL, *args], capture_output=True, text=True, timeout=PATIENCE,
-                              stdin=subprocess.DEVNULL)
+class CommandLine(WithCommandLine, unittest.TestCase):
+    program, name = CRAWL, "crawl"
 
     def test_bad_usage_is_named(self):
         for args, word in ((["--bogus"], "--bogus"), (["--jobs=0"], "'0'"), (["--jobs=x"], "'x'"),
                            (["--retries=-1"], "'-1'"), (["--timeout-ms="], "''"),
                            (["a", "b"], "'b'")):
-            done = self.run_it(*args)
-            self.assertEqual((done.returncode, done.stdout), (2, ""), args)
-            self.assertIn(word, done.stderr)
+            self.refuses(args, 2, word)
 
     def test_a_list_has_to_be_there(self):
-        done = self.run_it("/nowhere")
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("/nowhere: No such file", done.stderr)
-
-    def test_help_fits_a_screen(self):
-        done = self.run_it("--help")
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
-        lines = done.stdout.splitlines()
-        self.assertLessEqual(len(lines), 24)
-        self.assertLessEqual(max(map(len, lines)), 80)
-        self.assertRegex(self.run_it("--version").stdout, r"^crawl, .*\d+\.\d+\.\d+\n$")
+        self.refuses(["/nowhere"], 1, "/nowhere: No such file")
 
 
-if not CRAWL:
-    tap = Tap()
-    tap.skip("crawl", "built without llhttp")
-    sys.exit(tap.finish())
-sys.argv = sys.argv[:1]
-sys.exit(run_unittests())
+sys.exit(run_unittests(lacking=None if CRAWL else "built without llhttp"))

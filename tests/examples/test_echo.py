@@ -7,7 +7,6 @@
 
 import os
 import random
-import re
 import resource
 import selectors
 import signal
@@ -21,12 +20,12 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "examples")]
 
+from program import PATIENCE, Listening, WithCommandLine  # noqa: E402
 from tap import run_unittests  # noqa: E402
 
 PROGRAM = sys.argv[1]
-PATIENCE = 60       # seconds for what should happen at once
 PLENTY = random.Random(1).randbytes(20_000_000)
 
 
@@ -39,29 +38,12 @@ def has_v6():
         return False
 
 
-class Echo:
-    """The server, until the block ends; by default at a port of 127.0.0.1."""
+class Echo(Listening):
+    """By default at a port of 127.0.0.1."""
 
     def __init__(self, *args, places=("127.0.0.1:0",), **popen):
         options = [f"--listen={place}" for place in places]
-        self.process = subprocess.Popen([PROGRAM, *options, *args], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, **popen)
-        self.places = []
-        for _ in places:
-            line = self.process.stdout.readline().decode()
-            found = re.fullmatch(r"echo: (.*)\n", line)
-            if not found:
-                self.process.kill()
-                raise RuntimeError(f"no address but {line!r}, {self.process.communicate()}")
-            self.places.append(found.group(1))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.communicate()
+        super().__init__([PROGRAM, *options, *args], r"echo: (.*)\n", len(places), **popen)
 
     def connect(self, place=0, receive_bytes=None):
         text = self.places[place]
@@ -77,18 +59,6 @@ class Echo:
         s.settimeout(PATIENCE)
         s.connect(address)
         return s
-
-    def signal(self, number=signal.SIGTERM):
-        self.process.send_signal(number)
-
-    def end(self):
-        """Exit status and what it said on standard error."""
-        _, err = self.process.communicate(timeout=PATIENCE)
-        return self.process.returncode, err.decode()
-
-    def stop(self):
-        self.signal()
-        return self.end()
 
 
 def receive(s, count):
@@ -124,7 +94,7 @@ class Answers(unittest.TestCase):
         with Echo() as echo, echo.connect() as s:
             for data in (b"x", b"hello", bytes(range(256)) * 100):
                 self.assertEqual(ask(s, data), data)
-            self.assertEqual(echo.stop(), (0, ""))
+            self.assertEqual(echo.stop(), (0, "", ""))
 
     def test_every_family_and_path(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -136,7 +106,7 @@ class Answers(unittest.TestCase):
                     with echo.connect(i) as s:
                         self.assertEqual(ask(s, b"who?"), b"who?", echo.places[i])
                 self.assertTrue(os.path.exists(path))
-                self.assertEqual(echo.stop(), (0, ""))
+                self.assertEqual(echo.stop(), (0, "", ""))
             self.assertFalse(os.path.exists(path))
 
     def test_a_path_left_behind_is_taken_over_and_one_in_use_is_not(self):
@@ -172,7 +142,7 @@ class Answers(unittest.TestCase):
                     self.assertEqual(receive(s, len(b"%d" % i)), b"%d" % i)
                 for s in clients:
                     s.close()
-                self.assertEqual(echo.stop(), (0, ""))
+                self.assertEqual(echo.stop(), (0, "", ""))
 
     def test_no_more_than_the_limit_and_the_others_wait(self):
         with Echo("--max=1", "--workers=1") as echo, echo.connect() as first, echo.connect() as second:
@@ -197,7 +167,7 @@ class Trouble(unittest.TestCase):
                 s.close()
             with echo.connect() as s:
                 self.assertEqual(ask(s, b"still there"), b"still there")
-            self.assertEqual(echo.stop(), (0, ""))
+            self.assertEqual(echo.stop(), (0, "", ""))
 
     def test_the_silent_are_left_behind(self):
         with Echo("--idle-ms=50") as echo, echo.connect() as s:
@@ -224,7 +194,7 @@ class Trouble(unittest.TestCase):
                         self.assertEqual(receive(key.fileobj, 1), b"x")
                         waiting.unregister(key.fileobj)
                         key.fileobj.close()
-            self.assertEqual(echo.stop(), (0, ""))
+            self.assertEqual(echo.stop(), (0, "", ""))
 
 
 class Endings(unittest.TestCase):
@@ -234,7 +204,7 @@ class Endings(unittest.TestCase):
                 self.assertEqual(ask(used, b"x"), b"x")
                 echo.signal(number)
                 self.assertEqual((fresh.recv(1), used.recv(1)), (b"", b""))
-                self.assertEqual(echo.end(), (0, ""))
+                self.assertEqual(echo.end(), (0, "", ""))
 
     def test_what_is_on_its_way_back_arrives(self):
         with Echo() as echo, echo.connect(receive_bytes=4096) as s:
@@ -245,40 +215,27 @@ class Endings(unittest.TestCase):
             self.assertEqual(PLENTY[:len(head + rest)], head + rest)
             self.assertGreater(len(rest), 0)
             s.close()
-            self.assertEqual(echo.end(), (0, ""))
+            self.assertEqual(echo.end(), (0, "", ""))
 
     def test_nobody_holds_it_up_beyond_the_deadline(self):
         with Echo("--drain-ms=50") as echo, echo.connect(receive_bytes=4096) as s:
             send_until_full(s)
             receive(s, 1000)
-            self.assertEqual(echo.stop(), (0, ""))
+            self.assertEqual(echo.stop(), (0, "", ""))
 
 
-class CommandLine(unittest.TestCase):
-    def run_it(self, *args):
-        return subprocess.run([PROGRAM, *args], capture_output=True, text=True, timeout=PATIENCE)
+class CommandLine(WithCommandLine, unittest.TestCase):
+    program, name = PROGRAM, "echo"
 
     def test_bad_usage_is_named(self):
         for args, word in ((["--bogus"], "--bogus"), (["--max=0"], "'0'"), (["extra"], "'extra'"),
                            (["--idle-ms=x"], "'x'"), (["--listen=a:1"] * 17, "'a:1'")):
-            done = self.run_it(*args)
-            self.assertEqual((done.returncode, done.stdout), (2, ""), args)
-            self.assertIn(word, done.stderr)
+            self.refuses(args, 2, word)
 
     def test_what_cannot_be_listened_at_is_named(self):
         for place, word in (("nonsense", "Invalid argument"), ("192.0.2.1:1", "Cannot assign"),
                             ("unix:/no/such/folder/x", "No such file")):
-            done = self.run_it(f"--listen={place}")
-            self.assertEqual((done.returncode, done.stdout), (1, ""), place)
-            self.assertIn(f"echo: {place}: {word}", done.stderr)
-
-    def test_help_fits_a_screen(self):
-        done = self.run_it("--help")
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
-        self.assertLessEqual(len(done.stdout.splitlines()), 24)
-        self.assertLessEqual(max(map(len, done.stdout.splitlines())), 80)
-        self.assertRegex(self.run_it("--version").stdout, r"^echo, .*\d+\.\d+\.\d+\n$")
+            self.refuses([f"--listen={place}"], 1, f"echo: {place}: {word}")
 
 
-sys.argv = sys.argv[:1]
 sys.exit(run_unittests())

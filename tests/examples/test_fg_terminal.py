@@ -148,5 +148,4 @@ class FgTerminal(unittest.TestCase):
         self.assertEqual(subprocess.run([PROGRAM], capture_output=True).returncode, 2)
 
 
-sys.argv = sys.argv[:1]
 sys.exit(run_unittests())

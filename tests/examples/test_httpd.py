@@ -24,8 +24,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "examples")]
 
-from http_client import PATIENCE, Client, Server, make_certificate, request  # noqa: E402
-from tap import Tap, run_unittests  # noqa: E402
+from http_client import Client, Server, make_certificate, request  # noqa: E402
+from program import PATIENCE, WithCommandLine  # noqa: E402
+from tap import run_unittests  # noqa: E402
 
 PROGRAM = sys.argv[1] if len(sys.argv) > 1 else None
 THREADS = "--threads" in sys.argv
@@ -631,40 +632,21 @@ class Ends(unittest.TestCase):
             self.assertEqual(server.process.wait(PATIENCE), 0)
 
 
-class CommandLine(unittest.TestCase):
-    def run_it(self, *args):
-        return subprocess.run([PROGRAM, *args], capture_output=True, text=True, timeout=PATIENCE)
+class CommandLine(WithCommandLine, unittest.TestCase):
+    program, name = PROGRAM, NAME
 
     def test_bad_usage_is_named(self):
         for args, word in ((["--bogus"], "--bogus"), (["--max=0"], "'0'"), (["--head-ms=x"], "'x'"),
                            (["--cert=x"], "--key"), (["--idle-ms=-1"], "'-1'"), (["--max="], "''"),
                            (["a", "b"], "'b'")):
-            done = self.run_it(*args)
-            self.assertEqual((done.returncode, done.stdout), (2, ""), args)
-            self.assertIn(word, done.stderr)
+            self.refuses(args, 2, word)
 
     def test_what_cannot_be_served_is_named(self):
         for args, *words in ((["/nowhere/at/all"], "/nowhere/at/all", "No such file"),
                              ([__file__], __file__, "Not a directory"),
                              (["--listen=nonsense"], "nonsense", "Invalid argument"),
                              (["--listen=192.0.2.1:1"], "192.0.2.1:1", "Cannot assign")):
-            done = self.run_it(*args)
-            self.assertEqual((done.returncode, done.stdout), (1, ""), args)
-            for word in (f"{NAME}: ", *words):
-                self.assertIn(word, done.stderr)
-
-    def test_help_fits_a_screen(self):
-        done = self.run_it("--help")
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
-        lines = done.stdout.splitlines()
-        self.assertLessEqual(len(lines), 24)
-        self.assertLessEqual(max(map(len, lines)), 80)
-        self.assertRegex(self.run_it("--version").stdout, rf"^{NAME}, .*\d+\.\d+\.\d+\n$")
+            self.refuses(args, 1, f"{NAME}: ", *words)
 
 
-if not PROGRAM:
-    tap = Tap()
-    tap.skip("httpd", "built without llhttp")
-    sys.exit(tap.finish())
-sys.argv = sys.argv[:1]
-sys.exit(run_unittests())
+sys.exit(run_unittests(lacking=None if PROGRAM else "built without llhttp"))

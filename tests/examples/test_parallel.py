@@ -147,5 +147,4 @@ class Parallel(unittest.TestCase):
         self.assertEqual(process.returncode, 128 + signal.SIGTERM)
 
 
-sys.argv = sys.argv[:1]
 sys.exit(run_unittests())

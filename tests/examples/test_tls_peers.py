@@ -205,5 +205,4 @@ if not shutil.which("openssl"):
     print("1..0 # SKIP no openssl")
     sys.exit(0)
 make_certificates()
-sys.argv = sys.argv[:1]
 sys.exit(run_unittests())
