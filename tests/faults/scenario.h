@@ -8,7 +8,6 @@
  *   - nothing hangs: an alarm ends the program and says what had failed. */
 #pragma once
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -29,6 +28,7 @@
 #include <ravel.h>
 
 #include "../support/crowd.h"
+#include "../support/held.h"
 #include "../support/under_tool.h"
 #include "base/alloc.h"
 #include "sys/call.h"
@@ -561,20 +561,9 @@ static void watch_for_a_hang(void)
 
 /* ---- what is left --------------------------------------------------------------------------- */
 
-static int entries_of(const char *folder)
-{
-    int count = 0;
-    DIR *dir = opendir(folder);
-    RV_CHECK(dir != NULL);
-    while (readdir(dir))
-        count++;
-    closedir(dir);
-    return count;
-}
-
 struct left {
     long allocations;
-    int descriptors, threads;
+    size_t descriptors, threads;
     struct sigaction on_segv, on_bus, on_quit, on_int, on_abort;
     stack_t signal_stack;
 };
@@ -582,8 +571,8 @@ struct left {
 static struct left look_at_what_is_left(void)
 {
     struct left now = {.allocations = rvi_alloc_live(),
-                       .descriptors = entries_of("/proc/self/fd"),
-                       .threads = entries_of("/proc/self/task")};
+                       .descriptors = open_descriptors(),
+                       .threads = count_entries("/proc/self/task")};
     RV_CHECK(sigaction(SIGSEGV, NULL, &now.on_segv) == 0);
     RV_CHECK(sigaction(SIGBUS, NULL, &now.on_bus) == 0);
     RV_CHECK(sigaction(SIGQUIT, NULL, &now.on_quit) == 0);
@@ -595,10 +584,10 @@ static struct left look_at_what_is_left(void)
 
 /* A thread that was joined is on its way out, and still listed for a moment; so are a ring's, after
  * it is closed: there may have been more before. */
-static void wait_for_threads(int threads)
+static void wait_for_threads(size_t threads)
 {
     watch_for_a_hang();
-    while (entries_of("/proc/self/task") > threads)
+    while (count_entries("/proc/self/task") > threads)
         rvi_thread_yield();
     alarm(0);
 }

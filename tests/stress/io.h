@@ -3,7 +3,6 @@
  * is left open. */
 #pragma once
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,21 +10,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../support/held.h"
 #include "base/alloc.h"
 #include "stress.h"
 
 enum { SPARE_DESCRIPTORS = 100 };
-
-static inline int open_descriptors(void)
-{
-    int count = 0;
-    DIR *dir = opendir("/proc/self/fd");
-    RV_CHECK(dir != NULL);
-    while (readdir(dir))
-        count++;
-    closedir(dir);
-    return count;
-}
 
 /* As many descriptors as there may be besides those of the process: `most` or fewer. Root may have
  * more than it began with. */
@@ -113,7 +102,7 @@ static inline int with_server(struct server *s, rv_fn *clients, void *arg)
 static inline void leave_nothing(unsigned workers, rv_fn *scene, void *arg, rv_fn *first)
 {
     run_on(workers, first, NULL);
-    int descriptors = open_descriptors();
+    size_t descriptors = open_descriptors();
     long allocations = rvi_alloc_live();
     run_on(workers, scene, arg);
     assert_int_equal(open_descriptors(), descriptors);

@@ -113,7 +113,7 @@ static pid_t start_server(int *ret_end)
     if (pid == 0) {
         struct rv_run_opts opts = {.size = sizeof(opts), .workers = 2};
         close(ends[1]);
-        int before = open_descriptors();
+        size_t before = open_descriptors();
         int r = rv_run(serve_until_the_end, &ends[0], &opts);
         _exit(r == 0 && open_descriptors() == before ? 0 : 1);
     }

@@ -2,10 +2,10 @@
 /* stress_io_net.c - servers under clients on all workers that ask, leave early, reset, give up and
  * are cancelled, while their servers come, drain and go. Nothing may be left: no descriptor, no
  * byte. */
-#include <dirent.h>
 #include <errno.h>
 #include <string.h>
 
+#include "../support/held.h"
 #include "base/alloc.h"
 #include "stress.h"
 
@@ -174,27 +174,16 @@ static int drain_under_clients(void *arg)
     return err;
 }
 
-static size_t count_descriptors(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    size_t count = 0;
-    RV_CHECK(dir != NULL);
-    while (readdir(dir))
-        count++;
-    closedir(dir);
-    return count;
-}
-
 static void play(rv_fn *life, size_t lives)
 {
     for (unsigned workers = 1; workers <= 3; workers++) {
-        size_t before = count_descriptors();
+        size_t before = open_descriptors();
         long memory = rvi_alloc_live();
         struct scene scene = {.rounds = scaled(40, 5)};
         for (size_t i = 0; i < lives; i++)
             run_on(workers, life, &scene);
         assert_true(rvi_load_relaxed(&scene.answered) > 0);
-        assert_int_equal(count_descriptors(), before);
+        assert_int_equal(open_descriptors(), before);
         assert_int_equal(rvi_alloc_live(), memory);
     }
 }

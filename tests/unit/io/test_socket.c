@@ -305,10 +305,10 @@ static void a_reset_is_told_at_each_step(void **state)
                             reset_by_a_listener,  reset_during_a_graceful_close};
     (void)state;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
-        size_t files = count_entries("/proc/self/fd");
+        size_t files = open_descriptors();
         assert_int_equal(run_on(1, steps[i], NULL), 0);
         assert_int_equal(run_on(2, steps[i], NULL), 0);
-        assert_int_equal(count_entries("/proc/self/fd"), files);
+        assert_int_equal(open_descriptors(), files);
     }
 }
 

@@ -6,11 +6,11 @@
  * no task may do. */
 #pragma once
 
-#include <dirent.h>
 #include <stdio.h>
 
 #include <ravel.h>
 
+#include "../../support/held.h"
 #include "../sys/sys_test.h"
 #include "base/alloc.h"
 #include "sched/sched.h"
@@ -87,17 +87,6 @@ static inline void allow_threads(rlim_t most)
 
 /* --- what the process holds --- */
 
-static inline size_t count_entries(const char *folder)
-{
-    DIR *dir = opendir(folder);
-    size_t count = 0;
-    RV_CHECK(dir != NULL);
-    while (readdir(dir))
-        count++;
-    closedir(dir);
-    return count;
-}
-
 static inline size_t count_mappings(void)
 {
     FILE *file = fopen("/proc/self/maps", "re");
@@ -118,7 +107,7 @@ struct holdings {
 static inline struct holdings holdings_now(void)
 {
     return (struct holdings){
-        .files = count_entries("/proc/self/fd"),
+        .files = open_descriptors(),
         .threads = count_entries("/proc/self/task"),
         .mappings = count_mappings(),
         .memory = rvi_alloc_live(),

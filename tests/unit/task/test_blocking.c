@@ -3,10 +3,10 @@
  * touch. */
 #include <ravel/blocking.h>
 
-#include <dirent.h>
 #include <errno.h>
 
 #include "../../support/crowd.h"
+#include "../../support/held.h"
 #include "base/alloc.h"
 #include "stage.h"
 
@@ -323,20 +323,14 @@ static void without_memory_a_call_waits_for_a_helper_or_fails(void **state)
 
 /* --- helpers --- */
 
-static int count_threads(void)
+static size_t count_threads(void)
 {
-    DIR *dir = opendir("/proc/self/task");
-    int count = -2; /* "." and ".." */
-    RV_CHECK(dir != NULL);
-    while (readdir(dir) != NULL)
-        count++;
-    closedir(dir);
-    return count;
+    return count_entries("/proc/self/task");
 }
 
 static int call_and_idle(void *arg)
 {
-    int before = count_threads();
+    size_t before = count_threads();
     (void)arg;
     meet_all(NULL, FEW);
     RV_CHECK(count_threads() >= before + FEW);
