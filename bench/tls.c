@@ -1,25 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* tls.c - both ends of a TLS 1.3 connection on one worker, over a pair of sockets:
- *
- *   what=handshake  one with certificates: keys agreed on, chain and host verified
- *   what=resume     one that resumes a session
- *   what=stream     16 KiB from one end to the other
- *   what=pingpong   64 bytes there and back */
+/* tls.c - both ends of a TLS 1.3 connection on one worker, over a pair of sockets. */
 #include "bench.h"
 
-#include <stdbool.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <ravel.h>
 
 #include "tls_cert.h"
+#include "tls_game.h"
 
 static rv_tls_config *server_config, *client_config;
-static const char *what;
-static long rounds;
 static char session[BENCH_TLS_SESSION];
+static struct bench_tls_game game;
 static struct rv_tls_opts client_opts = {.size = sizeof client_opts};
 
 static void pem_of(BIO *bio, char *text, size_t room)
@@ -47,7 +40,7 @@ static void make_configs(void)
     bench_must(rv_tls_config_new(&client_config, &client, NULL), "rv_tls_config_new");
 }
 
-static void write_all(rv_tls *tls, const char *data, size_t count)
+static void write_all(void *tls, const char *data, size_t count)
 {
     for (size_t done = 0; done < count;) {
         ssize_t n = rv_tls_write(tls, data + done, count - done, RV_NEVER);
@@ -56,7 +49,7 @@ static void write_all(rv_tls *tls, const char *data, size_t count)
     }
 }
 
-static void read_all(rv_tls *tls, char *data, size_t count)
+static void read_all(void *tls, char *data, size_t count)
 {
     for (size_t done = 0; done < count;) {
         ssize_t n = rv_tls_read(tls, data + done, count - done, RV_NEVER);
@@ -65,33 +58,13 @@ static void read_all(rv_tls *tls, char *data, size_t count)
     }
 }
 
-/* The server sends one byte first, so that the client has its tickets. */
 static int serve(void *fd)
 {
-    char data[BENCH_TLS_RECORD] = "";
     rv_tls *tls;
     bench_must(rv_tls_server(&tls, *(int *)fd, server_config, NULL, RV_NEVER), "rv_tls_server");
-    write_all(tls, data, 1);
-    for (long i = 0; strcmp(what, "stream") == 0 && i < rounds; i++)
-        read_all(tls, data, BENCH_TLS_RECORD);
-    for (long i = 0; strcmp(what, "pingpong") == 0 && i < rounds; i++) {
-        read_all(tls, data, BENCH_TLS_BALL);
-        write_all(tls, data, BENCH_TLS_BALL);
-    }
+    bench_tls_serve(&game, &(struct bench_tls_end){tls, write_all, read_all});
     rv_tls_free(tls);
     return 0;
-}
-
-static void use(rv_tls *tls)
-{
-    char data[BENCH_TLS_RECORD] = "";
-    read_all(tls, data, 1);
-    for (long i = 0; strcmp(what, "stream") == 0 && i < rounds; i++)
-        write_all(tls, data, BENCH_TLS_RECORD);
-    for (long i = 0; strcmp(what, "pingpong") == 0 && i < rounds; i++) {
-        write_all(tls, data, BENCH_TLS_BALL);
-        read_all(tls, data, BENCH_TLS_BALL);
-    }
 }
 
 static void connect_once(void)
@@ -105,8 +78,8 @@ static void connect_once(void)
     bench_must(rv_go(s, serve, &ends[1]), "rv_go");
     bench_must(rv_tls_client(&tls, ends[0], client_config, BENCH_TLS_HOST, &client_opts, RV_NEVER),
                "rv_tls_client");
-    use(tls);
-    if (strcmp(what, "resume") == 0) {
+    bench_tls_use(&game, &(struct bench_tls_end){tls, write_all, read_all});
+    if (bench_tls_is(&game, "resume")) {
         ssize_t n = rv_tls_session(tls, session, sizeof session);
         bench_require(n > 0, "no session");
         client_opts.session = session;
@@ -118,20 +91,11 @@ static void connect_once(void)
     rv_close(ends[1]);
 }
 
-static void run(void *unused, long ops)
-{
-    (void)unused;
-    bool is_of_data = strcmp(what, "stream") == 0 || strcmp(what, "pingpong") == 0;
-    rounds = ops;
-    for (long i = 0; i < (is_of_data ? 1 : ops); i++)
-        connect_once();
-}
-
 static int measure(void *unused)
 {
     (void)unused;
     make_configs();
-    bench_batches(run, NULL, bench_tls_ops(what));
+    bench_tls_measure(&game, connect_once);
     rv_tls_config_free(client_config);
     rv_tls_config_free(server_config);
     return 0;
@@ -140,7 +104,7 @@ static int measure(void *unused)
 int main(int argc, char **argv)
 {
     bench_begin("tls", "ravel", argc, argv);
-    what = bench_param_text("what", "handshake");
+    game.what = bench_param_text("what", "handshake");
     struct rv_run_opts opts = {.size = sizeof opts, .workers = 1};
     bench_must(rv_run(measure, NULL, &opts), "rv_run");
 }

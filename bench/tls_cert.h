@@ -5,8 +5,6 @@
 
 #include "bench.h"
 
-#include <string.h>
-
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
@@ -36,13 +34,4 @@ static inline struct bench_cert bench_make_cert(void)
     X509_EXTENSION_free(alt);
     bench_require(X509_sign(c.cert, c.key, EVP_sha256()) > 0, "not signed");
     return c;
-}
-
-/* A handshake, 16 KiB one way, 64 bytes there and back. */
-enum { BENCH_TLS_RECORD = 16384, BENCH_TLS_BALL = 64, BENCH_TLS_SESSION = 16384 };
-
-/* Some 50 ms of it. */
-static inline long bench_tls_ops(const char *what)
-{
-    return strcmp(what, "stream") == 0 ? 4000 : strcmp(what, "pingpong") == 0 ? 5000 : 50;
 }

@@ -4,19 +4,17 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <stdbool.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <openssl/ssl.h>
 
 #include "tls_cert.h"
+#include "tls_game.h"
 
 static SSL_CTX *server_ctx, *client_ctx;
 static SSL_SESSION *session;
-static const char *what;
-static long rounds;
+static struct bench_tls_game game;
 
 static int keep_session(SSL *ssl, SSL_SESSION *new_one)
 {
@@ -41,12 +39,12 @@ static void make_contexts(void)
     SSL_CTX_set_verify(client_ctx, SSL_VERIFY_PEER, NULL);
 }
 
-static void write_all(SSL *ssl, const char *data, size_t count)
+static void write_all(void *ssl, const char *data, size_t count)
 {
     bench_require(SSL_write(ssl, data, (int)count) == (int)count, "SSL_write");
 }
 
-static void read_all(SSL *ssl, char *data, size_t count)
+static void read_all(void *ssl, char *data, size_t count)
 {
     for (size_t done = 0; done < count;) {
         int n = SSL_read(ssl, data + done, (int)(count - done));
@@ -57,31 +55,12 @@ static void read_all(SSL *ssl, char *data, size_t count)
 
 static void *serve(void *fd)
 {
-    char data[BENCH_TLS_RECORD] = "";
     SSL *ssl = SSL_new(server_ctx);
     SSL_set_fd(ssl, *(int *)fd);
     bench_require(SSL_accept(ssl) == 1, "SSL_accept");
-    write_all(ssl, data, 1);
-    for (long i = 0; strcmp(what, "stream") == 0 && i < rounds; i++)
-        read_all(ssl, data, BENCH_TLS_RECORD);
-    for (long i = 0; strcmp(what, "pingpong") == 0 && i < rounds; i++) {
-        read_all(ssl, data, BENCH_TLS_BALL);
-        write_all(ssl, data, BENCH_TLS_BALL);
-    }
+    bench_tls_serve(&game, &(struct bench_tls_end){ssl, write_all, read_all});
     SSL_free(ssl);
     return NULL;
-}
-
-static void use(SSL *ssl)
-{
-    char data[BENCH_TLS_RECORD] = "";
-    read_all(ssl, data, 1);
-    for (long i = 0; strcmp(what, "stream") == 0 && i < rounds; i++)
-        write_all(ssl, data, BENCH_TLS_RECORD);
-    for (long i = 0; strcmp(what, "pingpong") == 0 && i < rounds; i++) {
-        write_all(ssl, data, BENCH_TLS_BALL);
-        read_all(ssl, data, BENCH_TLS_BALL);
-    }
 }
 
 static void connect_once(void)
@@ -94,34 +73,25 @@ static void connect_once(void)
     SSL_set_fd(ssl, ends[0]);
     SSL_set1_host(ssl, BENCH_TLS_HOST);
     SSL_set_tlsext_host_name(ssl, BENCH_TLS_HOST);
-    if (strcmp(what, "resume") == 0 && session)
+    if (bench_tls_is(&game, "resume") && session)
         SSL_set_session(ssl, session);
     bench_require(SSL_connect(ssl) == 1, "SSL_connect");
-    use(ssl);
+    bench_tls_use(&game, &(struct bench_tls_end){ssl, write_all, read_all});
     pthread_join(server, NULL);
     SSL_free(ssl);
     close(ends[0]);
     close(ends[1]);
 }
 
-static void run(void *unused, long ops)
-{
-    (void)unused;
-    bool is_of_data = strcmp(what, "stream") == 0 || strcmp(what, "pingpong") == 0;
-    rounds = ops;
-    for (long i = 0; i < (is_of_data ? 1 : ops); i++)
-        connect_once();
-}
-
 static void bench_tls(void)
 {
     cpu_set_t set;
-    what = bench_param_text("what", "handshake");
+    game.what = bench_param_text("what", "handshake");
     CPU_ZERO(&set);
     CPU_SET(sched_getcpu(), &set);
     bench_must(-pthread_setaffinity_np(pthread_self(), sizeof set, &set), "pthread_setaffinity_np");
     make_contexts();
-    bench_batches(run, NULL, bench_tls_ops(what));
+    bench_tls_measure(&game, connect_once);
 }
 
 int main(int argc, char **argv)
