@@ -190,19 +190,19 @@ static ssize_t read_some(struct conn *c, rv_time deadline)
     return n;
 }
 
-/* Wait for the first bytes of a request, with nothing in hand. The clock is looked at once. */
+/* Wait for the first bytes of a request, with nothing in hand. Once the server ends nobody waits;
+ * what has come by then is answered all the same. The clock is looked at once. */
 static ssize_t read_first(struct conn *c, rv_time patience)
 {
+    const struct wire_calls *calls = c->wire->calls;
     rv_time now = rv_now();
     int err = flush_by(c, false, now + c->site->send_ns);
     if (err < 0)
         return err;
     rest(c);
-    if (!c->wire->calls->rest(c->wire))
-        return 0;
-    ssize_t n = read_some(c, now + patience);
-    c->wire->calls->work(c->wire);
-    return n;
+    ssize_t n = calls->rest(c->wire) ? read_some(c, now + patience) : -ECANCELED;
+    calls->work(c->wire);
+    return n == -ECANCELED ? read_some(c, 0) : n;
 }
 
 /* The rest of a request whose begin is there: as receive(). */

@@ -33,7 +33,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* ---- the wire -------------------------------------------------------------------------------- */
 
 /* What a call says whose SO_RCVTIMEO or SO_SNDTIMEO has passed. These are all the deadlines that a
- * plain blocking call has; ours are not looked at. */
+ * plain blocking call has; ours are not looked at, but for 0. */
 static int error_of_call(void)
 {
     return errno == EAGAIN ? -ETIME : -errno;
@@ -42,9 +42,8 @@ static int error_of_call(void)
 static ssize_t thread_read(struct wire *w, char *buf, size_t room, rv_time deadline)
 {
     ssize_t n;
-    (void)deadline;
     do
-        n = recv(w->fd, buf, room, 0);
+        n = recv(w->fd, buf, room, deadline == 0 ? MSG_DONTWAIT : 0);
     while (n < 0 && errno == EINTR);
     return n < 0 ? error_of_call() : n;
 }

@@ -10,7 +10,7 @@ struct wire;
 
 /* What a kind of wire can do. Results below 0 are -errno; deadlines are absolute. */
 struct wire_calls {
-    /* At least one byte; 0 at the end. */
+    /* At least one byte; 0 at the end. With a deadline of 0 it does not wait. */
     ssize_t (*read)(struct wire *w, char *buf, size_t room, rv_time deadline);
     /* All of it; `more`: what follows comes at once. */
     int (*write)(struct wire *w, const char *buf, size_t len, bool more, rv_time deadline);
@@ -19,7 +19,7 @@ struct wire_calls {
     /* Nothing more will be written. */
     void (*finish)(struct wire *w, rv_time deadline);
 
-    /* Nothing of a next request is there; the server may end this connection. False: it does. */
+    /* The next request is waited for; from now on the server may cancel that. False: it does. */
     bool (*rest)(struct wire *w);
     /* Something is. */
     void (*work)(struct wire *w);

@@ -8,11 +8,15 @@ are those of single calls.
     test_httpd.py [HTTPD [--threads]]
 """
 
+import ctypes
+import errno
 import os
 import random
 import resource
 import shutil
+import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -566,6 +570,60 @@ class Limits(unittest.TestCase):
         self.assertIn(r'"GET /x\x22\x5c" 404', lines[1])
 
 
+def fail_openat2(error):
+    """For subprocess's preexec_fn: openat2(2) fails with this error from now on, by a filter of
+    seccomp(2), in the process and whatever it becomes."""
+    load, if_equal, give = 0x20, 0x15, 0x06                         # a word, jump, return
+    number, refuse, allow = 437, 0x00050000 | error, 0x7fff0000     # of openat2; with an errno
+    program = b"".join(struct.pack("HBBI", *step) for step in (
+        (load, 0, 0, 0), (if_equal, 0, 1, number), (give, 0, 0, refuse), (give, 0, 0, allow)))
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def install():
+        text = ctypes.create_string_buffer(program)
+        fprog = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(text))
+        if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, fprog, 0, 0):
+            raise OSError(ctypes.get_errno(), "no filter")
+    return install
+
+
+class Kernels(unittest.TestCase):
+    """What the kernel may say to openat2(2)."""
+    def serve(self, error):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        build_root(Path(folder.name))
+        try:
+            server = Server(PROGRAM, folder.name, preexec_fn=fail_openat2(error))
+        except subprocess.SubprocessError:
+            self.skipTest("no filters of system calls here")
+        self.addCleanup(server.__exit__)
+        return server
+
+    def test_without_it_files_are_opened_step_by_step_and_no_link_is_followed(self):
+        server = self.serve(errno.ENOSYS)
+        for target, body in (("/small.txt", SMALL), ("/", b"front"), ("/with/", b"<h1>index</h1>"),
+                             ("/with/index.html", b"<h1>index</h1>")):
+            answer = server.ask(target)
+            self.assertEqual((answer.status, answer.body), (200, body), target)
+        self.assertEqual(server.ask("/with").status, 301)
+        self.assertEqual(server.ask("/with/in%20ner").status, 301)
+        for target in ("/nothing", "/with/nothing", "/nothing/at/all", "/small.txt/x", "/without/",
+                       "/link_inside", "/link_out", "/link_up/x", "/link_to_itself", "/fifo",
+                       "/" + "x" * 300, "/" + "x" * 300 + "/x"):
+            self.assertEqual(server.ask(target).status, 404, target)
+        self.assertEqual(server.stop()[0], 0)
+
+    def test_an_error_of_the_disk_is_one_of_the_server(self):
+        server = self.serve(errno.EIO)
+        with server.connect() as client:
+            for _ in range(2):
+                answer = client.ask("/small.txt")
+                self.assertEqual(answer.status, 500)
+                self.assertIn(b"500 Internal Server Error", answer.body)
+        self.assertEqual(server.stop()[0], 0)
+
+
 class Ends(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
@@ -600,6 +658,25 @@ class Ends(unittest.TestCase):
                 # What was asked for meanwhile may be answered, as the last thing, or not at all.
                 last = busy.answer()
                 self.assertIn(last and last.fields["connection"], (None, "close"))
+            self.assertEqual(server.process.wait(PATIENCE), 0)
+
+    def test_what_was_asked_for_before_the_end_is_answered(self):
+        """By clients that were idle, and by clients that nobody has accepted yet; those are lost on
+        the twin, which closes its queue."""
+        with Server(PROGRAM, self.root) as server:
+            clients = [server.connect() for _ in range(20)]
+            for client in clients:
+                self.assertEqual(client.ask("/small.txt").body, SMALL)
+            server.process.send_signal(signal.SIGSTOP)
+            clients += [server.connect() for _ in range(0 if THREADS else 20)]
+            for client in clients:
+                client.send(request("/small.txt"))
+            server.process.terminate()
+            server.process.send_signal(signal.SIGCONT)
+            for client in clients:
+                with client:
+                    answer = client.answer()
+                    self.assertEqual(answer and answer.body, SMALL)
             self.assertEqual(server.process.wait(PATIENCE), 0)
 
     def test_a_download_that_takes_too_long_is_cut(self):
