@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* futex.c - futex(2), process-private.
+/* futex.c - futex(2), of this process or across processes.
  *
  * FUTEX_WAIT_BITSET is the form that takes an absolute deadline, and on CLOCK_MONOTONIC unless told
  * otherwise, so that a wait restarted after a signal or a spurious wake needs no arithmetic. */
@@ -23,14 +23,14 @@ static struct timespec timespec_of(int64_t ns)
     return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
 }
 
-int rvi_futex_wait(_Atomic(uint32_t) *word, uint32_t expected, int64_t deadline_ns)
+static int wait(_Atomic(uint32_t) *word, uint32_t expected, int64_t deadline_ns, int scope)
 {
     if (rvi_unlikely(rvi_seam != NULL))
         return rvi_seam->futex_wait(rvi_seam, word, expected, deadline_ns);
     int64_t end_ns = rvi_clock_wait_end(deadline_ns);
     struct timespec end = timespec_of(end_ns);
     long rc =
-        RVI_CALL(WAIT, syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
+        RVI_CALL(WAIT, syscall(SYS_futex, word, FUTEX_WAIT_BITSET | scope, expected,
                                end_ns == INT64_MAX ? NULL : &end, NULL, FUTEX_BITSET_MATCH_ANY));
     if (rc == 0)
         return 0;
@@ -40,11 +40,31 @@ int rvi_futex_wait(_Atomic(uint32_t) *word, uint32_t expected, int64_t deadline_
 }
 
 /* Failure means that the word was unmapped since, which is allowed: nobody sleeps there then. */
-void rvi_futex_wake(_Atomic(uint32_t) *word, int count)
+static void wake(_Atomic(uint32_t) *word, int count, int scope)
 {
     if (rvi_unlikely(rvi_seam != NULL)) {
         rvi_seam->futex_wake(rvi_seam, word, count);
         return;
     }
-    (void)syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, NULL, NULL, 0);
+    (void)syscall(SYS_futex, word, FUTEX_WAKE | scope, count, NULL, NULL, 0);
+}
+
+int rvi_futex_wait(_Atomic(uint32_t) *word, uint32_t expected, int64_t deadline_ns)
+{
+    return wait(word, expected, deadline_ns, FUTEX_PRIVATE_FLAG);
+}
+
+void rvi_futex_wake(_Atomic(uint32_t) *word, int count)
+{
+    wake(word, count, FUTEX_PRIVATE_FLAG);
+}
+
+int rvi_futex_wait_shared(_Atomic(uint32_t) *word, uint32_t expected, int64_t deadline_ns)
+{
+    return wait(word, expected, deadline_ns, 0);
+}
+
+void rvi_futex_wake_shared(_Atomic(uint32_t) *word, int count)
+{
+    wake(word, count, 0);
 }

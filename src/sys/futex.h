@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* futex.h - wait on a word of this process's memory until somebody says that it changed. */
+/* futex.h - wait on a word of memory until somebody says that it changed. */
 #pragma once
 
 #include <stdatomic.h>
@@ -12,3 +12,8 @@ int rvi_futex_wait(_Atomic(uint32_t) *word, uint32_t expected, int64_t deadline_
 
 /* Wake up to count sleepers on the word. Touches no memory, so the word may already be freed. */
 void rvi_futex_wake(_Atomic(uint32_t) *word, int count);
+
+/* The same on a word that other processes map as well: by where it lies in what is mapped, which
+ * takes the kernel longer to find than an address of this process. */
+int rvi_futex_wait_shared(_Atomic(uint32_t) *word, uint32_t expected, int64_t deadline_ns);
+void rvi_futex_wake_shared(_Atomic(uint32_t) *word, int count);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sys/mman.h>
 #include <sys/time.h>
 
 #include "base/atomic.h"
@@ -83,6 +84,28 @@ static void waking_nobody_is_fine(void **state)
     rvi_futex_wake(&word, INT32_MAX);
 }
 
+static void another_process_wakes_a_shared_word(void **state)
+{
+    (void)state;
+    _Atomic(uint32_t) *word =
+        mmap(NULL, sizeof(*word), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(word, MAP_FAILED);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        rvi_store_relaxed(word, 1);
+        rvi_futex_wake_shared(word, 1);
+        _exit(0);
+    }
+    while (rvi_load_relaxed(word) == 0) {
+        int rc = rvi_futex_wait_shared(word, 0, INT64_MAX);
+        assert_true(rc == 0 || rc == -EAGAIN || rc == -EINTR);
+    }
+    assert_int_equal(rvi_futex_wait_shared(word, 1, rvi_clock_now() + 1000000), -ETIME);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    munmap(word, sizeof(*word));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -92,6 +115,7 @@ int main(void)
         cmocka_unit_test(a_wake_reaches_a_sleeper),
         cmocka_unit_test(a_signal_handler_interrupts_the_wait),
         cmocka_unit_test(waking_nobody_is_fine),
+        cmocka_unit_test(another_process_wakes_a_shared_word),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
