@@ -132,6 +132,13 @@
     /* signals.c: filters; a pipe that is full */                                                  \
     X(CATCH_SIGNAL, false, EPERM)                                                                  \
     X(TELL_SIGNAL, true, EAGAIN)                                                                   \
+    /* memfd.c: EINVAL before 6.3 */                                                               \
+    X(MAKE_MEMORY_NOEXEC, true, EINVAL)                                                            \
+    X(MAKE_MEMORY, false, EMFILE, ENOMEM)                                                          \
+    X(SIZE_MEMORY, false, ENOMEM)                                                                  \
+    X(SEAL_MEMORY, false, EPERM)                                                                   \
+    X(FILL_MEMORY, false, ENOSPC, EINTR)                                                           \
+    X(MAP_MEMORY, false, ENOMEM)                                                                   \
     /* futex.c */                                                                                  \
     X(WAIT, true, EINTR, EAGAIN)                                                                   \
     /* fence.c: ENOMEM where the set of cores is too large for a kernel's stack */                 \

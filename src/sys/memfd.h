@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* memfd.h - memory behind a descriptor, to be mapped by several processes.
+ *
+ * Its size is sealed: nobody who is handed the descriptor can shrink it, which would kill everybody
+ * else with SIGBUS at their next access, nor let it grow, nor execute what is in it. */
+#pragma once
+
+#include <stddef.h>
+
+/** Make zeroed memory. Its pages come as they are touched.
+ *
+ * @param name   seen in /proc, for people
+ * @param bytes  more than 0, a multiple of the page size
+ * @return a descriptor with O_CLOEXEC
+ * Errors:  -EMFILE, -ENFILE, -ENOMEM; -ENOSYS, -EPERM where a filter forbids it
+ * Blocks:  no
+ * Threads: any
+ * Lifetime: of the memory, until the descriptor is closed everywhere and nobody maps it */
+int rvi_memfd_make(const char *name, size_t bytes) __attribute__((warn_unused_result));
+
+/** Have all pages now, so that no later access can find that there is no memory.
+ * Errors: -ENOMEM. */
+int rvi_memfd_fill(int fd, size_t bytes) __attribute__((warn_unused_result));
+
+/** How many bytes somebody else's has.
+ * Errors: -EBADF; -EINVAL it is not sealed as those made here are, and cannot be trusted. */
+int rvi_memfd_bytes(int fd, size_t *ret) __attribute__((warn_unused_result));
+
+/** Map it, for reading and writing. The descriptor may be closed then.
+ * Errors: -ENOMEM, -EBADF. */
+int rvi_memfd_map(int fd, size_t bytes, void **ret) __attribute__((warn_unused_result));
+
+/** Unmap what rvi_memfd_map() mapped; NULL is nothing. */
+void rvi_memfd_unmap(void *memory, size_t bytes);
