@@ -19,9 +19,10 @@ BELOW = {
     "explore": {"base"},
     "trace": {"base", "sys"},
     "queue": {"base", "sys"},
+    "shm": {"base", "sys"},
     "loop": {"base", "sys"},
 }
-LOWER = {"base", "sys", "explore", "trace", "queue", "loop"}
+LOWER = {"base", "sys", "explore", "trace", "queue", "shm", "loop"}
 BELOW["sched"] = LOWER
 BELOW["task"] = LOWER | {"sched"}
 BELOW["io"] = LOWER | {"sched", "task"}
