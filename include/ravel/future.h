@@ -13,15 +13,16 @@ RV_BEGIN_DECLS
 /** A job that has been handed over, and the room for its result. */
 typedef struct rv_future rv_future;
 
-/** How a job ended. The tiers of this release have no SIGNAL and no LOST: nothing of theirs can be
- * killed. */
+/** How a job ended. SIGNAL, LOST and MEMORY come from worker processes alone: what runs inside this
+ * program cannot be killed. */
 enum rv_outcome_kind {
     RV_OUTCOME_VALUE,     /* it returned 0; its result can be read */
     RV_OUTCOME_ERROR,     /* it returned -errno: outcome.error */
-    RV_OUTCOME_SIGNAL,    /* its process was killed by outcome.signal */
+    RV_OUTCOME_SIGNAL,    /* its process was killed by outcome.signal while it ran */
     RV_OUTCOME_LOST,      /* its worker is gone, what became of it cannot be known */
     RV_OUTCOME_CANCELLED, /* it was cancelled before it ended */
     RV_OUTCOME_TIMEOUT,   /* it had not ended when its time was over */
+    RV_OUTCOME_MEMORY,    /* its process was killed for having more memory than it may */
 };
 
 /** How a job ended, and how long it took. */
@@ -31,6 +32,7 @@ struct rv_outcome {
     int signal;                /* with RV_OUTCOME_SIGNAL, else 0 */
     rv_time queued_ns; /* from submission to its start, or to its end when it never started */
     rv_time run_ns;    /* from its start to its end; 0 when it never started */
+    unsigned deaths;   /* worker processes that died while they ran it */
 };
 
 /** One word for an outcome's kind.
@@ -85,7 +87,9 @@ RV_API int rv_future_is_done(rv_future *f);
  * as a task its blocking calls fail; what cannot be interrupted runs to its end.
  *
  * The outcome is RV_OUTCOME_CANCELLED when the job then returns what rv_cancelled() said, or
- * -ECANCELED. Otherwise it has ended by itself, or by its time limit.
+ * -ECANCELED. Otherwise it has ended by itself, or by its time limit. One that runs in a worker
+ * process and goes on is ended with it, by SIGTERM and then by SIGKILL, each after a grace
+ * (struct rv_process_opts): that is RV_OUTCOME_CANCELLED too.
  *
  * @param f  the future; cancelling twice is the same as once
  * Errors:  none

@@ -27,6 +27,11 @@ RV_BEGIN_DECLS
  * @return 0 and the result is a value; or -errno, and it is that error */
 typedef int rv_job_fn(const void *in, void *out);
 
+/** What is known of a job beyond its type. */
+enum rv_job_flag {
+    RV_JOB_IS_IDEMPOTENT = 1, /* to run it twice does no more than to run it once */
+};
+
 /** A registered job; made by RV_JOB(). */
 struct rv_job {
     const char *name;    /* the function's; unique in this executable */
@@ -36,6 +41,7 @@ struct rv_job {
     const char *file;    /* where RV_JOB() stands */
     unsigned line;       /* the line there */
     struct rv_job *next; /* the registry's */
+    unsigned flags;      /* of enum rv_job_flag */
 };
 
 /** Add a job to this executable's registry; RV_JOB() does so before main.
@@ -60,7 +66,15 @@ RV_API const struct rv_job *rv_job_find(const char *name);
 
 /** Register `fn`, an `int fn(const in_type *, out_type *)`, as a job under its own name. At file
  * scope, in C. No type may need more than max_align_t's alignment. */
-#define RV_JOB(fn, in_type, out_type)                                                              \
+#define RV_JOB(fn, in_type, out_type) RV_JOB_WITH(fn, in_type, out_type, 0)
+
+/** The same for a job that may be run again when the process that ran it has died, up to the
+ * retries of its executor: to run it twice, or once and a half, does no more than to run it once. */
+#define RV_JOB_IDEMPOTENT(fn, in_type, out_type)                                                   \
+    RV_JOB_WITH(fn, in_type, out_type, RV_JOB_IS_IDEMPOTENT)
+
+/** What both are. */
+#define RV_JOB_WITH(fn, in_type, out_type, flags)                                                  \
     typedef in_type rv_job_in_##fn;                                                                \
     typedef out_type rv_job_out_##fn;                                                              \
     _Static_assert(_Alignof(rv_job_in_##fn) <= _Alignof(max_align_t) &&                            \
@@ -70,9 +84,14 @@ RV_API const struct rv_job *rv_job_find(const char *name);
     {                                                                                              \
         return fn((const rv_job_in_##fn *)in, (rv_job_out_##fn *)out);                             \
     }                                                                                              \
-    static struct rv_job rv_job_##fn = {                                                           \
-        #fn, rv_job_run_##fn, sizeof(rv_job_in_##fn), sizeof(rv_job_out_##fn), __FILE__, __LINE__, \
-        NULL};                                                                                     \
+    static struct rv_job rv_job_##fn = {#fn,                                                       \
+                                        rv_job_run_##fn,                                           \
+                                        sizeof(rv_job_in_##fn),                                    \
+                                        sizeof(rv_job_out_##fn),                                   \
+                                        __FILE__,                                                  \
+                                        __LINE__,                                                  \
+                                        NULL,                                                      \
+                                        (flags)};                                                  \
     __attribute__((constructor)) static void rv_job_register_##fn(void)                            \
     {                                                                                              \
         (void)rv_job_register(&rv_job_##fn);                                                       \

@@ -83,17 +83,16 @@ static void hand_on_room(struct rv_executor *ex, struct rvi_link **wakes)
     rvi_wakes_add(wakes, w);
 }
 
-/* PENDING or RUNNING -> DONE. The caller owes the wakes, and drops the executor's reference after
- * it. */
-static void end(struct rv_future *f, enum rv_outcome_kind kind, int error, struct rvi_link **wakes)
+/* PENDING or RUNNING -> DONE. */
+void rvi_backlog_end(struct rv_future *f, const struct rv_outcome *outcome, struct rvi_link **wakes)
 {
     struct rv_executor *ex = f->ex;
     struct rvi_waiter *closer;
 
     rvi_link_remove(&f->link);
-    rvi_future_end(f, kind, error, wakes);
+    rvi_future_end(f, outcome, wakes);
     ex->ended++;
-    ex->cancelled += kind == RV_OUTCOME_CANCELLED;
+    ex->cancelled += outcome->kind == RV_OUTCOME_CANCELLED;
     hand_on_room(ex, wakes);
     while (rvi_executor_in_flight(ex) == 0 && (closer = rvi_waitlist_pop(&ex->closers)))
         rvi_wakes_add(wakes, closer);
@@ -101,8 +100,14 @@ static void end(struct rv_future *f, enum rv_outcome_kind kind, int error, struc
 
 static void cancel_waiting(struct rv_future *f, struct rvi_link **wakes)
 {
+    const struct rv_outcome outcome = {
+        .kind = RV_OUTCOME_CANCELLED,
+        .deaths = f->outcome.deaths,
+        .queued_ns = rvi_clock_now() - f->since,
+    };
+
     f->ex->queued--;
-    end(f, RV_OUTCOME_CANCELLED, 0, wakes);
+    rvi_backlog_end(f, &outcome, wakes);
 }
 
 static void begin(struct rv_executor *ex, struct rv_future *f)
@@ -111,12 +116,33 @@ static void begin(struct rv_executor *ex, struct rv_future *f)
     rvi_list_push_back(&ex->running, &f->link);
 }
 
+/* The first that waits waits no more. */
+static struct rv_future *take_first(struct rv_executor *ex)
+{
+    struct rv_future *f = first_of(&ex->waiting);
+
+    if (f) {
+        rvi_link_remove(&f->link);
+        ex->queued--;
+    }
+    return f;
+}
+
 static void stop(struct rv_future *f, int why)
 {
     if (f->stop == 0)
         f->stop = why;
     if (f->context)
         f->ex->tier->stop(f->context, f->stop);
+}
+
+/* Whoever has changed what waits or runs leaves by this. */
+static void leave(struct rv_executor *ex, bool biased, struct rvi_link *wakes)
+{
+    if (ex->tier->dispatch)
+        ex->tier->dispatch(ex);
+    rvi_bias_unlock(&ex->lock, biased);
+    rvi_chain_wake(wakes);
 }
 
 /* --- submitting --- */
@@ -152,10 +178,10 @@ int rvi_backlog_submit(struct rv_executor *ex, struct rv_future *f, rv_time dead
     }
     if (rvi_executor_in_flight(ex) >= ex->limit)
         return wait_for_room(ex, biased, f, deadline);
-    bool starts = enqueue(ex, f, &wakes) && ex->runners + ex->ordered < ex->width;
+    bool starts =
+        enqueue(ex, f, &wakes) && ex->tier->start && ex->runners + ex->ordered < ex->width;
     ex->ordered += starts;
-    rvi_bias_unlock(&ex->lock, biased);
-    rvi_chain_wake(wakes);
+    leave(ex, biased, wakes);
     if (starts)
         start_runner(ex);
     return 0;
@@ -177,19 +203,28 @@ int rvi_backlog_admit(struct rv_executor *ex, struct rv_future *f)
 
 /* --- cancelling --- */
 
+/* PENDING, perhaps again. */
+static bool has_not_begun(struct rv_future *f)
+{
+    uint32_t state = rvi_load_relaxed(&f->state);
+
+    if (state == RVI_FUTURE_RUNNING && f->ex->tier->recall)
+        return f->ex->tier->recall(f);
+    return state == RVI_FUTURE_PENDING;
+}
+
 void rvi_backlog_cancel(struct rv_future *f)
 {
     struct rvi_link *wakes = NULL;
     bool biased = rvi_bias_lock(&f->ex->lock);
-    uint32_t state = rvi_load_relaxed(&f->state);
+    bool is_over = has_not_begun(f);
 
-    if (state == RVI_FUTURE_PENDING)
+    if (is_over)
         cancel_waiting(f, &wakes);
-    else if (state == RVI_FUTURE_RUNNING)
+    else if (rvi_load_relaxed(&f->state) == RVI_FUTURE_RUNNING)
         stop(f, -ECANCELED);
-    rvi_bias_unlock(&f->ex->lock, biased);
-    rvi_chain_wake(wakes);
-    if (state == RVI_FUTURE_PENDING)
+    leave(f->ex, biased, wakes);
+    if (is_over)
         rvi_future_unref(f);
 }
 
@@ -202,22 +237,39 @@ static bool cancel_first_waiting(struct rv_executor *ex)
 
     if (f)
         cancel_waiting(f, &wakes);
-    rvi_bias_unlock(&ex->lock, biased);
-    rvi_chain_wake(wakes);
+    leave(ex, biased, wakes);
     if (f)
         rvi_future_unref(f);
     return f;
+}
+
+/* In one go, as what is taken back may be sent once more when the lock is free. */
+static void recall_or_stop_all(struct rv_executor *ex)
+{
+    struct rvi_link *wakes = NULL, *link;
+    struct rvi_list over;
+    bool biased = rvi_bias_lock(&ex->lock);
+
+    rvi_list_init(&over);
+    RVI_LIST_FOREACH_SAFE(running, &ex->running) {
+        struct rv_future *f = rvi_container_of(running, struct rv_future, link);
+        if (has_not_begun(f)) {
+            cancel_waiting(f, &wakes);
+            rvi_list_push_back(&over, &f->link);
+        } else {
+            stop(f, -ECANCELED);
+        }
+    }
+    leave(ex, biased, wakes);
+    while ((link = rvi_list_pop_front(&over)))
+        rvi_future_unref(rvi_container_of(link, struct rv_future, link));
 }
 
 void rvi_backlog_cancel_all(struct rv_executor *ex)
 {
     while (cancel_first_waiting(ex))
         ;
-    bool biased = rvi_bias_lock(&ex->lock);
-    RVI_LIST_FOREACH(link, &ex->running) {
-        stop(rvi_container_of(link, struct rv_future, link), -ECANCELED);
-    }
-    rvi_bias_unlock(&ex->lock, biased);
+    recall_or_stop_all(ex);
 }
 
 rv_time rvi_backlog_stop_overdue(struct rv_executor *ex, rv_time now)
@@ -311,19 +363,16 @@ struct rv_future *rvi_backlog_next(struct rv_executor *ex, bool stays)
         if (rvi_wait_allowed() < 0)
             give_up(ex);
         biased = rvi_bias_lock(&ex->lock);
-        f = first_of(&ex->waiting);
+        f = take_first(ex);
         if (f || ex->refusal < 0 || !stays)
             break;
         ex->ordered = 0;
         (void)rvi_waitlist_wait(&ex->idle, &ex->lock, biased, &w, RV_NEVER, RVI_WHY_EXECUTOR);
     }
-    if (f) {
-        rvi_link_remove(&f->link);
-        ex->queued--;
+    if (f)
         begin(ex, f);
-    } else {
+    else
         ex->runners--;
-    }
     rvi_bias_unlock(&ex->lock, biased);
     return f;
 }
@@ -362,8 +411,14 @@ static void conclude(struct rv_future *f, enum rv_outcome_kind kind, int result)
     struct rv_executor *ex = f->ex;
     struct rvi_link *wakes = NULL;
     bool biased = rvi_bias_lock(&ex->lock);
+    const struct rv_outcome outcome = {
+        .kind = kind,
+        .error = kind == RV_OUTCOME_ERROR ? result : 0,
+        .queued_ns = f->outcome.queued_ns,
+        .run_ns = rvi_clock_now() - f->since,
+    };
 
-    end(f, kind, kind == RV_OUTCOME_ERROR ? result : 0, &wakes);
+    rvi_backlog_end(f, &outcome, &wakes);
     rvi_bias_unlock(&ex->lock, biased);
     rvi_chain_wake(wakes);
     rvi_future_unref(f);
@@ -397,4 +452,26 @@ void rvi_backlog_run(struct rv_future *f, void *context)
 void rvi_backlog_drop(struct rv_future *f, int error)
 {
     conclude(f, RV_OUTCOME_ERROR, error);
+}
+
+/* --- sending away --- */
+
+struct rv_future *rvi_backlog_send(struct rv_executor *ex)
+{
+    struct rv_future *f = take_first(ex);
+
+    if (f) {
+        rvi_store_relaxed(&f->state, RVI_FUTURE_RUNNING);
+        rvi_list_push_back(&ex->running, &f->link);
+    }
+    return f;
+}
+
+void rvi_backlog_take_back(struct rv_future *f)
+{
+    RV_DCHECK(rvi_load_relaxed(&f->state) == RVI_FUTURE_RUNNING);
+    rvi_store_relaxed(&f->state, RVI_FUTURE_PENDING);
+    rvi_link_remove(&f->link);
+    rvi_list_push_front(&f->ex->waiting, &f->link);
+    f->ex->queued++;
 }

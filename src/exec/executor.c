@@ -138,7 +138,7 @@ static void set_limit(struct rv_executor *ex, size_t backlog)
 {
     size_t usual = (size_t)ex->width * BACKLOG_EACH;
 
-    if (!ex->tier->start)
+    if (!rvi_tier_has_backlog(ex->tier))
         backlog = 0; /* nothing ever waits */
     else if (backlog == 0)
         backlog = usual < BACKLOG_LEAST ? BACKLOG_LEAST : usual;
@@ -148,7 +148,7 @@ static void set_limit(struct rv_executor *ex, size_t backlog)
 
 static void describe(struct rv_executor *ex, const char *why)
 {
-    if (ex->tier->start)
+    if (rvi_tier_has_backlog(ex->tier))
         snprintf(ex->choice, sizeof(ex->choice), "%s:%u%s", ex->tier->name, ex->width, why);
     else
         snprintf(ex->choice, sizeof(ex->choice), "%s%s", ex->tier->name, why);

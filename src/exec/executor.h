@@ -33,6 +33,14 @@ struct rvi_tier {
     /** Start one runner more; an error is no harm, there are others. NULL: there are no runners. */
     int (*start)(struct rv_executor *ex);
 
+    /** Of a tier that sends its jobs away instead: send what can be sent of those that wait. Under
+     * ex->lock, whenever a job has come or gone. */
+    void (*dispatch)(struct rv_executor *ex);
+
+    /** Of such a tier: take a job back that was sent and has not begun. True: it never will where
+     * it is, and is the first of those that wait. Under ex->lock. */
+    bool (*recall)(struct rv_future *f);
+
     /** Tell a running job to stop, once or more often; `context` is what its runner gave to
      * rvi_backlog_run. Under ex->lock. */
     void (*stop)(void *context, int why);
@@ -60,7 +68,7 @@ struct rv_executor {
 
     struct rvi_bias lock;           /* guards the rest, and the futures */
     struct rvi_list waiting;        /* futures PENDING, first come first served */
-    struct rvi_list running;        /* futures RUNNING, in the order of their starts */
+    struct rvi_list running;        /* futures RUNNING, in the order in which they became so */
     struct rvi_waitlist submitters; /* who waits for room */
     struct rvi_waitlist idle;       /* runners that wait for a job */
     struct rvi_waitlist closers;    /* who waits until nothing is in flight */
@@ -83,6 +91,12 @@ int rvi_executor_set_width(struct rv_executor *ex, const char *arg, unsigned usu
 static inline uint64_t rvi_executor_in_flight(const struct rv_executor *ex)
 {
     return ex->submitted - ex->ended;
+}
+
+/** Whether there is a queue: not where who submits a job runs it. */
+static inline bool rvi_tier_has_backlog(const struct rvi_tier *tier)
+{
+    return tier->start || tier->dispatch;
 }
 
 /** When a running job's time is over. Its runner's, or under ex->lock. */
@@ -147,6 +161,20 @@ void rvi_backlog_run(struct rv_future *f, void *context);
 
 /** End a job from rvi_backlog_next that could not be run. */
 void rvi_backlog_drop(struct rv_future *f, int error);
+
+/* --- backlog.c: instead of runners, a tier that sends jobs away; all of it under ex->lock --- */
+
+/** The first that waits is RUNNING from now on, as far as anybody here knows; NULL: none waits. */
+struct rv_future *rvi_backlog_send(struct rv_executor *ex);
+
+/** A job that was sent has not begun, and is to be the first of those that wait. */
+void rvi_backlog_take_back(struct rv_future *f);
+
+/** End a job. The caller owes the wakes, and drops the executor's reference after it. */
+void rvi_backlog_end(struct rv_future *f, const struct rv_outcome *outcome,
+                     struct rvi_link **wakes);
+
+/* --- backlog.c: time --- */
 
 /** Stop the jobs whose time is over at `now`. Returns when the next one's is, RV_NEVER without one.
  * Under ex->lock. */

@@ -71,6 +71,11 @@ void rvi_future_unref(struct rv_future *f)
     rvi_executor_unref(ex);
 }
 
+const void *rvi_future_in(const struct rv_future *f)
+{
+    return f->bytes;
+}
+
 void *rvi_future_out(struct rv_future *f)
 {
     return f->bytes + out_offset(f->job);
@@ -111,18 +116,13 @@ static void tell(struct rvi_watch *watch, struct rvi_link **wakes)
     rvi_lock_release(&g->lock);
 }
 
-void rvi_future_end(struct rv_future *f, enum rv_outcome_kind kind, int error,
-                    struct rvi_link **wakes)
+void rvi_future_end(struct rv_future *f, const struct rv_outcome *outcome, struct rvi_link **wakes)
 {
-    bool has_run = rvi_load_relaxed(&f->state) == RVI_FUTURE_RUNNING;
-    rv_time spent = rvi_clock_now() - f->since;
     struct rvi_link *link;
 
     RV_DCHECK(rvi_load_relaxed(&f->state) != RVI_FUTURE_DONE);
-    RV_DCHECK((error < 0) == (kind == RV_OUTCOME_ERROR));
-    f->outcome.kind = kind;
-    f->outcome.error = error;
-    *(has_run ? &f->outcome.run_ns : &f->outcome.queued_ns) = spent;
+    RV_DCHECK((outcome->error < 0) == (outcome->kind == RV_OUTCOME_ERROR));
+    f->outcome = *outcome;
     rvi_store_release(&f->state, RVI_FUTURE_DONE); /* pairs: future-done */
     while ((link = rvi_list_pop_front(&f->watches)))
         tell(rvi_container_of(link, struct rvi_watch, link), wakes);
@@ -285,6 +285,8 @@ const char *rv_outcome_word(enum rv_outcome_kind kind)
         return "cancelled";
     case RV_OUTCOME_TIMEOUT:
         return "timeout";
+    case RV_OUTCOME_MEMORY:
+        return "memory";
     }
     return "unknown";
 }

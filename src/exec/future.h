@@ -17,7 +17,8 @@
 #include "sched/wait.h"
 #include "sys/lock.h"
 
-/* PENDING -> RUNNING -> DONE, or PENDING -> DONE for a job that is cancelled before its turn. */
+/* PENDING -> RUNNING -> DONE, or PENDING -> DONE for a job that is cancelled before its turn. One
+ * that was sent away is RUNNING; should it come back unbegun, it is PENDING again. */
 enum rvi_future_state {
     RVI_FUTURE_PENDING,
     RVI_FUTURE_RUNNING,
@@ -48,6 +49,9 @@ struct rv_future *rvi_future_new(struct rv_executor *ex, const struct rv_job *jo
 /** Drop one reference; the last one frees it. Not under ex->lock. */
 void rvi_future_unref(struct rv_future *f);
 
+/** The job's input. */
+const void *rvi_future_in(const struct rv_future *f);
+
 /** Where the job writes its result. */
 void *rvi_future_out(struct rv_future *f);
 
@@ -58,10 +62,8 @@ void rvi_future_read(struct rv_future *f, void *ret_value, struct rv_outcome *re
 /** Its turn has come. Under ex->lock. */
 void rvi_future_begin(struct rv_future *f);
 
-/** It has ended, with `error` for an RV_OUTCOME_ERROR. Under ex->lock; the caller owes a wake to
- * those who are put on the chain. */
-void rvi_future_end(struct rv_future *f, enum rv_outcome_kind kind, int error,
-                    struct rvi_link **wakes);
+/** It has ended. Under ex->lock; the caller owes a wake to those who are put on the chain. */
+void rvi_future_end(struct rv_future *f, const struct rv_outcome *outcome, struct rvi_link **wakes);
 
 /* --- gathering: one party waits for the ends of many futures --- */
 

@@ -54,6 +54,8 @@ static int error_of(const struct rv_outcome *outcome)
         return -ECANCELED;
     case RV_OUTCOME_TIMEOUT:
         return -ETIME;
+    case RV_OUTCOME_MEMORY:
+        return -ENOMEM;
     case RV_OUTCOME_SIGNAL:
     case RV_OUTCOME_LOST:
         break;

@@ -464,6 +464,7 @@ static void every_outcome_has_a_word(void **state)
     assert_string_equal(rv_outcome_word(RV_OUTCOME_LOST), "lost");
     assert_string_equal(rv_outcome_word(RV_OUTCOME_CANCELLED), "cancelled");
     assert_string_equal(rv_outcome_word(RV_OUTCOME_TIMEOUT), "timeout");
+    assert_string_equal(rv_outcome_word(RV_OUTCOME_MEMORY), "memory");
     assert_string_equal(rv_outcome_word((enum rv_outcome_kind)77), "unknown");
 }
 
