@@ -319,15 +319,16 @@ class Terminal(WithFaulty):
 
     def test_ctrl_c_ends_it_with_what_there_is(self):
         process = subprocess.Popen([CRAWL], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, text=True)
+                                   stderr=subprocess.PIPE, text=True,
+                                   preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         process.stdin.write(self.server.url("fine") + "\n" + self.server.url("silent") + "\n")
         process.stdin.flush()
+        self.assertEqual(process.stdout.readline(), f"200 {len(BODY)} {self.server.url('fine')}\n")
         while not self.server.seen["silent"]:
             self.server.gate.wait(0.01)
         process.send_signal(signal.SIGINT)
-        self.assertEqual(process.wait(PATIENCE), 1)
-        out, said = process.communicate()
-        self.assertEqual(out, f"200 {len(BODY)} {self.server.url('fine')}\n")
+        out, said = process.communicate(timeout=PATIENCE)
+        self.assertEqual((process.returncode, out), (1, ""))
         self.assertIn("1 of 1 fetched", said)
         self.assertTrue(said.endswith("crawl: interrupted\n"), said)
 
