@@ -595,7 +595,7 @@ static void print_without_thread(void)
 {
     struct rlimit limit = {0, 100};
 
-    RV_CHECK(setresuid(NOBODY_ELSE, NOBODY_ELSE, NOBODY_ELSE) == 0);
+    become_nobody_else();
     RV_CHECK(setrlimit(RLIMIT_NPROC, &limit) == 0);
     RV_CHECK(rv_print("lost\n") == -EAGAIN);
     limit.rlim_cur = 100;

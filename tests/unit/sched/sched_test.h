@@ -71,17 +71,22 @@ static inline struct rv_run_stats stats_now(void)
  * In a child, which becomes a user that has nothing else running, and whose limit then counts the
  * child's own threads. Not for ThreadSanitizer, which starts threads of its own. */
 
-enum { NOBODY_ELSE = 54321 };
-
 static inline bool can_forbid_threads(void)
 {
     return geteuid() == 0 && !RVI_TSAN;
 }
 
+/* Nor a child of another test that runs at the same time. */
+static inline void become_nobody_else(void)
+{
+    uid_t uid = 20000 + (uid_t)getpid() % 40000;
+    RV_CHECK(setresuid(uid, uid, uid) == 0);
+}
+
 static inline void allow_threads(rlim_t most)
 {
     const struct rlimit limit = {most, most};
-    RV_CHECK(setresuid(NOBODY_ELSE, NOBODY_ELSE, NOBODY_ELSE) == 0);
+    become_nobody_else();
     RV_CHECK(setrlimit(RLIMIT_NPROC, &limit) == 0);
 }
 
