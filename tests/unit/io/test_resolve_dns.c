@@ -321,10 +321,12 @@ static void a_look_up_may_be_cancelled_at_every_point(void **state)
 }
 
 /* c-ares may take the lack of memory for an answer, or for a server, that is not there; an answer
- * that it could not look at it waits for again. */
+ * that it could not look at it waits for again. Before anything has failed the server is slow. */
 static int poor_scene(void *arg)
 {
-    int r = scene(arg);
+    int r;
+    while ((r = scene(arg)) == -ETIMEDOUT && rvi_alloc_fail_pending())
+        patience_ns *= 2;
     return r == -ENODATA || r == -ECONNREFUSED || r == -ETIMEDOUT ? -ENOMEM : r;
 }
 
