@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
 #include "net_test.h"
 
 #include "../../support/every_point.h"
@@ -239,6 +242,15 @@ static void a_cancelled_owner_does_not_wait(void **state)
     play(drain_cancelled);
 }
 
+/* Until the other end has all that was sent, in its kernel. Nobody else runs on this worker. */
+static void until_delivered(int fd)
+{
+    int left;
+    while (ioctl(fd, SIOCOUTQ, &left) == 0 && left > 0)
+        rvi_thread_yield();
+    RV_CHECK(left == 0);
+}
+
 /* A request that is there when the drain begins is answered. */
 static int drain_with_a_request_unread(void *arg)
 {
@@ -249,6 +261,7 @@ static int drain_with_a_request_unread(void *arg)
     (void)arg;
     ask(fd);
     RV_CHECK(send(fd, "last", 4, MSG_NOSIGNAL) == 4);
+    until_delivered(fd);
     RV_CHECK(rv_server_drain(server, RV_NEVER) == 0);
     RV_CHECK(rv_recv(fd, answer, 4, 0, RV_NEVER) == 4 && memcmp(answer, "last", 4) == 0);
     RV_CHECK(has_ended(fd));
@@ -275,6 +288,7 @@ static int drain_with_a_queue(void *arg)
         RV_CHECK(rv_addr_parse(&at, l.at, NULL) == 0);
         RV_CHECK(connect(fds[i], &at.sa, at.len) == 0);
         RV_CHECK(shutdown(fds[i], SHUT_WR) == 0);
+        until_delivered(fds[i]);
     }
     RV_CHECK(rv_server_drain(server, RV_NEVER) == 0);
     for (int i = 0; i < 5; i++) {
