@@ -93,10 +93,18 @@ static void each_refusal_has_its_error(void **state)
     assert_int_equal(rv_resolve("a.test", NULL, &addr, 1, &bad, RV_NEVER), -EINVAL);
 }
 
+/* With those of earlier tests that it had not read yet: it reads them in order. */
+static unsigned asked_so_far(void)
+{
+    struct rv_addr addrs[2];
+    RV_CHECK(ask("both.test.", addrs, 2) == 2);
+    return rvi_load_relaxed(&server.asked);
+}
+
 static void localhost_is_known_without_asking(void **state)
 {
     struct rv_addr addr;
-    unsigned before = rvi_load_relaxed(&server.asked);
+    unsigned before = asked_so_far();
     (void)state;
     assert_int_equal(ask("localhost", &addr, 1), 1);
     assert_int_equal(rvi_load_relaxed(&server.asked), before);
@@ -168,7 +176,7 @@ static int ask_without_patience(void *arg)
 {
     struct rv_resolve_opts opts = ask_server();
     struct rv_addr addr;
-    unsigned before = rvi_load_relaxed(&server.asked);
+    unsigned before = asked_so_far();
     (void)arg;
     opts.patience_ns = RV_MILLISECOND;
     opts.tries = 3;
