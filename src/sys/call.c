@@ -27,6 +27,7 @@ static _Atomic(bool) lacking[RVI_CALL_COUNT];
 /* Set while nothing is to fail; but a thread that writes what was printed may look at any time. */
 static _Atomic(unsigned) variant;
 static _Atomic(bool) stays;
+static _Atomic(int) wanted = -1; /* the one site that counts; -1: all */
 
 /* Callers that ask again until they succeed would do so for ever. */
 static bool is_repeated(enum rvi_call_site call, int error)
@@ -41,11 +42,12 @@ bool rvi_call_fails(enum rvi_call_site call)
 {
     int error = calls[call].errors[rvi_load_relaxed(&variant)];
     bool lasts = rvi_load_relaxed(&stays);
+    int only = rvi_load_relaxed(&wanted);
     if (rvi_unlikely(rvi_load_relaxed(&lacking[call]))) {
         errno = calls[call].errors[0];
         return true;
     }
-    if (error == 0 || (lasts && is_repeated(call, error)))
+    if (error == 0 || (lasts && is_repeated(call, error)) || (only >= 0 && only != (int)call))
         return false;
     if (!lasts || rvi_load_relaxed(&failed) != (int)call) {
         if (rvi_likely(rvi_load_relaxed(&countdown) <= 0) ||
@@ -63,7 +65,15 @@ void rvi_call_fail_after(long n, unsigned which, bool lasting)
     rvi_store_relaxed(&variant, which);
     rvi_store_relaxed(&stays, lasting);
     rvi_store_relaxed(&failed, -1);
+    rvi_store_relaxed(&wanted, -1);
     rvi_store_relaxed(&countdown, n);
+}
+
+void rvi_call_fail_at(enum rvi_call_site call)
+{
+    rvi_call_fail_after(-1, 0, false);
+    rvi_store_relaxed(&wanted, (int)call);
+    rvi_store_relaxed(&countdown, 1);
 }
 
 void rvi_call_lacks(enum rvi_call_site call, bool lacks)
@@ -92,6 +102,11 @@ void rvi_call_fail_after(long n, unsigned variant, bool stays)
     (void)variant;
     (void)stays;
     RV_CHECK(n != 0);
+}
+
+void rvi_call_fail_at(enum rvi_call_site call)
+{
+    (void)call;
 }
 
 void rvi_call_lacks(enum rvi_call_site call, bool lacks)

@@ -183,6 +183,11 @@ static inline bool rvi_call_fails(enum rvi_call_site call)
  * Lifetime: until the next call */
 void rvi_call_fail_after(long n, unsigned variant, bool stays);
 
+/** Testing: let the next call at this site fail, whichever call of the program that is, with the
+ * site's first error number. Threads take turns as they like, so the n-th call is another one in
+ * each run, and only so is a certain one sure to be met. Otherwise as rvi_call_fail_after(). */
+void rvi_call_fail_at(enum rvi_call_site call);
+
 /** Testing: a kernel that has not got this call, or has it again: it fails with its first error
  * number, and does not count. */
 void rvi_call_lacks(enum rvi_call_site call, bool lacks);

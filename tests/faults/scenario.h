@@ -556,7 +556,7 @@ static void on_alarm(int number)
 static void watch_for_a_hang(void)
 {
     signal(SIGALRM, on_alarm);
-    alarm(is_under_a_tool() ? 100 : 30);
+    alarm(100);
 }
 
 /* ---- what is left --------------------------------------------------------------------------- */

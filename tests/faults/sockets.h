@@ -18,7 +18,7 @@ struct meeting {
  * descriptor is gone. */
 static rv_time soon(void)
 {
-    return rv_after(10 * RV_SECOND);
+    return rv_after(RV_MINUTE);
 }
 
 static int answer_one(void *arg)
@@ -210,9 +210,11 @@ static int wait_for_any(void)
 
 static int use_sockets(void *arg)
 {
+    char name[32]; /* the whole machine's, so it is ours alone */
     int r;
     (void)arg;
-    if ((r = meet("tcp", "127.0.0.1:0")) < 0 || (r = meet("unix", "@ravel-faults")) < 0 ||
+    snprintf(name, sizeof name, "@ravel-faults-%d", (int)getpid());
+    if ((r = meet("tcp", "127.0.0.1:0")) < 0 || (r = meet("unix", name)) < 0 ||
         (r = race_two_addresses()) < 0 || (r = use_a_pair()) < 0)
         return r;
     if ((r = use_a_pipe()) < 0 || (r = pass_bytes_on()) < 0 || (r = wait_for_any()) < 0)

@@ -83,6 +83,20 @@ static void no_lasting_failure_begins_with_a_wait(void **state)
     assert_int_equal(RVI_CALL(WAIT, succeed()), -1);
 }
 
+static void only_calls_at_a_wanted_site_fail(void **state)
+{
+    (void)state;
+    skip_without_a_seam();
+    rvi_call_fail_at(RVI_CALL_GUARD);
+    assert_int_equal(RVI_CALL(GIVE_BACK, succeed()), 7);
+    assert_true(rvi_call_fail_pending());
+    assert_int_equal(RVI_CALL(GUARD, succeed()), -1);
+    assert_int_equal(errno, ENOMEM);
+    assert_int_equal(RVI_CALL(GUARD, succeed()), 7);
+    rvi_call_fail_after(1, 0, false);
+    assert_int_equal(RVI_CALL(GIVE_BACK, succeed()), -1);
+}
+
 static void what_a_kernel_lacks_fails_without_counting(void **state)
 {
     (void)state;
@@ -129,6 +143,7 @@ int main(void)
         cmocka_unit_test(a_site_with_fewer_errors_does_not_count),
         cmocka_unit_test(what_stays_is_one_site_only),
         cmocka_unit_test(no_lasting_failure_begins_with_a_wait),
+        cmocka_unit_test(only_calls_at_a_wanted_site_fail),
         cmocka_unit_test(what_a_kernel_lacks_fails_without_counting),
         cmocka_unit_test(what_has_failed_is_told),
     };
