@@ -63,7 +63,7 @@ static int use_account(void *arg)
         }
         pause_sometimes(&rng);
     }
-    rvi_fetch_add_relaxed(&account->left, 1);
+    rvi_fetch_add_release(&account->left, 1); /* pairs: stress-left */
     return 0;
 }
 
@@ -75,7 +75,7 @@ static void open_account(struct account *account, rv_scope *scope)
 
 static void until_all_have_left(struct account *account)
 {
-    while (rvi_load_relaxed(&account->left) < PARTIES)
+    while (rvi_load_acquire(&account->left) < PARTIES) /* pairs: stress-left */
         rv_yield();
 }
 
