@@ -99,7 +99,7 @@ class Answers(unittest.TestCase):
     def test_every_family_and_path(self):
         with tempfile.TemporaryDirectory() as folder:
             path = f"{folder}/socket"
-            places = ["127.0.0.1:0", f"unix:{path}", "unix:@ravel-test-echo"]
+            places = ["127.0.0.1:0", f"unix:{path}", f"unix:@ravel-echo-{os.getpid()}"]
             places += ["[::1]:0"] if has_v6() else []
             with Echo(places=places) as echo:
                 for i in range(len(places)):
