@@ -4,11 +4,11 @@
  * Invariants, for an index i with collected <= i < sent, and slot i its own:
  *   I1  a slot is written by the parent in FREE, DONE and PASSED, by the worker in TAKEN; in QUEUED
  *       and RECALLED nobody writes but its state
- *   I2  the worker's `next` lies from collected to sent; below it slots are DONE or PASSED, above it
- *       QUEUED or RECALLED, and at it perhaps TAKEN
+ *   I2  the worker's `next` lies from collected to sent; below it slots are DONE or PASSED, the
+ *       last one perhaps TAKEN; from it on they are QUEUED or RECALLED
  *   I3  a job has begun if and only if its slot has been TAKEN
- * No index stands in a slot: it is sent anew only after the worker has left it for good, so what the
- * worker finds QUEUED at `next` was sent for this lap.
+ * No index stands in a slot: it is sent anew only after the worker has left it for good, so what
+ * the worker finds QUEUED at `next` was sent for this lap.
  *
  * What is handed over. The parent's store of QUEUED releases the request, the worker's
  * compare-and-swap to TAKEN acquires it ("slot-sent"). The worker's store of DONE releases status
@@ -17,9 +17,10 @@
  *
  * Death. Each state is one aligned word, written by one instruction, so a worker that is killed
  * between any two has left every slot in one state of the list. Killed before the compare-and-swap
- * took effect: QUEUED, and somebody else may have the job. Until DONE is written: TAKEN, it had begun
- * and what it has done is not known. After that: DONE, with all of its result, whether the bell was
- * rung or not. What the worker holds besides is its `bed`, which then only costs a wake for nobody.
+ * took effect: QUEUED, and somebody else may have the job. Until DONE is written: TAKEN, it had
+ * begun and what it has done is not known. After that: DONE, with all of its result, whether the
+ * bell was rung or not. What the worker holds besides is its `bed`, which then only costs a wake
+ * for nobody.
  *
  * Sleeping. Both of the sides that sleep say so first, look again, and then sleep; the sides that
  * have something to tell write it first, and then look whether anybody sleeps:
@@ -30,16 +31,17 @@
  *     if slot->state: do not        if bed == ASLEEP: bed = AWAKE, wake
  *     sleep while bed == ASLEEP
  *
- * Of the two sequentially consistent fences ("ring-bed") one is first, and whoever passes the second
- * sees what was written before the first: either the worker sees the job or the parent the sleeper.
- * The bed is written by the parent before the wake, not by the worker alone, so that the sleep ends
- * also when the wake comes before it has begun. That the parent may write AWAKE after the worker has
- * gone to bed for the next time, having been slow since its look, costs the worker one look, as it
- * sees that the bed is not what it made it. The bell (bell.h) is the same the other way round.
+ * Of the two sequentially consistent fences ("ring-bed") one is first, and whoever passes the
+ * second sees what was written before the first: either the worker sees the job or the parent the
+ * sleeper. The bed is written by the parent before the wake, not by the worker alone, so that the
+ * sleep ends also when the wake comes before it has begun. That the parent may write AWAKE after
+ * the worker has gone to bed for the next time, having been slow since its look, costs the worker
+ * one look, as it sees that the bed is not what it made it. The bell (bell.h) is the same the other
+ * way round.
  *
  * Rejected:
- *   - cursors for what is sent and what is done beside the slots: two lines of the cache go each way
- *     instead of one, which alone is twice the time of a round trip;
+ *   - cursors for what is sent and what is done beside the slots: two lines of the cache go each
+ *     way instead of one, which alone is twice the time of a round trip;
  *   - a ring of completions apart from that of requests: again a line more;
  *   - membarrier(2) in place of the fences: across processes it interrupts every core that runs one
  *     of those that have registered.

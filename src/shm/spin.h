@@ -2,10 +2,10 @@
 /* spin.h - how long to look for something before sleeping for it, following what has come of it.
  *
  * Waking a sleeper on another core costs as much as spinning for some ten microseconds, on both
- * sides. So who waits spins about as long as a sleep would cost, which is never worse than twice the
- * best (Karlin, Li, Manasse, Owicki 1991, "Empirical studies of competitive spinning"); and less
- * while it does not help, down to a little, by which it notices when it helps again. On one core it
- * never helps. */
+ * sides. So who waits spins about as long as a sleep would cost, which is never worse than twice
+ * the best (Karlin, Li, Manasse, Owicki 1991, "Empirical studies of competitive spinning"); and
+ * less while it does not help, down to a little, by which it notices when it helps again. On one
+ * core it never helps. */
 #pragma once
 
 #include <stdbool.h>
