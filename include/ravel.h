@@ -27,6 +27,7 @@
 #include <ravel/rwlock.h>
 #include <ravel/scope.h>
 #include <ravel/select.h>
+#include <ravel/shm.h>
 #include <ravel/signal.h>
 #include <ravel/sim.h>
 #include <ravel/strand.h>

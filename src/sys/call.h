@@ -99,6 +99,7 @@
     /* fd.c, poller.c */                                                                           \
     X(OPEN_PIPE, false, EMFILE, ENFILE)                                                            \
     X(UNBLOCK, false, EPERM)                                                                       \
+    X(COPY_FD, false, EMFILE)                                                                      \
     X(OPEN_EVENT, false, EMFILE, ENOMEM)                                                           \
     X(OPEN_EPOLL, false, EMFILE, ENOMEM)                                                           \
     X(WATCH, false, ENOMEM, ENOSPC) /* ENOSPC: the user's limit on watches */                      \
@@ -139,6 +140,9 @@
     X(SEAL_MEMORY, false, EPERM)                                                                   \
     X(FILL_MEMORY, false, ENOSPC, EINTR)                                                           \
     X(MAP_MEMORY, false, ENOMEM)                                                                   \
+    X(DROP_MEMORY, true, EINTR, EPERM)                                                             \
+    /* nonce.c: filters */                                                                         \
+    X(ASK_RANDOM, false, ENOSYS, EINTR)                                                            \
     /* futex.c */                                                                                  \
     X(WAIT, true, EINTR, EAGAIN)                                                                   \
     /* fence.c: ENOMEM where the set of cores is too large for a kernel's stack */                 \

@@ -41,6 +41,13 @@ int rvi_fd_unblock(int fd)
     return flags < 0 || RVI_CALL(UNBLOCK, fcntl(fd, F_SETFL, flags | O_NONBLOCK)) < 0 ? -errno : 0;
 }
 
+int rvi_fd_copy(int fd)
+{
+    int copy = RVI_CALL(COPY_FD, fcntl(fd, F_DUPFD_CLOEXEC, 0));
+
+    return copy < 0 ? -errno : copy;
+}
+
 int rvi_fd_event(void)
 {
     int fd = RVI_CALL(OPEN_EVENT, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));

@@ -14,6 +14,9 @@ int rvi_fd_pipe(int ret[2], int flags) __attribute__((warn_unused_result));
 /** Set O_NONBLOCK, where the description is ours alone. */
 int rvi_fd_unblock(int fd) __attribute__((warn_unused_result));
 
+/** Another descriptor of the same description, closed at execve. Errors: -EBADF, -EMFILE. */
+int rvi_fd_copy(int fd) __attribute__((warn_unused_result));
+
 /** An eventfd that does not block. Errors: -EMFILE, -ENFILE, -ENOMEM. */
 int rvi_fd_event(void) __attribute__((warn_unused_result));
 

@@ -63,6 +63,13 @@ int rvi_memfd_fill(int fd, size_t bytes)
     return r < 0 ? -errno : 0;
 }
 
+/* Ended by a signal it has dropped nothing; then the pages go with the last mapping. */
+void rvi_memfd_drop(int fd, size_t bytes)
+{
+    (void)RVI_CALL(DROP_MEMORY,
+                   fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)bytes));
+}
+
 int rvi_memfd_bytes(int fd, size_t *ret)
 {
     struct stat status;

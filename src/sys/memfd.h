@@ -22,6 +22,9 @@ int rvi_memfd_make(const char *name, size_t bytes) __attribute__((warn_unused_re
  * Errors: -ENOMEM. */
 int rvi_memfd_fill(int fd, size_t bytes) __attribute__((warn_unused_result));
 
+/** Give its pages back to the kernel, also from under those who map it, who find zeros then. */
+void rvi_memfd_drop(int fd, size_t bytes);
+
 /** How many bytes somebody else's has.
  * Errors: -EBADF; -EINVAL it is not sealed as those made here are, and cannot be trusted. */
 int rvi_memfd_bytes(int fd, size_t *ret) __attribute__((warn_unused_result));

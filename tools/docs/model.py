@@ -10,7 +10,7 @@ from docs.docstring import LABELS, VARIABLE_NAME, Docstring, parse, parse_essay
 # From what every program needs to what few do. A header that is not named here comes last.
 READING_ORDER = ("run", "scope", "task", "time", "ticker", "chan", "select", "queue", "sync",
                  "rwlock", "barrier", "latch", "once", "strand", "blocking", "local", "fork", "job",
-                 "executor", "future", "io", "stream", "file", "net", "addr", "resolve", "tls",
+                 "executor", "future", "shm", "io", "stream", "file", "net", "addr", "resolve", "tls",
                  "print", "dump", "inspect", "trace", "counters", "sim", "def")
 
 TITLES = {"run": "The runtime", "scope": "Scopes", "task": "The running task", "chan": "Channels",
@@ -18,7 +18,7 @@ TITLES = {"run": "The runtime", "scope": "Scopes", "task": "The running task", "
           "rwlock": "Read-write locks", "barrier": "Barriers", "latch": "Latches",
           "strand": "Strands", "ticker": "Tickers", "blocking": "Blocking calls",
           "local": "Task-local values", "fork": "Fork and join", "job": "Jobs",
-          "executor": "Executors", "future": "Futures", "sim": "Simulated mode",
+          "executor": "Executors", "future": "Futures", "shm": "Shared memory", "sim": "Simulated mode",
           "io": "Reading and writing", "file": "Files", "stream": "Streams", "net": "Sockets",
           "addr": "Socket addresses", "resolve": "Names", "tls": "TLS", "child": "Child processes",
           "signal": "Signals", "print": "Printing", "foreground": "Foreground",

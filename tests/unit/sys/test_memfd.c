@@ -73,7 +73,7 @@ static void its_bytes_are_known_and_those_of_strangers_are_not(void **state)
     rvi_fd_close(stranger);
 }
 
-static void what_is_filled_is_there(void **state)
+static void what_is_filled_is_there_and_goes_when_dropped(void **state)
 {
     (void)state;
     struct stat status;
@@ -81,6 +81,13 @@ static void what_is_filled_is_there(void **state)
     assert_int_equal(rvi_memfd_fill(fd, 2 * rvi_page_bytes()), 0);
     assert_int_equal(fstat(fd, &status), 0);
     assert_true((size_t)status.st_blocks * 512 >= 2 * rvi_page_bytes());
+    unsigned char *memory = map(fd, 4);
+    memory[0] = 7;
+    rvi_memfd_drop(fd, 4 * rvi_page_bytes());
+    assert_int_equal(fstat(fd, &status), 0);
+    assert_int_equal(status.st_blocks, 0);
+    assert_int_equal(memory[0], 0);
+    rvi_memfd_unmap(memory, 4 * rvi_page_bytes());
     rvi_fd_close(fd);
     assert_int_equal(rvi_memfd_fill(-1, 1), -EBADF);
 }
@@ -145,7 +152,7 @@ int main(void)
         cmocka_unit_test(two_mappings_are_one_memory_of_zeros),
         cmocka_unit_test(nobody_changes_its_size_nor_seals_more),
         cmocka_unit_test(its_bytes_are_known_and_those_of_strangers_are_not),
-        cmocka_unit_test(what_is_filled_is_there),
+        cmocka_unit_test(what_is_filled_is_there_and_goes_when_dropped),
         cmocka_unit_test(each_call_that_fails_is_told_and_leaves_nothing),
         cmocka_unit_test(kernels_without_the_seal_on_execution_will_do),
     };
