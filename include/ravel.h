@@ -21,6 +21,7 @@
 #include <ravel/net.h>
 #include <ravel/once.h>
 #include <ravel/print.h>
+#include <ravel/process.h>
 #include <ravel/queue.h>
 #include <ravel/resolve.h>
 #include <ravel/run.h>

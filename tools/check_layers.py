@@ -26,7 +26,8 @@ LOWER = {"base", "sys", "explore", "trace", "queue", "shm", "loop"}
 BELOW["sched"] = LOWER
 BELOW["task"] = LOWER | {"sched"}
 BELOW["io"] = LOWER | {"sched", "task"}
-BELOW["exec"] = LOWER | {"sched", "task", "io"}
+BELOW["proc"] = LOWER | {"sched", "task", "io"}
+BELOW["exec"] = LOWER | {"sched", "task", "io", "proc"}
 
 EVERY_ROOM = set(BELOW)
 

@@ -38,6 +38,7 @@
 #include "base/opts.h"
 #include "base/seam.h"
 #include "io/call.h"
+#include "io/child.h"
 #include "loop/fds.h"
 #include "sched/sched.h"
 #include "sched/wait.h"
@@ -413,6 +414,11 @@ int rv_child_start(rv_child **ret, const char *const *argv, const struct rv_chil
 pid_t rv_child_pid(const rv_child *child)
 {
     return child->pid;
+}
+
+int rvi_child_pidfd(const rv_child *child)
+{
+    return child->pidfd;
 }
 
 int rv_child_pipe(const rv_child *child, int which)

@@ -143,6 +143,8 @@
     X(DROP_MEMORY, true, EINTR, EPERM)                                                             \
     /* nonce.c: filters */                                                                         \
     X(ASK_RANDOM, false, ENOSYS, EINTR)                                                            \
+    /* self.c: filters */                                                                          \
+    X(SHARE_LIFE, true, EINVAL, EPERM)                                                             \
     /* futex.c */                                                                                  \
     X(WAIT, true, EINTR, EAGAIN)                                                                   \
     /* fence.c: ENOMEM where the set of cores is too large for a kernel's stack */                 \

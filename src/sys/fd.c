@@ -48,6 +48,12 @@ int rvi_fd_copy(int fd)
     return copy < 0 ? -errno : copy;
 }
 
+/* Fails for what is no descriptor alone. */
+void rvi_fd_close_on_exec(int fd)
+{
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
 int rvi_fd_event(void)
 {
     int fd = RVI_CALL(OPEN_EVENT, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));

@@ -16,6 +16,8 @@ int rvi_fd_unblock(int fd) __attribute__((warn_unused_result));
 
 /** Another descriptor of the same description, closed at execve. Errors: -EBADF, -EMFILE. */
 int rvi_fd_copy(int fd) __attribute__((warn_unused_result));
+/** Let it be closed by execve. */
+void rvi_fd_close_on_exec(int fd);
 
 /** An eventfd that does not block. Errors: -EMFILE, -ENFILE, -ENOMEM. */
 int rvi_fd_event(void) __attribute__((warn_unused_result));

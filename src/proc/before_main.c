@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* before_main.c - how a worker gets from its constructors to its role, without main().
+ *
+ * A worker is this executable with RAVEL_WORKER in its environment: the numbers of its control
+ * socket and of the pipe whose life it shares. Our constructor takes that out of the environment,
+ * so that nobody whom the worker starts takes it for himself. The role may begin only after all
+ * constructors, which register jobs and set up what those use. There are two ways there:
+ *
+ *   - libravel.so: it exports __libc_start_main, which the program's first instructions call to
+ *     have the remaining constructors run, then main(). Ours calls the C library's with another
+ *     main. (The name is given in the link of the shared library alone.)
+ *   - libravel.a: the constructor is one of the program's own. It runs those behind it in the
+ *     program's list itself, then the role, and exits. So it needs nothing of the C library's
+ *     insides, and works in programs that are static as a whole, where there would be two
+ *     __libc_start_main.
+ *
+ * Either way the same happens in a process that is no worker: it has been noted that the way was
+ * there. Where it was not, because libravel came by dlopen() or is a part of another shared
+ * library, no worker is ever started: it would come to main().
+ *
+ *   W1  a process in whose environment the variable was never comes to main(), whatever is wrong
+ *   W2  a privileged one (set-user-id) ends at once: whoever starts it could make it run any role
+ *       with any message
+ *
+ * Rejected: posix_spawn of argv[0]; main() calling us first, which every program would have to
+ * remember; changing the last entry of the program's list of constructors, which lies in memory
+ * that was made read-only, and may be sealed.
+ *
+ * Checked by: tests/unit/proc, tests/processes */
+#include "proc/before_main.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <link.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proc/inside.h"
+#include "sys/self.h"
+
+typedef int main_fn(int argc, char **argv, char **env);
+typedef int start_main_fn(main_fn *main, int argc, char **argv, void (*init)(void),
+                          void (*fini)(void), void (*rtld_fini)(void), void *stack_end);
+
+/* The program's constructors, by the linker; NULL inside a shared library. */
+typedef void constructor_fn(int argc, char **argv, char **env);
+extern constructor_fn *const __init_array_start[] __attribute__((weak, visibility("hidden")));
+extern constructor_fn *const __init_array_end[] __attribute__((weak, visibility("hidden")));
+
+static bool way_is_there;
+static bool is_worker;
+static int control = -1, life = -1;
+
+const char *rvi_before_main_lacks(void)
+{
+    if (rvi_self_is_privileged())
+        return "the program has privileges by its file, and its workers could not trust who starts "
+               "them";
+    return way_is_there ? NULL
+                        : "libravel was not linked to the program, but loaded or brought along by "
+                          "another library: its workers would come to main()";
+}
+
+static _Noreturn void refuse(const char *why)
+{
+    fprintf(stderr, "ravel: " RVI_WORKER_VARIABLE " is for Ravel's own use: %s\n", why);
+    _exit(EXIT_FAILURE);
+}
+
+/* W1, W2. The pipe's end may be there already: then nobody waits for us. */
+static void claim(const char *text)
+{
+    int end = 0;
+
+    if (rvi_self_is_privileged())
+        refuse("this program has privileges by its file");
+    if (sscanf(text, "%d,%d%n", &control, &life, &end) != 2 || text[end] ||
+        !rvi_self_is_control(control))
+        refuse("no program has started this one as a worker");
+    unsetenv(RVI_WORKER_VARIABLE);
+    is_worker = true;
+    if (rvi_self_share_life(life) == -EPIPE)
+        rvi_self_kill_group();
+}
+
+static int be_worker(int argc, char **argv, char **env)
+{
+    (void)argc, (void)argv, (void)env;
+    return rvi_proc_be(control, life);
+}
+
+/* --- libravel.so --- */
+
+__attribute__((visibility("default"))) start_main_fn rvi_start_main;
+
+int rvi_start_main(main_fn *main, int argc, char **argv, void (*init)(void), void (*fini)(void),
+                   void (*rtld_fini)(void), void *stack_end)
+{
+    start_main_fn *next = (start_main_fn *)dlsym(RTLD_NEXT, "__libc_start_main");
+
+    way_is_there = true;
+    return next(is_worker ? be_worker : main, argc, argv, init, fini, rtld_fini, stack_end);
+}
+
+/* --- libravel.a --- */
+
+/* The program comes first. A linker may define the two names in a shared library as well. */
+static int is_in_program(struct dl_phdr_info *info, size_t bytes, void *arg)
+{
+    (void)bytes, (void)arg;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+        uintptr_t offset = (uintptr_t)is_in_program - info->dlpi_addr - part->p_vaddr;
+        if (part->p_type == PT_LOAD && offset < part->p_memsz)
+            return 1;
+    }
+    return -1;
+}
+
+static constructor_fn at_start;
+
+static constructor_fn *const *own_place(void)
+{
+    if (!__init_array_start || dl_iterate_phdr(is_in_program, NULL) != 1)
+        return NULL;
+    for (constructor_fn *const *one = __init_array_start; one < __init_array_end; one++) {
+        if (*one == at_start)
+            return one;
+    }
+    return NULL;
+}
+
+__attribute__((constructor)) static void at_start(int argc, char **argv, char **env)
+{
+    const char *text = getenv(RVI_WORKER_VARIABLE);
+    constructor_fn *const *place = own_place();
+
+    rvi_self_note();
+    way_is_there |= place != NULL;
+    if (text)
+        claim(text);
+    if (!text || !place)
+        return;
+    while (++place < __init_array_end)
+        (*place)(argc, argv, env);
+    exit(be_worker(argc, argv, env));
+}
