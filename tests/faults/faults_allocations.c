@@ -62,6 +62,12 @@ static void printing_survives_every_allocation_that_fails(void **state)
     fail_every_allocation_of(run_and_print);
 }
 
+static void a_worker_survives_every_allocation_that_fails(void **state)
+{
+    (void)state;
+    fail_every_allocation_of(run_a_worker);
+}
+
 static void children_survive_every_allocation_that_fails(void **state)
 {
     (void)state;
@@ -108,6 +114,7 @@ int main(void)
         cmocka_unit_test(a_pool_of_stacks_survives_every_allocation_that_fails),
         cmocka_unit_test(a_dump_survives_every_allocation_that_fails),
         cmocka_unit_test(children_survive_every_allocation_that_fails),
+        cmocka_unit_test(a_worker_survives_every_allocation_that_fails),
         cmocka_unit_test(files_survive_every_allocation_that_fails),
         cmocka_unit_test(sockets_survive_every_allocation_that_fails),
         cmocka_unit_test(sockets_on_a_ring_survive_every_allocation_that_fails),

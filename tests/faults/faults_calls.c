@@ -199,6 +199,12 @@ static void children_on_an_older_kernel_survive_every_system_call_that_fails(voi
     rvi_call_lacks(RVI_CALL_CHILD_MARK_ALL, false);
 }
 
+static void a_worker_survives_every_system_call_that_fails(void **state)
+{
+    (void)state;
+    fail_all(run_a_worker);
+}
+
 static void files_survive_every_system_call_that_fails(void **state)
 {
     (void)state;
@@ -286,6 +292,7 @@ int main(void)
         cmocka_unit_test(a_dump_survives_every_system_call_that_fails),
         cmocka_unit_test(children_survive_every_system_call_that_fails),
         cmocka_unit_test(children_on_an_older_kernel_survive_every_system_call_that_fails),
+        cmocka_unit_test(a_worker_survives_every_system_call_that_fails),
         cmocka_unit_test(files_survive_every_system_call_that_fails),
         cmocka_unit_test(sockets_survive_every_system_call_that_fails),
         cmocka_unit_test(sockets_on_a_ring_survive_every_system_call_that_fails),

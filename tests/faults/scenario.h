@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,7 +32,10 @@
 #include "../support/held.h"
 #include "../support/under_tool.h"
 #include "base/alloc.h"
+#include "proc/proc.h"
 #include "sys/call.h"
+#include "sys/fd.h"
+#include "sys/self.h"
 #include "sys/stack.h"
 
 enum { WORKERS = 2, MESSAGES = 50, CROWD = 90, JOBS = 12, DEEP_BYTES = 24 << 10 };
@@ -299,6 +303,71 @@ static int children_and_signals(void *arg)
 {
     int r = hear_signals(arg);
     return r < 0 ? r : run_children(arg);
+}
+
+/* ---- worker processes ------------------------------------------------------------------------ */
+
+/* The worker's own calls are made in its own process: here those that do no harm in this one. */
+static int share_a_life(void)
+{
+    int ends[2];
+    int r = rvi_fd_pipe(ends, 0);
+    if (r < 0)
+        return r;
+    r = rvi_self_share_life(ends[0]);
+    close(ends[0]); /* first: it is the other one's end that kills */
+    close(ends[1]);
+    return r == -EPIPE ? r : 0; /* a worker goes on without it: it has two more ways to know */
+}
+
+static int pause_as_worker(const struct rvi_proc_self *self)
+{
+    (void)self;
+    return pause();
+}
+
+static struct rvi_role pausing = {.name = "pause", .run = pause_as_worker};
+
+__attribute__((constructor)) static void register_pausing(void)
+{
+    rvi_role_register(&pausing);
+}
+
+static int be_answered(struct rvi_proc *proc)
+{
+    int r = rv_poll(proc->control, POLLIN, RV_NEVER);
+    return r < 0 ? r : rvi_proc_take_answer(proc);
+}
+
+static int run_a_worker(void)
+{
+    const char *const changes[] = {"X=y", NULL};
+    const struct rv_child_fd fd = {null_device, 3};
+    struct rv_process_opts opts = {
+        .size = sizeof opts, .fds = &fd, .fd_count = 1, .env_changes = changes, .nice = 1};
+    struct rvi_proc_start what = {.role = "pause",
+                                  .hello = "x",
+                                  .hello_bytes = 1,
+                                  .fds = &null_device,
+                                  .fd_count = 1,
+                                  .opts = &opts};
+    struct rv_child_failure failure;
+    struct rv_child_status status;
+    struct rvi_proc proc;
+    int r = rvi_proc_start(&proc, &what, &failure);
+    if (r < 0) {
+        RV_CHECK(failure.error == r && failure.text[0]);
+        return r;
+    }
+    r = be_answered(&proc);
+    if (r == 0)
+        r = rvi_proc_kill(&proc, SIGTERM);
+    if (r == 0)
+        r = rvi_proc_end(&proc, true, &status);
+    RV_CHECK(r < 0 || status.signal == SIGTERM);
+    rvi_words_finish(&proc.words);
+    rvi_proc_fini(&proc);
+    return r < 0 ? r : share_a_life();
 }
 
 /* ---- files ---------------------------------------------------------------------------------- */
