@@ -145,6 +145,11 @@
     X(ASK_RANDOM, false, ENOSYS, EINTR)                                                            \
     /* self.c: filters */                                                                          \
     X(SHARE_LIFE, true, EINVAL, EPERM)                                                             \
+    /* living.c: without an answer a process counts as alive */                                    \
+    X(OPEN_PROCESS_STAT, true, ENOENT, EMFILE, EACCES)                                             \
+    X(READ_PROCESS_STAT, true, ESRCH)                                                              \
+    X(OPEN_PROCESS, true, EMFILE, ENOSYS, EPERM)                                                   \
+    X(ASK_PROCESS, true, ENOMEM)                                                                   \
     /* futex.c */                                                                                  \
     X(WAIT, true, EINTR, EAGAIN)                                                                   \
     /* fence.c: ENOMEM where the set of cores is too large for a kernel's stack */                 \
