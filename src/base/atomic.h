@@ -94,6 +94,10 @@
     RVI_ACCESS(atomic_fetch_sub_explicit((object), (operand), memory_order_acq_rel))
 #define rvi_fetch_sub_seq_cst(object, operand)                                                     \
     RVI_ACCESS(atomic_fetch_sub_explicit((object), (operand), memory_order_seq_cst))
+#define rvi_fetch_or_seq_cst(object, operand)                                                      \
+    RVI_ACCESS(atomic_fetch_or_explicit((object), (operand), memory_order_seq_cst))
+#define rvi_fetch_and_seq_cst(object, operand)                                                     \
+    RVI_ACCESS(atomic_fetch_and_explicit((object), (operand), memory_order_seq_cst))
 
 /* Fences. The word that stands in for them under ThreadSanitizer is in atomic.c. */
 #if RVI_TSAN
