@@ -5,6 +5,8 @@
  * no task may do. */
 #pragma once
 
+#include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -71,6 +73,27 @@ static inline bool has_v6(void)
     if (fd >= 0)
         rv_close(fd);
     return fd >= 0;
+}
+
+/* A TCP port that is taken, so that no other process comes to listen there, and that nobody listens
+ * at. */
+struct nobody {
+    int fd; /* < 0: somebody has it */
+    struct rv_addr addr;
+};
+
+/* At 127.0.0.1; 0 is any port. */
+static inline struct nobody nobody_at(uint16_t port)
+{
+    struct nobody n = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    struct sockaddr_in at = {AF_INET, htons(port), {htonl(INADDR_LOOPBACK)}, {0}};
+    RV_CHECK(n.fd >= 0);
+    if (bind(n.fd, (struct sockaddr *)&at, sizeof at) == 0) {
+        RV_CHECK(rv_addr_local(n.fd, &n.addr) == 0);
+        return n;
+    }
+    RV_CHECK(errno == EADDRINUSE && rv_close(n.fd) == 0);
+    return (struct nobody){.fd = -1};
 }
 
 /* Two ends of a TCP connection over loopback: [0] was dialled, [1] accepted. */

@@ -135,24 +135,9 @@ static void this_end_can_be_chosen(void **state)
 
 /* --- nobody there --- */
 
-/* A port that is taken, so that nobody else comes to listen there, and that no one listens at. */
-struct nobody {
-    int fd;
-    struct rv_addr addr;
-};
-
-static struct nobody nobody(void)
-{
-    struct nobody n = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    RV_CHECK(n.fd >= 0 && bind(n.fd, (struct sockaddr *)&any, sizeof any) == 0);
-    n.addr = address_of(n.fd);
-    return n;
-}
-
 static int dial_nobody(void *arg)
 {
-    struct nobody n = nobody();
+    struct nobody n = nobody_at(0);
     struct rv_addr two[] = {n.addr, n.addr};
     (void)arg;
     RV_CHECK(rv_dial_addrs(two, 1, NULL, RV_NEVER) == -ECONNREFUSED);
@@ -168,7 +153,7 @@ static void nobody_there_is_a_refusal(void **state)
 
 static int dial_oneself(void *arg)
 {
-    struct nobody n = nobody();
+    struct nobody n = nobody_at(0);
     struct rv_addr addr = n.addr;
     struct rv_dial_opts opts = {.local = &addr};
     (void)arg;
@@ -349,7 +334,7 @@ static void a_crowded_path_is_tried_until_there_is_room(void **state)
 static int dial_two(void *arg)
 {
     struct listener l = listen_on("tcp", "127.0.0.1:0");
-    struct nobody n = nobody();
+    struct nobody n = nobody_at(0);
     struct rv_addr addrs[] = {n.addr, address_of(l.fd)};
     rvi_call_fail_after(*(long *)arg, 0, false);
     int fd = rv_dial_addrs(addrs, 2, NULL, RV_NEVER);
@@ -375,7 +360,7 @@ static void an_attempt_that_fails_for_any_reason_leaves_the_other(void **state)
 
 static void no_memory_for_a_race_is_said(void **state)
 {
-    struct nobody n = nobody();
+    struct nobody n = nobody_at(0);
     struct rv_addr two[] = {n.addr, n.addr};
     (void)state;
     rvi_alloc_fail_after(1);
