@@ -206,22 +206,37 @@ static int closed_port(char *address, size_t room)
     return fd;
 }
 
+/* To itself: it keeps its port from others, and what anybody else sends there is refused. */
+static void hear_nobody_else(int fd)
+{
+    struct sockaddr_in addr;
+    socklen_t len = sizeof(addr);
+    RV_CHECK(getsockname(fd, (struct sockaddr *)&addr, &len) == 0);
+    RV_CHECK(connect(fd, (struct sockaddr *)&addr, len) == 0);
+}
+
+/* With as little patience as will do on this machine. */
+static int ask_soon(const char *servers)
+{
+    struct rv_resolve_opts opts = {.size = sizeof(opts), .servers = servers};
+    struct rv_addr addr;
+    int r = -ETIMEDOUT;
+    for (opts.patience_ns = RV_MILLISECOND; r == -ETIMEDOUT; opts.patience_ns *= 2)
+        r = rv_resolve("four.test.", NULL, &addr, 1, &opts, RV_NEVER);
+    return r;
+}
+
 static int ask_nobody(void *arg)
 {
     char dead[64], both[128];
-    struct rv_resolve_opts opts = ask_server();
-    struct rv_addr addr;
     int fd = closed_port(dead, sizeof(dead));
     (void)arg;
-    opts.patience_ns = RV_MILLISECOND;
     snprintf(both, sizeof(both), "%s,%s", dead, server.address);
-    opts.servers = both; /* two sockets: the first may still answer */
-    RV_CHECK(rv_resolve("four.test.", NULL, &addr, 1, &opts, RV_NEVER) == 1);
+    RV_CHECK(ask_soon(both) == 1); /* two sockets: the first may still answer */
+    hear_nobody_else(fd);
+    RV_CHECK(ask_soon(dead) == -ECONNREFUSED);
+    RV_CHECK(ask_soon(both) == 1);
     close(fd);
-    opts.servers = dead;
-    RV_CHECK(rv_resolve("four.test.", NULL, &addr, 1, &opts, RV_NEVER) == -ECONNREFUSED);
-    opts.servers = both;
-    RV_CHECK(rv_resolve("four.test.", NULL, &addr, 1, &opts, RV_NEVER) == 1);
     return 0;
 }
 
