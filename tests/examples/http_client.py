@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 from program import PATIENCE, Listening
 
+# Clients of a busy machine are slow, too: a server that is told nothing else waits for them.
+PATIENT = [f"--{what}-ms={PATIENCE * 1000}" for what in ("head", "idle", "send", "drain")]
+
 
 def make_certificate(folder):
     """A certificate for localhost and its key in a folder, as files; None without openssl."""
@@ -30,7 +33,7 @@ class Server(Listening):
 
     def __init__(self, program, root, *args, cert=None, **popen):
         self.context = ssl.create_default_context(cafile=cert) if cert else None
-        super().__init__([program, "--listen=127.0.0.1:0", *args, root],
+        super().__init__([program, "--listen=127.0.0.1:0", *PATIENT, *args, root],
                          r"(https?://127\.0\.0\.1:\d+/)\n",
                          env={**os.environ, "RAVEL_STALL_MS": "0"},     # OpenSSL under sanitizers
                          **popen)

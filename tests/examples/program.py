@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 
-PATIENCE = 60       # seconds for what should happen at once
+PATIENCE = 200      # seconds for what should happen at once, on a machine that is slow and busy
 
 
 class Listening:

@@ -23,7 +23,7 @@ from tap import run_unittests  # noqa: E402
 
 PROGRAM = sys.argv[1] if len(sys.argv) > 1 else None
 TOGETHER = 5
-SECONDS = 60            # after which something hangs
+SECONDS = 200           # after which something hangs
 
 
 def files():

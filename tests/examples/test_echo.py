@@ -26,6 +26,8 @@ from program import PATIENCE, Listening, WithCommandLine  # noqa: E402
 from tap import run_unittests  # noqa: E402
 
 PROGRAM = sys.argv[1]
+# Clients of a busy machine are slow, too: a server that is told nothing else waits for them.
+PATIENT = [f"--{what}-ms={PATIENCE * 1000}" for what in ("idle", "send", "drain")]
 PLENTY = random.Random(1).randbytes(20_000_000)
 
 
@@ -43,7 +45,8 @@ class Echo(Listening):
 
     def __init__(self, *args, places=("127.0.0.1:0",), **popen):
         options = [f"--listen={place}" for place in places]
-        super().__init__([PROGRAM, *options, *args], r"echo: (.*)\n", len(places), **popen)
+        super().__init__([PROGRAM, *PATIENT, *options, *args], r"echo: (.*)\n", len(places),
+                         **popen)
 
     def connect(self, place=0, receive_bytes=None):
         text = self.places[place]
@@ -94,6 +97,7 @@ class Answers(unittest.TestCase):
         with Echo() as echo, echo.connect() as s:
             for data in (b"x", b"hello", bytes(range(256)) * 100):
                 self.assertEqual(ask(s, data), data)
+            s.close()
             self.assertEqual(echo.stop(), (0, "", ""))
 
     def test_every_family_and_path(self):
@@ -204,6 +208,8 @@ class Endings(unittest.TestCase):
                 self.assertEqual(ask(used, b"x"), b"x")
                 echo.signal(number)
                 self.assertEqual((fresh.recv(1), used.recv(1)), (b"", b""))
+                fresh.close()
+                used.close()
                 self.assertEqual(echo.end(), (0, "", ""))
 
     def test_what_is_on_its_way_back_arrives(self):

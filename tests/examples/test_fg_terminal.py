@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 from tap import run_unittests  # noqa: E402
 
 PROGRAM = sys.argv[1]
-PATIENCE = 60           # after which something hangs
+PATIENCE = 200          # after which something hangs
 
 
 def make_tree(folder):

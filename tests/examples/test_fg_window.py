@@ -23,7 +23,7 @@ from tap import run_unittests  # noqa: E402
 PROGRAM = sys.argv[1] if len(sys.argv) > 1 else None
 NEEDED = ("Xvfb", "xdotool")
 CLICKS = 3
-PATIENCE = 60           # after which something hangs
+PATIENCE = 200          # after which something hangs
 
 
 def start_screen():

@@ -20,17 +20,18 @@ from tap import run_unittests  # noqa: E402
 
 PROGRAM = os.path.abspath(sys.argv[1])
 NOBODY = 65534
+PATIENCE = 200      # seconds, after which something hangs
 PLAIN = dict(os.environ, LC_ALL="C")
 
 
 def run(*args, **options):
     return subprocess.run([PROGRAM, *map(str, args)], stdin=subprocess.DEVNULL, env=PLAIN,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, **options)
+                          capture_output=True, timeout=PATIENCE, **options)
 
 
 def grep(*args, **options):
     return subprocess.run(["grep", "-r", *map(str, args)], stdin=subprocess.DEVNULL, env=PLAIN,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, **options)
+                          capture_output=True, timeout=PATIENCE, **options)
 
 
 def in_order(output):
@@ -59,13 +60,23 @@ class WithTree(unittest.TestCase):
 
 
 class Source(unittest.TestCase):
-    """This source tree, which has no binary files."""
+    """This source tree, which has no binary files; a copy, where nothing changes meanwhile."""
+    TOPS = ("src", "include", "tests", "doc")
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.tree = Path(folder.name)
+        for top in cls.TOPS:
+            shutil.copytree(ROOT / top, cls.tree / top,
+                            ignore=shutil.ignore_patterns("__pycache__"))
 
     def assertSame(self, *args):
-        wanted = grep(*args, "src", "include", "tests", "doc", cwd=ROOT)
-        got = run(*args, "src", "include", "tests", "doc", cwd=ROOT)
-        by_argument = [line for top in (b"src/", b"include/", b"tests/", b"doc/")
-                       for line in in_order(wanted.stdout) if line.startswith(top)]
+        wanted = grep(*args, *self.TOPS, cwd=self.tree)
+        got = run(*args, *self.TOPS, cwd=self.tree)
+        by_argument = [line for top in self.TOPS for line in in_order(wanted.stdout)
+                       if line.startswith(f"{top}/".encode())]
         self.assertEqual(got.stdout.splitlines(), by_argument)
         self.assertEqual((got.returncode, got.stderr), (wanted.returncode, b""))
 
@@ -82,7 +93,7 @@ class Source(unittest.TestCase):
                 self.assertSame(*args)
 
     def test_any_number_of_workers_prints_the_same(self):
-        outputs = {run("-n", "-j", n, "static", "src", cwd=ROOT).stdout for n in (1, 2, 5)}
+        outputs = {run("-n", "-j", n, "static", "src", cwd=self.tree).stdout for n in (1, 2, 5)}
         self.assertEqual(len(outputs), 1)
 
 
@@ -180,14 +191,14 @@ class Trouble(WithTree):
         self.put("a", b"x\n" * 100000)
         with open("/dev/full", "w") as full:
             done = subprocess.run([PROGRAM, "x", str(self.tree)], stdout=full,
-                                  stderr=subprocess.PIPE, timeout=60)
+                                  stderr=subprocess.PIPE, timeout=PATIENCE)
         self.assertEqual(done.returncode, 2)
         self.assertIn(b"No space left", done.stderr)
 
     def test_a_reader_that_is_gone_ends_it(self):
         self.put("a", b"x\n" * 1000000)
         done = subprocess.run(["sh", "-c", f"'{PROGRAM}' x '{self.tree}' | head -1"],
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=PATIENCE)
         self.assertEqual(len(done.stdout.splitlines()), 1)
 
 

@@ -91,7 +91,7 @@ class WithServer(unittest.TestCase):
         build_root(cls.root)
         # Root may read everything, so root's server runs as somebody else.
         user = {"user": NOBODY} if os.geteuid() == 0 else {}
-        args = ["--hello", "--head-ms=600000"]      # clients of a busy machine are slow, too
+        args = ["--hello"]
         if files:
             args += [f"--cert={files[0]}", f"--key={files[1]}"]
         cls.server = Server(PROGRAM, cls.root, *args, cert=files and files[0], **user)

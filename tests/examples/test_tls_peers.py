@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 from tap import run_unittests  # noqa: E402
 
 PROGRAM = sys.argv[1]
-PATIENCE = 60       # seconds for what should happen at once
+PATIENCE = 200      # seconds for what should happen at once
 BODY = "".join(f"line {n} of the answer\n" for n in range(20000))
 ANSWER = f"HTTP/1.1 200 OK\r\nContent-Length: {len(BODY)}\r\nConnection: close\r\n\r\n{BODY}"
 QUESTION = "GET / HTTP/1.1\r\nHost: server.test\r\n\r\n"

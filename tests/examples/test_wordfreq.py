@@ -245,17 +245,19 @@ class Counting(WithTree):
         """A file that changes all the while looks like a tier that counts wrong."""
         with tempfile.TemporaryDirectory() as folder:
             path, stop = Path(folder) / "restless", threading.Event()
-            path.write_bytes(b"a" * 9)
+            words = 2_000_000               # to read them takes longer than a turn on a core
+            path.write_bytes(b"a " * words)
 
             def change():
+                rng = random.Random(1)
                 fd = os.open(path, os.O_WRONLY)
                 while not stop.is_set():
-                    os.pwrite(fd, os.urandom(9).hex().encode()[:9], 0)
+                    os.pwrite(fd, rng.choice((b"a", b"b")), 2 * rng.randrange(words))
                 os.close(fd)
             thread = threading.Thread(target=change)
             thread.start()
             try:
-                done = run("--no-picture", "--rounds=9", folder)
+                done = run("--no-picture", "--rounds=3", folder)
             finally:
                 stop.set()
                 thread.join()
@@ -264,8 +266,8 @@ class Counting(WithTree):
 
 
 class Picture(unittest.TestCase):
-    def measure(self):
-        return json.loads(run("--json", *PICTURE).stdout)["picture"]
+    def measure(self, *options):
+        return json.loads(run("--json", *PICTURE, *options).stdout)["picture"]
 
     def test_jobs_wait_one_after_another_or_together(self):
         got = self.measure()
@@ -279,9 +281,9 @@ class Picture(unittest.TestCase):
             self.assertGreaterEqual(after["begin_ns"], before["end_ns"])
 
     def test_together_takes_less_time(self):
-        """A busy machine may hold up any one attempt."""
-        for _ in range(5):
-            got = self.measure()
+        """A busy machine may hold it up by more than a short picture takes."""
+        for scale in (0.01, 0.1, 1):
+            got = self.measure(f"--scale={scale}")
             if got["one_after_another"]["total_ns"] > got["together"]["total_ns"]:
                 return
         self.fail("one after another was never slower")
@@ -325,7 +327,7 @@ class Output(WithTree):
         progress, table = shown.rsplit("\r\033[K", 1)       # it is erased when it is done
         self.assertNotIn("round 1 of 2", table)
         self.assertNotIn("speed-up", progress)
-        self.assertGreater(len(re.findall(r"\033\[\d+A", table)), 2)
+        self.assertRegex(table, r"\033\[\d+A")     # more often where the machine is not busy
 
     def test_colours_can_be_declined(self):
         colour = r"\033\[[\d;]*m"
