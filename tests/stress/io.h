@@ -16,8 +16,8 @@
 
 enum { SPARE_DESCRIPTORS = 100 };
 
-/* As many descriptors as there may be besides those of the process: `most` or fewer. Root may have
- * more than it began with. */
+/* As many descriptors as there may be besides those of the process: `most` or fewer; 0 where the
+ * limit leaves none to speak of. Root may have more than it began with. */
 static inline size_t descriptors_to_have(size_t most)
 {
     struct rlimit limit, wanted;
@@ -30,7 +30,7 @@ static inline size_t descriptors_to_have(size_t most)
         return most;
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
-    return (size_t)limit.rlim_cur - SPARE_DESCRIPTORS;
+    return limit.rlim_cur < 2 * SPARE_DESCRIPTORS ? 0 : (size_t)limit.rlim_cur - SPARE_DESCRIPTORS;
 }
 
 /* A peer that has reset, or that the network or a deadline has cut off, is not our fault. */

@@ -253,7 +253,7 @@ static void end_round(rv_scope *scope, struct rvi_rng *rng)
         try_go(scope, fail_with_eio, NULL);
         break;
     case 2:
-        RV_CHECK(rv_shield_begin(rv_after(RV_MINUTE)) == 0);
+        RV_CHECK(rv_shield_begin(rv_after(60 * RV_MINUTE)) == 0);
         RV_CHECK(rv_blocking(cancel_from_helpers, scope, NULL) == 0);
         rv_shield_end();
         break;

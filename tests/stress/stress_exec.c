@@ -125,7 +125,7 @@ static void finish(struct customer *c, rv_future *f, const struct order *order)
 {
     struct rv_outcome outcome;
     int value = -1;
-    bool is_task = rv_shield_begin(rv_after(RV_MINUTE)) == 0;
+    bool is_task = rv_shield_begin(rv_after(60 * RV_MINUTE)) == 0;
 
     RV_CHECK(rv_future_get(f, &value, &outcome, RV_NEVER) == 0);
     if (is_task)
@@ -289,7 +289,7 @@ static void let_customers_in(struct customer *customers, const struct round *rou
         else if (rv_go(scope, shop, &customers[i]) < 0)
             RV_CHECK(rv_cancelled() < 0);
     }
-    RV_CHECK(rv_shield_begin(rv_after(RV_MINUTE)) == 0); /* the threads must be joined */
+    RV_CHECK(rv_shield_begin(rv_after(60 * RV_MINUTE)) == 0); /* the threads must be joined */
     RV_CHECK(rv_blocking(join_all, customers, NULL) == 0);
     rv_shield_end();
     int r = rv_scope_close(scope);

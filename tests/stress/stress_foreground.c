@@ -75,7 +75,7 @@ static void use(size_t seed)
 static int use_as_task(void *arg)
 {
     use((size_t)(uintptr_t)arg);
-    RV_CHECK(rv_shield_begin(rv_after(RV_MINUTE)) == 0);
+    RV_CHECK(rv_shield_begin(rv_after(60 * RV_MINUTE)) == 0);
     RV_CHECK(rv_fg_post(fg, end_one, NULL, RV_NEVER) == 0);
     rv_shield_end();
     return 0;

@@ -123,10 +123,10 @@ static int open_stream(int fds[2], struct rvi_rng *rng)
     case 1:
         return rv_socketpair(SOCK_STREAM, fds);
     default:
-        fds[1] = rv_dial("tcp", server.at, rv_after(RV_MINUTE));
+        fds[1] = rv_dial("tcp", server.at, RV_NEVER);
         if (fds[1] < 0)
             return fds[1];
-        fds[0] = rv_accept(server.listener, NULL, rv_after(RV_MINUTE));
+        fds[0] = rv_accept(server.listener, NULL, RV_NEVER);
         if (fds[0] < 0)
             RV_CHECK(rv_close(fds[1]) == 0);
         return fds[0] < 0 ? fds[0] : 0;
@@ -205,7 +205,7 @@ static void take_leave(int fd, enum end how)
         RV_CHECK(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0);
     if (how == HALF_CLOSES) {
         RV_CHECK(rv_shutdown(fd, SHUT_WR) == 0);
-        while (rv_read(fd, bytes, sizeof bytes, rv_after(RV_MINUTE)) > 0)
+        while (rv_read(fd, bytes, sizeof bytes, RV_NEVER) > 0)
             ;
     }
     if (how == STAYS_SILENT)
@@ -218,10 +218,10 @@ static void take_steps(int fd, int steps)
 {
     char text[400] = "", got[400];
     for (int i = 0; i < steps; i++) {
-        ssize_t r = i < 2    ? rv_send_all(fd, text, 150, NULL, rv_after(RV_MINUTE))
-                    : i == 2 ? rv_read(fd, got, 100, rv_after(RV_MINUTE))
-                    : i == 3 ? rv_read_full(fd, got, 200, NULL, rv_after(RV_MINUTE))
-                             : rv_send_all(fd, text, sizeof text, NULL, rv_after(RV_MINUTE));
+        ssize_t r = i < 2    ? rv_send_all(fd, text, 150, NULL, RV_NEVER)
+                    : i == 2 ? rv_read(fd, got, 100, RV_NEVER)
+                    : i == 3 ? rv_read_full(fd, got, 200, NULL, RV_NEVER)
+                             : rv_send_all(fd, text, sizeof text, NULL, RV_NEVER);
         RV_CHECK(r >= 0);
     }
 }
@@ -229,7 +229,7 @@ static void take_steps(int fd, int steps)
 static int be_a_bad_peer(void *arg)
 {
     int which = (int)(intptr_t)arg;
-    int fd = rv_dial("tcp", server.at, rv_after(RV_MINUTE));
+    int fd = rv_dial("tcp", server.at, RV_NEVER);
     RV_CHECK(fd >= 0);
     take_steps(fd, which / ENDS);
     take_leave(fd, (enum end)(which % ENDS));

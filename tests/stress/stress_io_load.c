@@ -23,7 +23,7 @@ static struct server server;
 
 static int dial(void)
 {
-    int fd = rv_dial(server.network, server.at, rv_after(RV_MINUTE));
+    int fd = rv_dial(server.network, server.at, RV_NEVER);
     RV_CHECK(fd >= 0);
     return fd;
 }
@@ -129,6 +129,8 @@ static void thousands_are_connected_at_once(void **state)
     int end, status;
     (void)state;
     crowd.count = descriptors_to_have(fibers(wanted < MOST_AT_ONCE ? wanted : MOST_AT_ONCE));
+    if (crowd.count == 0)
+        skip();
     print_message("%zu connections\n", crowd.count);
     pid_t pid = start_server(&end);
     leave_nothing(2, all_at_once, NULL, be_one);
@@ -258,13 +260,17 @@ static int talk_in_pairs(void *arg)
     return err;
 }
 
+/* A fast machine may be through before the first signal. */
 static int storm(void *arg)
 {
+    int r;
     (void)arg;
-    open_server(&server, "tcp", "127.0.0.1:0");
-    begin_storm();
-    int r = with_server(&server, talk_in_pairs, NULL);
-    end_storm();
+    do {
+        open_server(&server, "tcp", "127.0.0.1:0");
+        begin_storm();
+        r = with_server(&server, talk_in_pairs, NULL);
+        end_storm();
+    } while (r == 0 && signals == 0);
     return r;
 }
 

@@ -209,7 +209,7 @@ static int raise_storm(void *arg)
     for (int i = 0; i < STARTERS / 2; i++)
         try_go(storm.scope, start_many, &storm);
     bool was_cancelled = rv_scope_reason(storm.scope) == -EIO;
-    RV_CHECK(rv_shield_begin(rv_after(RV_MINUTE)) == 0);
+    RV_CHECK(rv_shield_begin(rv_after(60 * RV_MINUTE)) == 0);
     RV_CHECK(rv_blocking(join_threads, threads, NULL) == 0);
     rv_shield_end();
     err = rv_scope_close(storm.scope);
