@@ -51,6 +51,12 @@ static inline uint64_t rvi_heap_min_key(const struct rvi_heap *heap)
     return heap->count == 0 ? UINT64_MAX : heap->slots[0].key;
 }
 
+/** The key of a node that is in this heap. */
+static inline uint64_t rvi_heap_key(const struct rvi_heap *heap, const struct rvi_heap_node *node)
+{
+    return heap->slots[node->index].key;
+}
+
 /** Free the array. Nodes still in the heap keep their stale index: they are the caller's. */
 void rvi_heap_fini(struct rvi_heap *heap);
 

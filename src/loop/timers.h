@@ -3,7 +3,8 @@
  *
  * A 4-ary heap rather than a wheel: removal is exact, nothing is rounded, an idle worker knows the
  * very next deadline without scanning, and at a million entries it costs some 220 ns a timer
- * against 140. One owner, no lock: a task's deadline is kept by its home worker. */
+ * against 140. One owner, no lock. What ends often before its time is left in the heap instead of
+ * taken out: see sched/alarm.h. */
 #pragma once
 
 #include <ravel/time.h>

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/check.h"
+#include "sched/alarm.h"
 #include "sched/cancel.h"
 #include "sched/sched.h"
 #include "sched/worker.h"
@@ -51,27 +52,16 @@ int rvi_wait_allowed_slow(void)
 
 /* --- a task waits --- */
 
-struct alarm {
-    struct rvi_timer timer;
-    struct rvi_task *task;
-};
-
-static void ring(struct rvi_timer *timer)
-{
-    rvi_worker_nudge(rvi_worker_self(), rvi_container_of(timer, struct alarm, timer)->task);
-}
-
 /* Park once, at most until `limit`. 0, or -ENOMEM: it has not parked. */
-static int park_until(struct rvi_task *task, rv_time limit, enum rvi_why why)
+static int park_until(const struct rvi_task *task, rv_time limit, enum rvi_why why)
 {
-    struct rvi_worker *w = rvi_worker_self();
-    struct alarm alarm = {.task = task};
-    rvi_timer_init(&alarm.timer, ring);
-    int r = rvi_timers_arm(&w->timers, &alarm.timer, limit);
+    struct rvi_alarms *alarms = &rvi_worker_self()->alarms;
+    int r = rvi_alarm_set(alarms, task->stack, limit);
+
     if (r < 0)
         return r;
     rvi_park(why);
-    rvi_timers_disarm(&w->timers, &alarm.timer);
+    rvi_alarm_clear(alarms, task->stack);
     return 0;
 }
 

@@ -111,10 +111,25 @@ static void read_inbox(struct rvi_worker *w)
     }
 }
 
+/* When time has something to do here. */
+static rv_time next_deadline(const struct rvi_worker *w)
+{
+    rv_time timer = rvi_timers_next(&w->timers);
+    rv_time alarm = rvi_alarms_next(&w->alarms);
+
+    return timer < alarm ? timer : alarm;
+}
+
+static void expire_by(struct rvi_worker *w, rv_time now)
+{
+    rvi_timers_expire(&w->timers, now);
+    rvi_alarms_expire(&w->alarms, w, now);
+}
+
 static void expire_timers(struct rvi_worker *w)
 {
-    if (rvi_timers_next(&w->timers) != RV_NEVER)
-        rvi_timers_expire(&w->timers, rvi_clock_now());
+    if (next_deadline(w) != RV_NEVER)
+        expire_by(w, rvi_clock_now());
 }
 
 void rvi_worker_catch_up(struct rvi_worker *w)
@@ -137,7 +152,7 @@ static __attribute__((noinline)) void do_chores(struct rvi_worker *w)
 {
     rv_time now = look_at_clock(w);
 
-    rvi_timers_expire(&w->timers, now);
+    expire_by(w, now);
     if (rvi_loop_is_busy(w->loop))
         rvi_loop_reap(w->loop);
     if (now - w->chores_time > CHORES_NS)
@@ -243,11 +258,17 @@ RVI_INLINE struct rvi_task *pick(struct rvi_worker *w)
 
 static void fiber_main(void *pass);
 
-/* A fresh task gets this stack and this worker for good. */
-RVI_INLINE void begin_at_home(struct rvi_worker *w, struct rvi_task *task, struct rvi_stack *stack)
+RVI_INLINE void settle_on(struct rvi_task *task, struct rvi_stack *stack)
 {
     task->stack = stack;
     stack->user = task;
+    rvi_alarm_init(stack);
+}
+
+/* A fresh task gets this stack and this worker for good. */
+RVI_INLINE void begin_at_home(struct rvi_worker *w, struct rvi_task *task, struct rvi_stack *stack)
+{
+    settle_on(task, stack);
     rvi_store_relaxed(&task->home, w);
 }
 
@@ -257,8 +278,7 @@ static void begin(struct rvi_worker *w, struct rvi_task *task, struct rvi_stack 
         begin_at_home(w, task, stack);
         return;
     }
-    task->stack = stack;
-    stack->user = task;
+    settle_on(task, stack);
     rvi_count(&w->stolen);
     rvi_store_seq_cst(&task->home, w); /* pairs: task-home */
     rvi_fence_seq_cst();               /* before its first look at its token; pairs: task-home */
@@ -437,6 +457,7 @@ void rvi_worker_migrate(struct rvi_worker *w, struct rvi_worker *target)
 
     if (target == w)
         return;
+    rvi_alarm_drop(&w->alarms, rvi_here.task->stack);
     rvi_here.task->state = RVI_TASK_MOVING;
     rvi_here.task->why = RVI_WHY_MIGRATE;
     leave(w, departure.task, &departure);
@@ -444,8 +465,8 @@ void rvi_worker_migrate(struct rvi_worker *w, struct rvi_worker *target)
 
 bool rvi_worker_may_spin(const struct rvi_worker *w, rv_time deadline)
 {
-    rv_time timer = rvi_timers_next(&w->timers);
-    rv_time limit = timer < deadline ? timer : deadline;
+    rv_time next = next_deadline(w);
+    rv_time limit = next < deadline ? next : deadline;
 
     return w->sched->spins && !w->next && rvi_fifo_is_empty(&w->ready) &&
            rvi_deque_looks_empty(&w->fresh) && rvi_inbox_looks_empty(&w->inbox) &&
@@ -512,6 +533,7 @@ static __attribute__((noinline)) struct successor succeed(struct rvi_task *task,
     struct rvi_worker *w = rvi_load_relaxed(&task->home);
 
     rvi_here.task = NULL;
+    rvi_alarm_drop(&w->alarms, self);
     finish(w, task);
     task = pick(w);
     if (rvi_unlikely(!task || w->probes))
@@ -699,7 +721,7 @@ static enum rvi_sleeper_state sleep_until(struct rvi_worker *w, rv_time limit)
 static enum rvi_sleeper_state sleep_and_trim(struct rvi_worker *w)
 {
     uint64_t finished = rvi_load_relaxed(&w->finished);
-    rv_time limit = rvi_timers_next(&w->timers);
+    rv_time limit = next_deadline(w);
     rv_time trim_time =
         finished == w->trimmed_finished ? RV_NEVER : rvi_clock_now() + TRIM_AFTER_NS;
 
@@ -889,6 +911,7 @@ void rvi_worker_fini(struct rvi_worker *w)
     RV_CHECK(rvi_fifo_is_empty(&w->ready) && !w->next && rvi_inbox_looks_empty(&w->inbox));
     rvi_stack_cache_fini(&w->stacks);
     rvi_timers_fini(&w->timers);
+    rvi_alarms_fini(&w->alarms);
     rvi_sleeper_fini(&w->sleeper);
     rvi_deque_fini(&w->fresh);
     rvi_slab_fini(&w->slab);

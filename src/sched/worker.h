@@ -15,6 +15,7 @@
 #include "loop/timers.h"
 #include "queue/deque.h"
 #include "queue/inbox.h"
+#include "sched/alarm.h"
 #include "sched/here.h"
 #include "sched/pause.h"
 #include "sched/probe.h"
@@ -54,9 +55,10 @@ struct rvi_worker {
     rv_time chores_time; /* of the last look */
     struct rvi_stack_cache stacks;
     uint64_t trimmed_finished; /* `finished` when the stacks were last trimmed */
-    struct rvi_timers timers;
-    struct rvi_loop *loop; /* NULL until somebody waits for input or output here */
-    uint64_t io_tick;      /* in which so many calls of the current task did not have to wait: */
+    struct rvi_timers timers;  /* of scopes */
+    struct rvi_alarms alarms;  /* of its tasks */
+    struct rvi_loop *loop;     /* NULL until somebody waits for input or output here */
+    uint64_t io_tick; /* in which so many calls of the current task did not have to wait: */
     uint32_t io_calls;
     struct rvi_slab slab;
     struct rvi_spares scopes; /* of the room above, whose scopes never leave their worker */

@@ -22,6 +22,7 @@
 #include <sys/types.h>
 
 #include "base/check.h"
+#include "base/heap.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define RVI_ASAN 1
@@ -39,20 +40,26 @@ struct rvi_stack_pool;
 /* One cache line. Whoever runs or owns the stack may read it; no field is shared between
  * threads. */
 struct rvi_stack {
-    struct rvi_stack *next; /* in a cache's free list; the owner's to use while taken */
-    void *ctx;              /* rvi_stack_prepare(): a start that can be used again */
-    void *user;             /* whoever runs on it; NULL when taken */
-    char *low;              /* lowest usable byte */
-    char *high;             /* frames start below this */
     union {
-        void *tsan_fiber; /* ThreadSanitizer's handle */
-        void *asan_fake;  /* AddressSanitizer's fake stack while switched away */
+        struct rvi_stack *next;     /* in a cache's free list, or the owner's */
+        struct rvi_heap_node alarm; /* while taken: the owner's, not set here */
     };
-    uint32_t index;       /* slot in the pool; UINT32_MAX for a thread's own stack */
-    uint32_t valgrind_id; /* 0 when not under valgrind */
-    uint8_t is_painted;   /* rvi_stack_high_water() works */
-    uint8_t is_dirty;     /* may hold pages below the descriptor's; set when put into a cache */
+    int64_t alarm_limit; /* the owner's, too */
+    void *ctx;           /* rvi_stack_prepare(): a start that can be used again */
+    void *user;          /* whoever runs on it; NULL when taken */
+    char *low;           /* lowest usable byte */
+    char *high;          /* frames start below this */
+    union {
+        void *tsan_fiber;     /* ThreadSanitizer's handle */
+        void *asan_fake;      /* AddressSanitizer's fake stack while switched away */
+        uint32_t valgrind_id; /* of builds without these two; 0 when not under valgrind */
+    };
+    uint32_t index;     /* slot in the pool; UINT32_MAX for a thread's own stack */
+    uint8_t is_painted; /* rvi_stack_high_water() works */
+    uint8_t is_dirty;   /* may hold pages below the descriptor's; set when put into a cache */
 } __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct rvi_stack) == 64, "one line of the page that a parked task touches");
 
 struct rvi_stack_pool_opts {
     size_t usable_bytes; /* a stack, rounded up to pages; 0: 64 KiB */

@@ -442,7 +442,7 @@ static void add_held_worker(struct dump *d, const struct rvi_worker *w)
     else
         rvi_text_add(&d->text, d->was_asleep[w->index] ? "asleep" : "between tasks");
     rvi_text_add(&d->text, "; %zu ready, %zu not begun, %zu timers\n", count_ready(w),
-                 rvi_deque_count(&w->fresh), w->timers.heap.count);
+                 rvi_deque_count(&w->fresh), w->timers.heap.count + w->alarms.heap.count);
 }
 
 /* --- a runtime --- */
