@@ -108,7 +108,7 @@
     /* uring.c */                                                                                  \
     X(OPEN_RING, false, ENOSYS, EPERM, ENOMEM)                                                     \
     X(PROBE_RING, false, ENOMEM)                                                                   \
-    X(ENTER_RING, true, EINTR, EBUSY)                                                              \
+    X(ENTER_RING, true, EBUSY, EINTR)                                                              \
     /* files.c: without either, there is a second way */                                           \
     X(OPEN_CACHED, true, EAGAIN, ENOSYS, EPERM)                                                    \
     X(LIST, false, EIO, ENOENT)                                                                    \

@@ -34,6 +34,7 @@ enum {
     SUBMISSIONS = 256,
     COMPLETIONS = 2048, /* those beyond wait inside the kernel */
     LONGEST_PIECE = 0x7ffff000,
+    PAUSE_NS = 1000000,
 };
 
 #define NEEDED (IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG | IORING_FEAT_RSRC_TAGS)
@@ -200,8 +201,18 @@ static bool has_work_for_kernel(const struct rvi_uring *self)
            IO_URING_READ_ONCE(*self->ring.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
 }
 
-/* What it did not take it takes the next time: its errors say that something has to end first, or
- * that a signal came. */
+/* It takes nothing before something has ended that it does itself (-EBUSY), or before it has memory
+ * (-EAGAIN, -ENOMEM), however long that lasts: it is asked again when there are ends, and each
+ * millisecond, not without pause. */
+static void pause_for_ends(const struct rvi_uring *self, int64_t most_ns)
+{
+    struct pollfd ends = {.fd = self->ring.ring_fd, .events = POLLIN};
+    const struct timespec limit = {0, most_ns < PAUSE_NS ? most_ns : PAUSE_NS};
+
+    (void)RVI_CALL(POLL, ppoll(&ends, 1, &limit, NULL));
+}
+
+/* What it did not take it takes the next time. */
 static void wait_until(struct rvi_uring *self, int64_t deadline_ns)
 {
     bool is_endless = deadline_ns == INT64_MAX;
@@ -209,9 +220,13 @@ static void wait_until(struct rvi_uring *self, int64_t deadline_ns)
     int64_t ns = left > 0 ? left : 0;
     struct __kernel_timespec limit = {ns / 1000000000, ns % 1000000000};
     struct io_uring_cqe *cqe;
+    int r = rvi_call_fails(RVI_CALL_ENTER_RING)
+                ? -errno
+                : io_uring_submit_and_wait_timeout(&self->ring, &cqe, 1, is_endless ? NULL : &limit,
+                                                   NULL);
 
-    (void)RVI_CALL(ENTER_RING, io_uring_submit_and_wait_timeout(&self->ring, &cqe, 1,
-                                                                is_endless ? NULL : &limit, NULL));
+    if (rvi_unlikely(r < 0 && r != -ETIME && r != -EINTR))
+        pause_for_ends(self, is_endless ? PAUSE_NS : ns);
 }
 
 void rvi_uring_enter(struct rvi_uring *self, int64_t deadline_ns)
