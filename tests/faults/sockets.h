@@ -83,6 +83,51 @@ static int meet(const char *network, const char *address)
     return r;
 }
 
+/* Until the server drains: then what it waits for is over. */
+static int answer_client(struct rv_conn *conn, void *arg)
+{
+    char bytes[100];
+    ssize_t n = rv_conn_idle(conn);
+    (void)arg;
+    if (n == 0)
+        n = rv_recv(conn->fd, bytes, sizeof bytes, 0, soon());
+    (void)!rv_conn_busy(conn);
+    if (n > 0)
+        n = rv_send_all(conn->fd, bytes, (size_t)n, NULL, soon());
+    return n < 0 ? (int)n : 0;
+}
+
+/* A connection for which the server had not what it takes was closed. */
+static int unless_closed(int r)
+{
+    return r == -ECONNRESET || r == -EPIPE || r == -ENOTCONN ? 0 : r;
+}
+
+/* One client is answered, another one says nothing. Where a listener breaks, the caller is
+ * cancelled, and the drain says why. */
+static int serve_and_drain(void)
+{
+    const struct rv_server_opts opts = {.size = sizeof opts, .limit = 2};
+    struct meeting m = {.listener = rv_listen("tcp", "127.0.0.1:0", NULL)};
+    rv_server *server;
+    int silent = -1;
+    if (m.listener < 0)
+        return m.listener;
+    int r = name_of_listener(&m);
+    if (r == 0)
+        r = rv_server_open(&server, &m.listener, 1, answer_client, NULL, &opts);
+    if (r < 0) {
+        rv_close(m.listener);
+        return r;
+    }
+    r = unless_closed(call("tcp", m.at));
+    if (r == 0)
+        r = silent = rv_dial("tcp", m.at, soon());
+    int drained = rv_server_drain(server, soon());
+    rv_close(silent);
+    return drained < 0 ? drained : r < 0 ? r : 0;
+}
+
 /* ::1 refuses, and the other one is there. */
 static int race_two_addresses(void)
 {
@@ -215,7 +260,7 @@ static int use_sockets(void *arg)
     (void)arg;
     snprintf(name, sizeof name, "@ravel-faults-%d", (int)getpid());
     if ((r = meet("tcp", "127.0.0.1:0")) < 0 || (r = meet("unix", name)) < 0 ||
-        (r = race_two_addresses()) < 0 || (r = use_a_pair()) < 0)
+        (r = serve_and_drain()) < 0 || (r = race_two_addresses()) < 0 || (r = use_a_pair()) < 0)
         return r;
     if ((r = use_a_pipe()) < 0 || (r = pass_bytes_on()) < 0 || (r = wait_for_any()) < 0)
         return r;
