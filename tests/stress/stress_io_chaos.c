@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* stress_io_chaos.c - tasks that do anything to connections at any time, beside peers that end them
- * at every step; scopes that are cancelled and deadlines that pass in the middle. What is checked
- * is what is left: the bytes that arrived are those that were sent, up to where it broke off, and
- * nothing stays open, allocated or alive. */
+ * at every step; others that do anything to files and children; scopes that are cancelled and
+ * deadlines that pass in the middle. What is checked is what is left: the bytes that arrived are
+ * those that were sent, up to where it broke off, files are whole, and nothing stays open,
+ * allocated or alive. */
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/wait.h>
 
 #include "io.h"
 
@@ -15,6 +17,8 @@ enum {
     MOST_OPS = 30,
     MOST_BYTES = 3000,
     PEER_ROUNDS = 12,
+    FILE_ROUNDS = 40,
+    NAMES = 4, /* of files */
 };
 
 static struct server server;
@@ -192,6 +196,131 @@ static void chaos_leaves_nothing(void **state)
     leave_nothing(2, rounds_of_chaos, &rounds, a_round_of_chaos);
 }
 
+/* ---- files and children ---- */
+
+static char folder[] = "/tmp/ravel-chaos-XXXXXX";
+
+/* What has one name may be a file or a folder, or gone; folders are not copied (-EINVAL). */
+static bool may_come_up_of_files(int r)
+{
+    return may_come_up(r) || r == -ENOENT || r == -EISDIR || r == -ENOTDIR || r == -EEXIST ||
+           r == -ENOTEMPTY || r == -EINVAL;
+}
+
+static const char *some_path(char path[64], struct rvi_rng *rng)
+{
+    snprintf(path, 64, "%s/%d", folder, (int)rvi_rng_below(rng, NAMES));
+    return path;
+}
+
+/* Of a length that each of its bytes tells. */
+static int write_a_file(const char *path, struct rvi_rng *rng)
+{
+    char bytes[MOST_BYTES];
+    size_t count = (size_t)rvi_rng_below(rng, sizeof bytes + 1);
+    memset(bytes, (unsigned char)count, count);
+    return rv_file_write(AT_FDCWD, path, bytes, count, 0600, soon(rng));
+}
+
+static int read_a_file(const char *path, struct rvi_rng *rng)
+{
+    char *text;
+    size_t count;
+    int r = rv_file_load(&text, &count, AT_FDCWD, path, MOST_BYTES, soon(rng));
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < count; i++)
+        RV_CHECK((unsigned char)text[i] == (unsigned char)count);
+    rv_file_free(text);
+    return 0;
+}
+
+static int talk_to_a_child(struct rvi_rng *rng)
+{
+    static const char *const cat[] = {"cat", NULL};
+    char bytes[MOST_BYTES];
+    struct rv_child_io io = {.in = bytes, .in_bytes = 1 + rvi_rng_below(rng, sizeof bytes)};
+    struct rv_child_status status;
+    memset(bytes, 'x', sizeof bytes);
+    int r = rv_child_run(cat, NULL, &io, &status, soon(rng));
+    RV_CHECK(r < 0 || (status.code == 0 && io.out_bytes == io.in_bytes));
+    RV_CHECK(r < 0 || memcmp(io.out, bytes, io.in_bytes) == 0);
+    rv_child_io_fini(&io);
+    return r;
+}
+
+static int do_anything_to_files(rv_scope *scope, struct rvi_rng *rng)
+{
+    char path[64], other[64];
+    some_path(path, rng);
+    switch (rvi_rng_below(rng, 16)) {
+    case 0:
+        return talk_to_a_child(rng);
+    case 1:
+        if (rvi_rng_below(rng, 8) == 0)
+            rv_scope_cancel(scope, -ECANCELED);
+        return 0;
+    case 2:
+        return rv_remove_all(AT_FDCWD, path, soon(rng));
+    case 3:
+        return rv_mkdir_all(AT_FDCWD, path, 0700, soon(rng));
+    case 4:
+    case 5:
+        return rv_rename(path, some_path(other, rng), soon(rng));
+    case 6:
+    case 7:
+        return rv_file_copy(AT_FDCWD, path, AT_FDCWD, some_path(other, rng), soon(rng));
+    default:
+        return rvi_rng_below(rng, 2) ? write_a_file(path, rng) : read_a_file(path, rng);
+    }
+}
+
+static int play_with_files(void *scope)
+{
+    struct rvi_rng rng = own_rng();
+    uint64_t ops = 1 + rvi_rng_below(&rng, MOST_OPS);
+    int r = 0;
+    for (uint64_t i = 0; i < ops && r != -ECANCELED; i++) {
+        r = do_anything_to_files(scope, &rng);
+        RV_CHECK(may_come_up_of_files(r));
+    }
+    return 0;
+}
+
+static int rounds_of_files(void *rounds)
+{
+    struct rvi_rng rng = own_rng();
+    int err;
+    for (size_t i = 0; i < *(size_t *)rounds; i++) {
+        RV_SCOPE(s, err, .deadline = rvi_rng_below(&rng, 3) ? 0 : soon(&rng)) {
+            for (int t = 0; t < TASKS / 4; t++) {
+                if (rv_go(s, play_with_files, s) < 0)
+                    break;
+            }
+        }
+        RV_CHECK(may_come_up(err));
+        RV_CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
+    }
+    return 0;
+}
+
+static int a_round_of_files(void *arg)
+{
+    size_t one = 1;
+    (void)arg;
+    return rounds_of_files(&one);
+}
+
+static void chaos_leaves_files_whole_and_no_child(void **state)
+{
+    size_t rounds = scaled(FILE_ROUNDS, 4);
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    leave_nothing(2, rounds_of_files, &rounds, a_round_of_files);
+    assert_in_range(count_entries(folder), 2, 2 + NAMES);
+    assert_int_equal(rv_remove_all(AT_FDCWD, folder, RV_NEVER), 0);
+}
+
 /* ---- peers that end it at each step ---- */
 
 enum end { RESETS, CLOSES, HALF_CLOSES, STAYS_SILENT, ENDS };
@@ -272,6 +401,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chaos_leaves_nothing),
+        cmocka_unit_test(chaos_leaves_files_whole_and_no_child),
         cmocka_unit_test(peers_may_end_it_at_any_step),
     };
     signal(SIGPIPE, SIG_IGN);
