@@ -207,7 +207,7 @@ void rvi_taker_init(struct rvi_taker *taker, struct rvi_ring_shared *shared,
 int rvi_ring_take(struct rvi_taker *taker, struct rvi_slot **ret, int64_t deadline)
     __attribute__((warn_unused_result));
 
-/** The job has ended, and its result is written. */
+/** The job has ended, and its result is written. The slot is the parent's again. */
 void rvi_ring_done(struct rvi_taker *taker, struct rvi_slot *slot, int status);
 
 /** Let rvi_ring_take() take nothing any more. Any thread of the worker. */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* explore_low.c - what lies under the scheduler, between plain threads: the two locks, the deque,
- * the inbox with its sleeper.
+ * the inbox with its sleeper, the ring between an executor and a worker with its bell.
  *
  * The scenes start their threads by rvi_thread_start(), which a simulation makes its own. Their
  * points are the atomic accesses, so builds with RVI_DEBUG_CHECKS see more than others. */
 #include "explore.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -13,6 +14,9 @@
 #include "queue/deque.h"
 #include "queue/inbox.h"
 #include "sched/bias.h"
+#include "shm/ring.h"
+#include "sys/cpu.h"
+#include "sys/fd.h"
 
 enum { THREADS = 3, ROUNDS = 4, ITEMS = 6 };
 
@@ -199,10 +203,101 @@ static int sleeper_misses_no_message(void *arg)
     return 0;
 }
 
+/* --- the ring and the bell --- */
+
+enum { SLOTS = 2, JOBS = 5 };
+
+static _Alignas(RVI_SLOT_BYTES) unsigned char ring_memory[(SLOTS + 1) * RVI_SLOT_BYTES];
+static struct rvi_ring ring;
+static struct rvi_bell_shared bell_page;
+static struct rvi_bell bell;
+static _Atomic(int) jobs_begun[JOBS];
+
+/* The sleeps are without a limit: it is woken for each job, or stays there. */
+static void *serve_ring(void *arg)
+{
+    struct rvi_taker taker;
+    struct rvi_slot *slot;
+    uint32_t what;
+
+    (void)arg;
+    rvi_taker_init(&taker, (struct rvi_ring_shared *)(void *)ring_memory, &bell);
+    do {
+        RV_CHECK(rvi_ring_take(&taker, &slot, RV_NEVER) == 0);
+        what = slot->what;
+        RV_CHECK(rvi_fetch_add_relaxed(&jobs_begun[what], 1) == 0);
+        rvi_ring_done(&taker, slot, -(int)what);
+    } while (what < JOBS - 1);
+    return NULL;
+}
+
+static bool is_called(void)
+{
+    struct pollfd fd = {.fd = bell.fds[RVI_BELL_SERVICE], .events = POLLIN};
+
+    return poll(&fd, 1, 0) == 1;
+}
+
+/* Spins for the eventfd instead of sleeping, which a simulation does not know of. */
+static void sleep_for_an_end(void)
+{
+    rvi_bell_set(&bell, RVI_BELL_SERVICE);
+    if (!rvi_ring_has_end(&ring))
+        while (!is_called())
+            rvi_cpu_relax();
+    rvi_bell_unset(&bell, RVI_BELL_SERVICE);
+    rvi_fd_event_clear(bell.fds[RVI_BELL_SERVICE]);
+}
+
+static void send_job(uint32_t what, bool *is_recalled)
+{
+    rvi_ring_slot(&ring, ring.sent)->what = what;
+    uint64_t index = rvi_ring_send(&ring);
+    rvi_ring_call(&ring);
+    is_recalled[what] = what == 1 && rvi_ring_recall(&ring, index);
+}
+
+static void *send_and_collect(void *arg)
+{
+    bool is_recalled[JOBS] = {false};
+    struct rvi_ring_end end;
+    uint32_t sent = 0;
+
+    (void)arg;
+    while (sent < JOBS || rvi_ring_load(&ring) > 0) {
+        if (sent < JOBS && rvi_ring_room(&ring)) {
+            send_job(sent, is_recalled);
+            sent++;
+        } else if (rvi_ring_collect(&ring, &end) == 1) {
+            RV_CHECK(end.fate == (is_recalled[end.index] ? RVI_FATE_RECALLED : RVI_FATE_DONE));
+            RV_CHECK(rvi_load_relaxed(&jobs_begun[end.index]) == !is_recalled[end.index]);
+        } else {
+            sleep_for_an_end();
+        }
+    }
+    return NULL;
+}
+
+static int ring_and_bell_miss_nothing(void *arg)
+{
+    (void)arg;
+    memset(ring_memory, 0, sizeof(ring_memory));
+    memset(jobs_begun, 0, sizeof(jobs_begun));
+    memset(&bell_page, 0, sizeof(bell_page));
+    RV_CHECK(rvi_ring_init(&ring, ring_memory, SLOTS, 1) == 0);
+    RV_CHECK(rvi_bell_init(&bell, &bell_page) == 0);
+    run_threads((void *(*const[])(void *)){serve_ring, send_and_collect}, 2);
+    RV_CHECK(ring.collected == JOBS);
+    rvi_bell_fini(&bell);
+    rvi_ring_fini(&ring);
+    return 0;
+}
+
 EXPLORATION(lock_excludes)
 EXPLORATION(bias_excludes)
 EXPLORATION(deque_gives_each_item_once)
 EXPLORATION(sleeper_misses_no_message)
+EXPLORATION(ring_and_bell_miss_nothing)
 
 int main(void)
 {
@@ -211,6 +306,7 @@ int main(void)
         EXPLORED(bias_excludes),
         EXPLORED(deque_gives_each_item_once),
         EXPLORED(sleeper_misses_no_message),
+        EXPLORED(ring_and_bell_miss_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
