@@ -52,7 +52,7 @@ static void a_wake_reaches_a_sleeper(void **state)
     assert_int_equal(pthread_create(&waker, NULL, set_and_wake, &word), 0);
     while (rvi_load_relaxed(&word) == 0) {
         int rc = rvi_futex_wait(&word, 0, INT64_MAX);
-        assert_true(rc == 0 || rc == -EAGAIN);
+        assert_true(rc == 0 || rc == -EAGAIN || (RVI_TSAN && rc == -EINTR)); /* in short waits */
     }
     pthread_join(waker, NULL);
 }
