@@ -531,7 +531,7 @@ static void *interrupt_and_feed(void *arg)
         nanosleep(&millisecond, NULL);
         pthread_kill(f->whom, SIGUSR1);
     }
-    RV_CHECK(write(f->fd, bytes, PORTION) == PORTION);
+    RV_CHECK(write(f->fd, "portion.", PORTION) == PORTION);
     return NULL;
 }
 
