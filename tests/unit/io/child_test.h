@@ -60,6 +60,23 @@ static inline void play(rv_fn *scene)
     assert_true(has_no_child());
 }
 
+static inline void play_cancelled(rv_fn *scene)
+{
+    if (is_under_valgrind())
+        skip();
+    cancel_at_every_point(scene, 1);
+    cancel_at_every_point(scene, 2);
+    assert_true(has_no_child());
+}
+
+static inline void play_starved(rv_fn *scene)
+{
+    if (is_under_valgrind())
+        skip();
+    fail_every_allocation(scene, 2);
+    assert_true(has_no_child());
+}
+
 #define PLAYS(test, scene)                                                                         \
     static void test(void **state)                                                                 \
     {                                                                                              \

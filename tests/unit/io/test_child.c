@@ -739,20 +739,13 @@ static int scene(void *arg)
 static void it_can_be_cancelled_at_every_point(void **state)
 {
     (void)state;
-    if (is_under_valgrind())
-        skip();
-    cancel_at_every_point(scene, 1);
-    cancel_at_every_point(scene, 2);
-    assert_true(has_no_child());
+    play_cancelled(scene);
 }
 
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
-    if (is_under_valgrind())
-        skip();
-    fail_every_allocation(scene, 2);
-    assert_true(has_no_child());
+    play_starved(scene);
 }
 
 /* --- what is short --- */

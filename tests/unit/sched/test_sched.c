@@ -567,15 +567,6 @@ static void unless_asked_for_it_is_not_measured(void **state)
 
 /* --- a stack that overflows --- */
 
-__attribute__((noinline)) static int recurse(volatile char *above, int depth)
-{
-    volatile char bytes[256];
-    bytes[0] = (char)(above[0] + 1);
-    if (depth == 0)
-        return bytes[0];
-    return recurse(bytes, depth - 1) + bytes[0];
-}
-
 static int overflow(void *arg)
 {
     volatile char first = 0;

@@ -21,3 +21,13 @@
 #include "../../support/under_tool.h"
 #include "base/check.h"
 #include "sys/stack.h"
+
+/* So many frames of some 300 bytes. */
+__attribute__((noinline, unused)) static int recurse(volatile char *above, int depth)
+{
+    volatile char bytes[256];
+    bytes[0] = (char)(above[0] + 1);
+    if (depth == 0)
+        return bytes[0];
+    return recurse(bytes, depth - 1) + bytes[0];
+}

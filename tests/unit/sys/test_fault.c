@@ -49,15 +49,6 @@ static struct rvi_stack *fiber_named(const char *name, void (*entry)(void *))
     return stack;
 }
 
-__attribute__((noinline)) static int recurse(volatile char *above, int depth)
-{
-    volatile char bytes[256];
-    bytes[0] = (char)(above[0] + 1);
-    if (depth == 0)
-        return bytes[0];
-    return recurse(bytes, depth - 1) + bytes[0];
-}
-
 static void overflow_entry(void *pass)
 {
     volatile char first = 0;
