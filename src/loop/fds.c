@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* fds.c - relaxed plain stores: who has just made a descriptor, or is about to close it, is alone
- * with it, and the kernel orders a close before the next use of the number. */
+ * with it, and the kernel orders a close before the next use of the number.
+ *
+ * Checked by: tests/unit/loop/test_fds.c */
 #include "loop/fds.h"
 
 _Atomic(uint32_t) rvi_fds[RVI_FDS_MOST];

@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+/* op.c - which call is made, and what makes it one that does not wait.
+ *
+ * An attempt sets no flag of a description, which others may share. It does not wait by a flag of
+ * the call (MSG_DONTWAIT, RWF_NOWAIT), or because the description has O_NONBLOCK anyway: which is
+ * asked only where the call has no such flag, or the description refuses it.
+ *
+ * Checked by: tests/unit/sys/test_op.c, tests/unit/io, tests/faults */
 #include "sys/op.h"
 
 #include <errno.h>

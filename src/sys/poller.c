@@ -3,7 +3,9 @@
  *
  * epoll_pwait2(2), of Linux 5.11, takes nanoseconds; before it there were milliseconds. Both round
  * to what the kernel thinks good enough for a wait of such a length, a thousandth of it: so a long
- * wait is asked for a little short, ends early, and is followed by one for the rest. */
+ * wait is asked for a little short, ends early, and is followed by one for the rest.
+ *
+ * Checked by: tests/unit/sys/test_poller.c */
 #include "sys/poller.h"
 
 #include <errno.h>

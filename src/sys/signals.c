@@ -22,7 +22,8 @@
  *   S1  wanted_by[n] > 0  <=>  the handler has been installed for n, and previous[n] is what was
  *       there before
  *
- * Checked by: tests/unit/io/test_signal.c, tests/stress/stress_signal.c, tests/faults */
+ * Checked by: tests/unit/sys/test_signals.c, tests/unit/io/test_signal.c,
+ * tests/stress/stress_signal.c, tests/faults */
 #include "sys/signals.h"
 
 #include <errno.h>

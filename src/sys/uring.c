@@ -7,7 +7,9 @@
  * this thread comes for them, and not in the middle of a task; IORING_SQ_TASKRUN says that it is
  * worth coming.
  *
- * The rings' memory is not inherited by a fork (MADV_DONTFORK). */
+ * The rings' memory is not inherited by a fork (MADV_DONTFORK).
+ *
+ * Checked by: tests/unit/sys/test_uring.c, tests/unit/loop/test_loop.c, tests/faults */
 #include "sys/uring.h"
 
 #include <errno.h>
