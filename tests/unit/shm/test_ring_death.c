@@ -80,12 +80,13 @@ static void run_job(struct rvi_slot *slot)
     rvi_fetch_add_relaxed(&notes->ended[job], 1);
 }
 
-static bool is_stepped;
+static pid_t stepped; /* the calling process, if it is; 0: nobody looks on */
 
+/* Not by raise(), whose own instructions would be stepped through as well. */
 static void begin_act(void)
 {
-    if (is_stepped)
-        raise(SIGUSR1);
+    if (stepped)
+        kill(stepped, SIGUSR1);
 }
 
 /* All that a worker does: take, pass what was recalled, run, say so, sleep. */
@@ -98,7 +99,6 @@ static void work(void)
     while (rvi_ring_take(&taker, &slot, 0) == 0) {
         begin_act();
         run_job(slot);
-        begin_act();
         rvi_ring_done(&taker, slot, (int)slot->what);
         begin_act();
     }
@@ -108,9 +108,9 @@ static void be_stepped(void)
 {
     if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
         _exit(REFUSED);
-    is_stepped = true;
+    stepped = getpid();
     work();
-    raise(SIGUSR2);
+    kill(stepped, SIGUSR2);
     _exit(0);
 }
 
@@ -290,7 +290,7 @@ static void killed_at_each_instruction_no_job_is_lost_or_doubled(void **state)
     if (acts == 0)
         skip();
     print_message("# killed %ld times\n", kills);
-    assert_int_equal(acts, 1 + 3 * (JOBS - 1));
+    assert_int_equal(acts, 1 + 2 * (JOBS - 1));
     assert_int_equal(progress, 2 * (JOBS - 1));
 }
 
