@@ -77,6 +77,7 @@ enum rv_child_step {
     RV_CHILD_STEP_DESCRIPTORS, /* giving it its descriptors, and no other */
     RV_CHILD_STEP_LIMITS,      /* its limits */
     RV_CHILD_STEP_NICE,        /* its priority */
+    RV_CHILD_STEP_CPUS,        /* the CPUs that it may use */
     RV_CHILD_STEP_IDENTITY,    /* its user and groups */
     RV_CHILD_STEP_PARENT,      /* the signal that it wants at our death */
     RV_CHILD_STEP_FOLDER,      /* changing to its folder */
@@ -126,6 +127,8 @@ struct rv_child_opts {
                             SIGKILL; 0: SIGKILL at once */
     struct rv_child_failure *ret_failure; /* written by each start: why it has failed; NULL: not
                                              asked for */
+    const int *cpus;                      /* the CPUs that it may use; NULL: those that we may */
+    size_t cpu_count;                     /* of cpus */
 };
 
 /** How a process ended. */

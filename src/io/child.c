@@ -360,6 +360,7 @@ static const char *word_of(enum rv_child_step step)
         [RV_CHILD_STEP_DESCRIPTORS] = "give it its descriptors",
         [RV_CHILD_STEP_LIMITS] = "give it its limits",
         [RV_CHILD_STEP_NICE] = "give it its priority",
+        [RV_CHILD_STEP_CPUS] = "give it its CPUs",
         [RV_CHILD_STEP_IDENTITY] = "give it its user and groups",
         [RV_CHILD_STEP_PARENT] = "tell it of our death",
         [RV_CHILD_STEP_FOLDER] = "enter its folder",

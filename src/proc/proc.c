@@ -146,8 +146,8 @@ static int check(const struct rvi_proc_start *what, const struct rv_process_opts
 
     if (r == 0 && !rvi_role_find(what->role))
         r = -EINVAL;
-    if (r == 0 && (opts->confinement != RV_CONFINE_NONE || opts->cpus))
-        r = -EOPNOTSUPP;
+    if (r == 0 && (unsigned)opts->confinement > RV_CONFINE_COMPUTE)
+        r = -EINVAL;
     if (r == 0 && (what->hello_bytes > RVI_HELLO_BYTES || what->fd_count > RVI_HELLO_FDS))
         r = -EMSGSIZE;
     return r;
@@ -199,6 +199,8 @@ static int start_child(struct start *start, const char *role, struct rv_child_fa
         .limit_count = opts->limit_count,
         .group = RV_CHILD_GROUP_OWN,
         .nice = opts->nice,
+        .cpus = opts->cpus,
+        .cpu_count = opts->cpu_count,
         .reset_ignored = true,
         .ret_failure = failure,
     };
@@ -290,9 +292,10 @@ int rvi_proc_end(struct rvi_proc *proc, bool waits, struct rv_child_status *ret)
     return r == -ETIME ? -EAGAIN : r;
 }
 
+/* Without its life a worker ends even where we may not send it a signal. */
 void rvi_proc_fini(struct rvi_proc *proc)
 {
-    proc->child = rv_child_close(proc->child);
-    close_end(&proc->control);
     close_end(&proc->life);
+    close_end(&proc->control);
+    proc->child = rv_child_close(proc->child);
 }

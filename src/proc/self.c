@@ -22,9 +22,11 @@
 
 #include "base/alloc.h"
 #include "proc/inside.h"
+#include "sys/confine.h"
 #include "sys/fd.h"
 #include "sys/poller.h"
 #include "sys/self.h"
+#include "sys/stack.h"
 #include "sys/thread.h"
 
 /* --- the first message --- */
@@ -137,6 +139,24 @@ int rvi_proc_listen(const struct rvi_proc_self *self, size_t most, rvi_proc_hear
 
 /* --- being a worker --- */
 
+static int confine(uint32_t confinement, const char **ret_why)
+{
+    switch (confinement) {
+    case RV_CONFINE_NONE:
+        return 0;
+    case RV_CONFINE_READING:
+        *ret_why =
+            "it cannot be confined to reading: this kernel has no Landlock, or a constructor "
+            "has started threads";
+        return rvi_confine_to_reading();
+    case RV_CONFINE_COMPUTE:
+        *ret_why = "it cannot be confined to computing: this kernel has no seccomp filters";
+        return rvi_confine_to_computing();
+    }
+    *ret_why = "it knows no such confinement";
+    return -EINVAL;
+}
+
 static void answer(int control, int error, const char *text)
 {
     struct rvi_answer answer = {.magic = RVI_ANSWER_MAGIC, .error = error};
@@ -170,6 +190,10 @@ int rvi_proc_be(int control, int life)
     error = prepare_to_hear(control, first.parent);
     if (error < 0)
         return refuse(control, error, "it cannot watch its parent");
+    rvi_stack_note_thread();
+    error = confine(first.confinement, &fault);
+    if (error < 0)
+        return refuse(control, error, fault);
     self.role = role->name;
     answer(control, 0, "");
     return role->run(&self);

@@ -121,6 +121,7 @@
     X(CHILD_MARK_FD, true, EBADF)           /* the folder that is read, once closed */             \
     X(CHILD_LIMIT, false, EPERM, EINVAL)                                                           \
     X(CHILD_NICE, false, EACCES, EPERM)                                                            \
+    X(CHILD_CPUS, false, EINVAL, EPERM)                                                            \
     X(CHILD_IDENTITY, false, EPERM, EAGAIN)                                                        \
     X(CHILD_DEATH_SIGNAL, false, EINVAL)                                                           \
     X(CHILD_FOLDER, false, ENOENT, EACCES)                                                         \
@@ -150,6 +151,10 @@
     X(READ_PROCESS_STAT, true, ESRCH)                                                              \
     X(OPEN_PROCESS, true, EMFILE, ENOSYS, EPERM)                                                   \
     X(ASK_PROCESS, true, ENOMEM)                                                                   \
+    /* confine.c: kernels without it; filters */                                                   \
+    X(FORBID_PRIVILEGES, false, EINVAL)                                                            \
+    X(FILTER_CALLS, false, EINVAL, ENOSYS, ENOMEM)                                                 \
+    X(FILTER_FILES, false, ENOSYS, EOPNOTSUPP, ENOMEM)                                             \
     /* futex.c */                                                                                  \
     X(WAIT, true, EINTR, EAGAIN)                                                                   \
     /* fence.c: ENOMEM where the set of cores is too large for a kernel's stack */                 \

@@ -53,7 +53,7 @@
 #include "base/check.h"
 #include "sys/call.h"
 
-enum { STACK_BYTES = 32 << 10, SIGNALS = 64, NOT_RUN = 127, FIRST_CLOSED = 3 };
+enum { STACK_BYTES = 32 << 10, SIGNALS = 64, NOT_RUN = 127, FIRST_CLOSED = 3, MOST_CPUS = 1 << 16 };
 
 /* Linux 5.3 and 5.4; the C library's headers may be older. */
 #ifndef P_PIDFD
@@ -72,7 +72,9 @@ struct kernel_sigaction {
 struct birth {
     const struct rvi_spawn *what;
     pid_t parent;
-    int *sources; /* as many as what->fds */
+    int *sources;    /* as many as what->fds */
+    cpu_set_t *cpus; /* NULL: ours */
+    size_t cpu_bytes;
     enum rv_child_step step;
     int error; /* errno, 0: it runs */
 };
@@ -250,6 +252,12 @@ static bool set_nice(const struct rv_child_opts *opts)
                                                     20 - now + opts->nice)) == 0;
 }
 
+static bool set_cpus(const struct birth *birth)
+{
+    return !birth->cpus || RVI_CALL(CHILD_CPUS, syscall(SYS_sched_setaffinity, 0L, birth->cpu_bytes,
+                                                        birth->cpus)) == 0;
+}
+
 static bool set_identity(const struct rv_child_opts *opts)
 {
     if (!opts->as_user)
@@ -319,6 +327,7 @@ static bool prepare(struct birth *birth)
            (*step = RV_CHILD_STEP_DESCRIPTORS, set_descriptors(birth)) &&
            (*step = RV_CHILD_STEP_LIMITS, set_limits(opts)) &&
            (*step = RV_CHILD_STEP_NICE, set_nice(opts)) &&
+           (*step = RV_CHILD_STEP_CPUS, set_cpus(birth)) &&
            (*step = RV_CHILD_STEP_IDENTITY, set_identity(opts)) &&
            (*step = RV_CHILD_STEP_PARENT, set_death_signal(birth)) &&
            (*step = RV_CHILD_STEP_FOLDER, enter_folder(opts)) &&
@@ -422,20 +431,42 @@ static int spawn_with(struct birth *birth, char *stack, pid_t *ret_pid, int *ret
     return 0;
 }
 
+/* One that the kernel cannot have is refused here: it would take it for none. */
+static int make_cpus(struct birth *birth, const struct rv_child_opts *opts)
+{
+    int highest = 0;
+
+    if (!opts->cpus)
+        return 0;
+    for (size_t i = 0; i < opts->cpu_count; i++) {
+        if (opts->cpus[i] < 0 || opts->cpus[i] >= MOST_CPUS)
+            return -EINVAL;
+        highest = opts->cpus[i] > highest ? opts->cpus[i] : highest;
+    }
+    birth->cpu_bytes = CPU_ALLOC_SIZE(highest + 1);
+    birth->cpus = rvi_calloc(1, birth->cpu_bytes);
+    for (size_t i = 0; birth->cpus && i < opts->cpu_count; i++)
+        CPU_SET_S(opts->cpus[i], birth->cpu_bytes, birth->cpus);
+    return birth->cpus ? 0 : -ENOMEM;
+}
+
 int rvi_spawn(const struct rvi_spawn *what, pid_t *ret_pid, int *ret_pidfd,
               enum rv_child_step *ret_step)
 {
     struct birth birth = {.what = what, .parent = getpid(), .step = RV_CHILD_STEP_PREPARE};
     char *stack = rvi_alloc(STACK_BYTES);
-    int r = -ENOMEM;
+    int r = make_cpus(&birth, what->opts);
 
     birth.sources = rvi_calloc(what->fd_count, sizeof *birth.sources);
-    if (stack && birth.sources) {
+    if (r == 0 && (!stack || !birth.sources))
+        r = -ENOMEM;
+    if (r == 0) {
         birth.step = RV_CHILD_STEP_PROCESS;
         r = spawn_with(&birth, stack, ret_pid, ret_pidfd);
     }
     *ret_step = r < 0 ? birth.step : RV_CHILD_STEP_NONE;
     rvi_free(birth.sources);
+    rvi_free(birth.cpus);
     rvi_free(stack);
     return r;
 }

@@ -621,10 +621,23 @@ static int ask_for_bounds(char **ret_low, char **ret_high)
     return 0;
 }
 
-int rvi_stack_adopt_thread(struct rvi_stack *stack)
+static _Thread_local struct {
+    char *low, *high; /* NULL: not noted */
+} noted;
+
+void rvi_stack_note_thread(void)
 {
     char *low, *high;
-    int rc = ask_for_bounds(&low, &high);
+    if (ask_for_bounds(&low, &high) == 0) {
+        noted.low = low;
+        noted.high = high;
+    }
+}
+
+int rvi_stack_adopt_thread(struct rvi_stack *stack)
+{
+    char *low = noted.low, *high = noted.high;
+    int rc = low && !rvi_seam ? 0 : ask_for_bounds(&low, &high);
     if (rc != 0)
         return rc;
     *stack = (struct rvi_stack){.low = low, .high = high, .index = UINT32_MAX};

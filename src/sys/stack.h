@@ -193,6 +193,10 @@ void rvi_stack_cache_trim(struct rvi_stack_cache *cache, size_t keep);
  * fiber on this stack, see rvi_ctx_make(). */
 void rvi_stack_prepare(struct rvi_stack *stack, void (*entry)(void *pass));
 
+/* Ask for the bounds of the calling thread's own stack now: of the first thread they are read from a
+ * file, which a confined process may not open. */
+void rvi_stack_note_thread(void);
+
 /* Describe the calling thread's own stack, so that a scheduler's context and a fiber switch alike.
  * Returns 0, or -errno from asking for the thread's bounds. */
 int rvi_stack_adopt_thread(struct rvi_stack *stack) __attribute__((warn_unused_result));

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -256,6 +257,7 @@ static int run_children(void *arg)
 {
     static const struct rv_child_limit limit = {RLIMIT_CORE, {0, 0}};
     const struct rv_child_fd fd = {null_device, 7};
+    const int cpu = sched_getcpu();
     const char *const argv[] = {"cat", NULL}, *const changes[] = {"X=y", NULL};
     struct rv_child_opts opts = {
         .size = sizeof opts,
@@ -270,6 +272,8 @@ static int run_children(void *arg)
         .as_user = geteuid() == 0,
         .death_signal = arg ? SIGKILL : 0,
         .grace = 1,
+        .cpus = &cpu,
+        .cpu_count = 1,
     };
     struct rv_child_io io = {.in = "hello", .in_bytes = 5};
     struct rv_child_status status;

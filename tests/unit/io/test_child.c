@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,6 +66,17 @@ static int tell_state(void)
     return 0;
 }
 
+static int tell_cpus(void)
+{
+    cpu_set_t cpus;
+    sched_getaffinity(0, sizeof cpus, &cpus);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (CPU_ISSET(cpu, &cpus))
+            dprintf(1, "%d ", cpu);
+    }
+    return 0;
+}
+
 /* Says when it is ready to be ended. */
 static int await_end(const char *how)
 {
@@ -108,6 +120,8 @@ static int be_child(char **argv)
         return tell_signals();
     if (strcmp(what, "state") == 0)
         return tell_state();
+    if (strcmp(what, "cpus") == 0)
+        return tell_cpus();
     if (strcmp(what, "leave") == 0)
         return leave_one();
     return await_end(what);
@@ -440,6 +454,27 @@ static int give_state(void *arg)
     return 0;
 }
 PLAYS(it_gets_limits_priority_mask_and_group, give_state)
+
+/* The last one that we may use, alone; and one that there is not. */
+static int give_cpus(void *arg)
+{
+    int cpu = CPU_SETSIZE - 1, none = CPU_SETSIZE - 1, absurd = -1;
+    char expected[16];
+    cpu_set_t ours;
+    (void)arg;
+    RV_CHECK(sched_getaffinity(0, sizeof ours, &ours) == 0);
+    while (!CPU_ISSET(cpu, &ours))
+        cpu--;
+    snprintf(expected, sizeof expected, "%d ", cpu);
+    says(SELF("cpus"), &(struct rv_child_opts){.cpus = &cpu, .cpu_count = 1}, expected);
+    if (cpu != none)
+        fails(SHELL(":"), (struct rv_child_opts){.cpus = &none, .cpu_count = 1}, -EINVAL,
+              RV_CHILD_STEP_CPUS, "give it its CPUs");
+    fails(SHELL(":"), (struct rv_child_opts){.cpus = &absurd, .cpu_count = 1}, -EINVAL,
+          RV_CHILD_STEP_PREPARE, "prepare it");
+    return 0;
+}
+PLAYS(it_gets_the_cpus_that_it_may_use, give_cpus)
 
 static int give_a_user(void *arg)
 {
@@ -805,6 +840,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_simulation_has_no_children),
         cmocka_unit_test(it_gets_a_folder_an_environment_and_its_path),
         cmocka_unit_test(it_gets_limits_priority_mask_and_group),
+        cmocka_unit_test(it_gets_the_cpus_that_it_may_use),
         cmocka_unit_test(it_runs_as_another_user_and_we_do_not),
         cmocka_unit_test(it_gets_no_blocked_signal_and_ours_that_are_ignored),
         cmocka_unit_test(it_gets_no_descriptor_but_its_own),
