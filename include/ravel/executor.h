@@ -36,6 +36,11 @@ struct rv_executor_opts {
                             asked to stop as by rv_future_cancel ("inline" cannot ask); whenever it
                             then ends, its outcome is RV_OUTCOME_TIMEOUT. */
     int isolated;        /* for "auto": jobs must not share the caller's memory */
+    unsigned retries;    /* how often an RV_JOB_IDEMPOTENT() whose process died is run again; 0:
+                            never. One that has killed them all is set aside: a line on stderr
+                            names it, and its outcome is that of the last death. */
+    const struct rv_process_opts *process; /* for "processes": how its workers are started, what
+                                              they may do; NULL: the defaults */
 };
 
 /** Open an executor.
@@ -46,18 +51,25 @@ struct rv_executor_opts {
  *    cancelled with the scopes around it.
  *  - "threads", "threads:N": on at most N threads of their own (default: usable cores), started as
  *    they are needed
- *  - "auto": one usable core and a runtime: tasks; otherwise threads. rv_executor_choice says what
- *    was chosen and why.
+ *  - "processes", "processes:N": in at most N processes of their own (default: usable cores), which
+ *    are this program started again; started as they are needed, and anew when one has died. A job
+ *    is found there by its name; its input and result are copied. What crashes, crashes alone, and
+ *    what is to stop and does not, is killed.
+ *  - "auto": isolated: processes. One usable core and a runtime: tasks. Otherwise threads.
+ *    rv_executor_choice says what was chosen and why.
  *
  * @param ret   the executor
  * @param spec  as above
  * @param opts  NULL for the defaults; read before return
  * @return 0
  * Errors:  -EINVAL no such tier, N is no number from 1 to 65536, or job_timeout is negative; -EPERM
- *          "tasks" outside a task; -EOPNOTSUPP a tier this build does not have ("processes",
- *          "cluster:...", or isolated with "auto"); -E2BIG unknown fields; -EAGAIN no thread could
- *          be started; -ECANCELED "tasks" in a cancelled scope; -ENOMEM
- * Blocks:  "tasks": the task, until the first of its tasks has begun; otherwise no
+ *          "tasks" outside a task, or "processes" in such a process; -EOPNOTSUPP a tier this build
+ *          does not have ("cluster:..."), or "processes" in a program that cannot be started again;
+ *          -E2BIG unknown fields; -EAGAIN no thread or process could be started; -ESTALE the
+ *          program's or the library's file is not the one that runs here; -ETIME a process did not
+ *          come up; -EMFILE, -ENFILE; -ECANCELED "tasks" in a cancelled scope; -ENOMEM
+ * Blocks:  "tasks": the task, until the first of its tasks has begun; "processes": the task, until
+ *          the first processes are ready; otherwise no
  * Threads: any task of any worker, plain threads; not signal handlers
  * Lifetime: until rv_executor_close */
 RV_API RV_NODISCARD int rv_executor_open(rv_executor **ret, const char *spec,
@@ -75,7 +87,7 @@ enum rv_close_mode {
  * @param mode      see enum rv_close_mode
  * @param deadline  when waiting turns into cancelling; RV_NEVER: it does not. So does cancellation
  *                  of the caller's scope. Jobs that run are waited for all the same: nobody can
- *                  kill a task or a thread.
+ *                  kill a task or a thread; a process is killed after its graces.
  * @return 0 all jobs ended by themselves
  * Errors:  -ECANCELED some were cancelled here; -ETIME the same because of the deadline; -ENOMEM
  *          the same because there was no room for the timer; of "tasks": -EPERM another task has
@@ -124,7 +136,8 @@ RV_API unsigned rv_executor_width(const rv_executor *ex);
  * @param deadline  bounds the wait for room in the backlog, or RV_NEVER
  * @return 0; the job will have an outcome. On error it was not handed over.
  * Errors:  -EPIPE the executor is closing; -ETIME deadline; -ECANCELED the caller's scope, or the
- *          one around a "tasks" executor, is cancelled; -ENOMEM
+ *          one around a "tasks" executor, is cancelled; -EINVAL "processes": the job is not
+ *          registered; -ENOMEM
  * Blocks:  the task, never its thread, while the backlog is full; a plain thread itself; "inline"
  *          runs the job
  * Threads: any task of any worker, plain threads; not signal handlers
@@ -154,7 +167,8 @@ RV_API RV_NODISCARD int rv_submit_job(rv_executor *ex, rv_future **ret, const st
  * @param deadline  absolute monotonic nanoseconds, or RV_NEVER; bounds the whole map
  * @return 0; every outcome is there (with NULL: every one is a value)
  * Errors:  -ETIME deadline; -ECANCELED scope cancelled; -EPIPE closing; -ENOMEM; with outcomes NULL
- *          the -errno of the lowest failing job, -ECANCELED, -ETIME or -EIO for the other kinds. On
+ *          the -errno of the lowest failing job, -ECANCELED, -ETIME, -ENOMEM or -EIO for the other
+ *          kinds. On
  *          error all that was handed over has been cancelled and waited for; with outcomes, those
  *          not run say RV_OUTCOME_CANCELLED.
  * Blocks:  the task, never its thread; a plain thread itself
@@ -171,6 +185,11 @@ struct rv_executor_stats {
     uint64_t ended;     /* of those, the ones with an outcome */
     uint64_t waiting;   /* in the backlog now */
     uint64_t running;   /* now */
+    uint64_t deaths;    /* worker processes that ended without being asked to */
+    uint64_t retried;   /* times that a job was run again after such a death */
+    uint64_t poisoned;  /* jobs set aside after their last retry */
+    uint64_t started;   /* worker processes, so far */
+    uint64_t recycled;  /* of these, ended because they had done enough */
 };
 
 /** Count an executor's jobs.
@@ -178,7 +197,7 @@ struct rv_executor_stats {
  * @param ex     an open executor
  * @param stats  size set by the caller
  * @return 0
- * Errors:  -EINVAL stats->size is too small
+ * Errors:  -EINVAL stats->size is less than the first release's
  * Blocks:  no
  * Threads: any task of any worker, plain threads; not signal handlers
  * Lifetime: nothing is held */

@@ -98,6 +98,18 @@ RV_API int rv_future_is_done(rv_future *f);
  * Lifetime: nothing is held */
 RV_API void rv_future_cancel(rv_future *f);
 
+/** What the worker process that died while it ran a job had written to its standard error last.
+ *
+ * @param f    the future; before its end, and where no process died, there is nothing
+ * @param buf  receives the last of it that fits, with a NUL behind; NULL if n is 0
+ * @param n    room in buf
+ * @return how many bytes there are, without the NUL: at most some thousand are kept
+ * Errors:  none
+ * Blocks:  no
+ * Threads: any
+ * Lifetime: buf until return */
+RV_API size_t rv_future_last_words(rv_future *f, char *buf, size_t n);
+
 /** Let go of a future. The job is not cancelled by it; its result is dropped.
  *
  * @param f  NULL does nothing; nobody may be waiting on it

@@ -42,6 +42,7 @@ struct rv_job {
     unsigned line;       /* the line there */
     struct rv_job *next; /* the registry's */
     unsigned flags;      /* of enum rv_job_flag */
+    uint64_t key;        /* the registry's: a hash of the name */
 };
 
 /** Add a job to this executable's registry; RV_JOB() does so before main.
@@ -68,8 +69,8 @@ RV_API const struct rv_job *rv_job_find(const char *name);
  * scope, in C. No type may need more than max_align_t's alignment. */
 #define RV_JOB(fn, in_type, out_type) RV_JOB_WITH(fn, in_type, out_type, 0)
 
-/** The same for a job that may be run again when the process that ran it has died, up to the
- * retries of its executor: to run it twice, or once and a half, does no more than to run it once. */
+/** The same for a job that may be run again when the process that ran it has died, as often as its
+ * executor retries: to run it twice, or once and a half, does no more than to run it once. */
 #define RV_JOB_IDEMPOTENT(fn, in_type, out_type)                                                   \
     RV_JOB_WITH(fn, in_type, out_type, RV_JOB_IS_IDEMPOTENT)
 
@@ -91,7 +92,8 @@ RV_API const struct rv_job *rv_job_find(const char *name);
                                         __FILE__,                                                  \
                                         __LINE__,                                                  \
                                         NULL,                                                      \
-                                        (flags)};                                                  \
+                                        (flags),                                                   \
+                                        0};                                                        \
     __attribute__((constructor)) static void rv_job_register_##fn(void)                            \
     {                                                                                              \
         (void)rv_job_register(&rv_job_##fn);                                                       \

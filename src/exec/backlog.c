@@ -128,7 +128,7 @@ static struct rv_future *take_first(struct rv_executor *ex)
     return f;
 }
 
-static void stop(struct rv_future *f, int why)
+void rvi_backlog_stop(struct rv_future *f, int why)
 {
     if (f->stop == 0)
         f->stop = why;
@@ -222,7 +222,7 @@ void rvi_backlog_cancel(struct rv_future *f)
     if (is_over)
         cancel_waiting(f, &wakes);
     else if (rvi_load_relaxed(&f->state) == RVI_FUTURE_RUNNING)
-        stop(f, -ECANCELED);
+        rvi_backlog_stop(f, -ECANCELED);
     leave(f->ex, biased, wakes);
     if (is_over)
         rvi_future_unref(f);
@@ -257,7 +257,7 @@ static void recall_or_stop_all(struct rv_executor *ex)
             cancel_waiting(f, &wakes);
             rvi_list_push_back(&over, &f->link);
         } else {
-            stop(f, -ECANCELED);
+            rvi_backlog_stop(f, -ECANCELED);
         }
     }
     leave(ex, biased, wakes);
@@ -279,7 +279,7 @@ rv_time rvi_backlog_stop_overdue(struct rv_executor *ex, rv_time now)
         rv_time due = rvi_executor_due(ex, f);
         if (due > now)
             return due;
-        stop(f, -ETIME);
+        rvi_backlog_stop(f, -ETIME);
     }
     return RV_NEVER;
 }

@@ -40,10 +40,11 @@ static const struct rvi_tier *const tiers[] = {
     &rvi_tier_inline,
     &rvi_tier_tasks,
     &rvi_tier_threads,
+    &rvi_tier_processes,
 };
 
 /* Valid names of what this build does not have. */
-static const char *const tiers_elsewhere[] = {"processes", "cluster"};
+static const char *const tiers_elsewhere[] = {"cluster"};
 
 /* --- memory --- */
 
@@ -86,8 +87,11 @@ static int choose_auto(const struct rv_executor_opts *opts, struct choice *ret)
     int cores = rvi_usable_cores();
     bool in_runtime = rv_run_workers() > 0;
 
-    if (opts->isolated)
-        return -EOPNOTSUPP;
+    if (opts->isolated) {
+        ret->tier = &rvi_tier_processes;
+        snprintf(ret->why, sizeof(ret->why), " (auto: isolated)");
+        return 0;
+    }
     ret->tier = cores == 1 && in_runtime ? &rvi_tier_tasks : &rvi_tier_threads;
     if (cores > 1)
         snprintf(ret->why, sizeof(ret->why), " (auto: %d usable cores)", cores);
@@ -154,13 +158,22 @@ static void describe(struct rv_executor *ex, const char *why)
         snprintf(ex->choice, sizeof(ex->choice), "%s%s", ex->tier->name, why);
 }
 
+/* A size of 0 stands for the first release's. */
+static int copy_opts(struct rv_executor_opts *ret, const struct rv_executor_opts *from)
+{
+    size_t first = offsetof(struct rv_executor_opts, retries);
+    size_t bytes = from && from->size > 0 ? from->size : first;
+
+    return rvi_opts_copy(ret, sizeof(*ret), from, bytes);
+}
+
 /* --- the public side --- */
 
 int rv_executor_open(rv_executor **ret, const char *spec, const struct rv_executor_opts *user_opts)
 {
     struct rv_executor_opts opts;
     struct choice choice;
-    int r = rvi_opts_copy(&opts, sizeof(opts), user_opts, user_opts ? user_opts->size : 0);
+    int r = copy_opts(&opts, user_opts);
 
     if (r == 0 && opts.job_timeout < 0)
         r = -EINVAL;
@@ -171,7 +184,7 @@ int rv_executor_open(rv_executor **ret, const char *spec, const struct rv_execut
     struct rv_executor *ex = executor_new(choice.tier, opts.job_timeout);
     if (!ex)
         return -ENOMEM;
-    r = ex->tier->open(ex, choice.arg);
+    r = ex->tier->open(ex, choice.arg, &opts);
     if (r < 0) {
         rvi_executor_unref(ex);
         return r;
@@ -245,13 +258,19 @@ int rv_submit_job(rv_executor *ex, rv_future **ret, const struct rv_job *job, co
 
 int rv_executor_stats_read(rv_executor *ex, struct rv_executor_stats *stats)
 {
-    if (stats->size < sizeof(*stats))
-        return -EINVAL;
+    struct rv_executor_stats now = {0};
     bool biased = rvi_bias_lock(&ex->lock);
-    stats->submitted = ex->submitted;
-    stats->ended = ex->ended;
-    stats->waiting = ex->queued;
-    stats->running = rvi_executor_in_flight(ex) - ex->queued;
+    uint64_t in_flight = rvi_executor_in_flight(ex);
+
+    now.submitted = ex->submitted;
+    now.ended = ex->ended;
+    now.running = ex->tier->running ? ex->tier->running(ex) : in_flight - ex->queued;
+    now.waiting = in_flight - now.running;
+    now.deaths = ex->deaths;
+    now.retried = ex->retried;
+    now.poisoned = ex->poisoned;
+    now.started = ex->started;
+    now.recycled = ex->recycled;
     rvi_bias_unlock(&ex->lock, biased);
-    return 0;
+    return rvi_opts_give(stats, &now, sizeof(now), offsetof(struct rv_executor_stats, deaths));
 }

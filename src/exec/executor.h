@@ -25,7 +25,7 @@ struct rvi_tier {
 
     /** Set the width and start what must be there; `arg` is what follows the spec's colon, or NULL.
      * On error nothing is left behind. */
-    int (*open)(struct rv_executor *ex, const char *arg);
+    int (*open)(struct rv_executor *ex, const char *arg, const struct rv_executor_opts *opts);
 
     /** Take a job over. On success the executor's reference of it is in its hands. */
     int (*submit)(struct rv_executor *ex, struct rv_future *f, rv_time deadline);
@@ -41,6 +41,9 @@ struct rvi_tier {
      * it is, and is the first of those that wait. Under ex->lock. */
     bool (*recall)(struct rv_future *f);
 
+    /** Of such a tier: how many jobs have begun. Under ex->lock. */
+    uint64_t (*running)(struct rv_executor *ex);
+
     /** Tell a running job to stop, once or more often; `context` is what its runner gave to
      * rvi_backlog_run. Under ex->lock. */
     void (*stop)(void *context, int why);
@@ -55,6 +58,7 @@ struct rvi_tier {
 extern const struct rvi_tier rvi_tier_inline;
 extern const struct rvi_tier rvi_tier_tasks;
 extern const struct rvi_tier rvi_tier_threads;
+extern const struct rvi_tier rvi_tier_processes;
 
 struct rv_executor {
     /* Final once it is open. */
@@ -78,6 +82,9 @@ struct rv_executor {
     uint64_t submitted, ended;
     uint64_t cancelled; /* of the ended */
     uint64_t queued;    /* the length of `waiting` */
+
+    /* Of worker processes: see struct rv_executor_stats. */
+    uint64_t deaths, retried, poisoned, started, recycled;
 };
 
 void rvi_executor_ref(struct rv_executor *ex);
@@ -169,6 +176,9 @@ struct rv_future *rvi_backlog_send(struct rv_executor *ex);
 
 /** A job that was sent has not begun, and is to be the first of those that wait. */
 void rvi_backlog_take_back(struct rv_future *f);
+
+/** Ask a job to stop that is RUNNING. */
+void rvi_backlog_stop(struct rv_future *f, int why);
 
 /** End a job. The caller owes the wakes, and drops the executor's reference after it. */
 void rvi_backlog_end(struct rv_future *f, const struct rv_outcome *outcome,

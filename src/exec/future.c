@@ -67,6 +67,7 @@ void rvi_future_unref(struct rv_future *f)
         return;
     (void)rvi_load_acquire(&f->refs); /* pairs: future-refs */
     RV_DCHECK(rvi_list_is_empty(&f->watches));
+    rvi_free(f->words);
     rvi_free(f);
     rvi_executor_unref(ex);
 }
@@ -261,6 +262,19 @@ int rv_future_is_done(rv_future *f)
 void rv_future_cancel(rv_future *f)
 {
     rvi_backlog_cancel(f);
+}
+
+size_t rv_future_last_words(rv_future *f, char *buf, size_t n)
+{
+    size_t length = is_done(f) && f->words ? strlen(f->words) : 0;
+
+    if (n == 0)
+        return length;
+    size_t most = length < n ? length : n - 1;
+    if (most > 0)
+        memcpy(buf, f->words + (length - most), most);
+    buf[most] = '\0';
+    return length;
 }
 
 rv_future *rv_future_free(rv_future *f)

@@ -6,6 +6,7 @@
  * read and freed after the executor has been closed. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +40,8 @@ struct rv_future {
     int stop;                /* why the job is to stop; 0: it is not */
     void *context;           /* what its tier stops it by, once its runner has said so */
     struct rv_outcome outcome;
+    bool is_poison; /* it is set aside after its last retry */
+    char *words;    /* the last of the process that died while it ran this; NULL: none */
 
     _Alignas(max_align_t) unsigned char bytes[]; /* the job's input, padding, its result */
 };

@@ -7,10 +7,14 @@
  * others look up.
  *
  *   J1  the list only grows, at its head; a job's fields and link are final once it is on it
- *   J2  no two jobs on it have one name
+ *   J2  no two jobs on it have one name, nor one key
  *
  * Hence finding takes no lock: whoever sees a head sees everything behind it. The lock makes the
  * search for a namesake and the insertion one step.
+ *
+ * A key stands for a name where a name is too long, in another process of the same program: 64 bits
+ * of FNV-1a (Fowler, Noll, Vo 1991). Two names with one key are as likely as a broken memory cell;
+ * the second is refused as a namesake is.
  *
  * Rejected: a linker section instead of constructors. Shared libraries would have one each, and
  * nobody would notice two jobs of one name. */
@@ -22,14 +26,24 @@
 #include <unistd.h>
 
 #include "base/atomic.h"
+#include "exec/jobs_wire.h"
 #include "sys/lock.h"
 
 static _Atomic(struct rv_job *) newest;
 static struct rvi_lock registering = RVI_LOCK_INIT;
 
-static const struct rv_job *find(const struct rv_job *from, const char *name)
+static uint64_t key_of(const char *name)
 {
-    while (from && strcmp(from->name, name) != 0)
+    uint64_t key = 0xcbf29ce484222325;
+
+    for (; *name; name++)
+        key = (key ^ (unsigned char)*name) * 0x100000001b3;
+    return key;
+}
+
+static const struct rv_job *find(const struct rv_job *from, uint64_t key)
+{
+    while (from && from->key != key)
         from = from->next;
     return from;
 }
@@ -51,16 +65,25 @@ static void report_namesake(const struct rv_job *job, const struct rv_job *first
 
 const struct rv_job *rv_job_find(const char *name)
 {
-    return find(rvi_load_acquire(&newest), name); /* pairs: job-registered */
+    const struct rv_job *job = rvi_job_find_key(key_of(name));
+
+    return job && strcmp(job->name, name) == 0 ? job : NULL;
+}
+
+const struct rv_job *rvi_job_find_key(uint64_t key)
+{
+    return find(rvi_load_acquire(&newest), key); /* pairs: job-registered */
 }
 
 int rv_job_register(struct rv_job *job)
 {
     const struct rv_job *first;
+    uint64_t key = key_of(job->name);
 
     rvi_lock_acquire(&registering);
-    first = find(rvi_load_relaxed(&newest), job->name);
+    first = find(rvi_load_relaxed(&newest), key);
     if (!first) {
+        job->key = key;
         job->next = rvi_load_relaxed(&newest);
         rvi_store_release(&newest, job); /* pairs: job-registered */
     }

@@ -11,8 +11,9 @@
 
 #include "base/check.h"
 
-static int open_inline(struct rv_executor *ex, const char *arg)
+static int open_inline(struct rv_executor *ex, const char *arg, const struct rv_executor_opts *opts)
 {
+    (void)opts;
     ex->width = 1;
     return arg ? -EINVAL : 0;
 }

@@ -136,14 +136,15 @@ static int start_first(struct tasks *group)
     return why < 0 ? why : r;
 }
 
-static int open_tasks(struct rv_executor *ex, const char *arg)
+static int open_tasks(struct rv_executor *ex, const char *arg, const struct rv_executor_opts *opts)
 {
     struct tasks *group = group_of(ex);
-    struct rv_scope_opts opts = {.size = sizeof(opts), .name = "executor"};
+    struct rv_scope_opts around = {.size = sizeof(around), .name = "executor"};
     int r = rvi_executor_set_width(ex, arg, RUNNERS_EACH * rv_run_workers());
 
+    (void)opts;
     if (r == 0)
-        r = rv_scope_open(&group->scope, &opts);
+        r = rv_scope_open(&group->scope, &around);
     if (r < 0)
         return r;
     group->owner = rvi_task_self();

@@ -148,11 +148,13 @@ static void stop_thread(void *context, int why)
 
 /* --- life --- */
 
-static int open_threads(struct rv_executor *ex, const char *arg)
+static int open_threads(struct rv_executor *ex, const char *arg,
+                        const struct rv_executor_opts *opts)
 {
     struct threads *pool = pool_of(ex);
     int r = rvi_executor_set_width(ex, arg, (unsigned)rvi_usable_cores());
 
+    (void)opts;
     if (r < 0)
         return r;
     rvi_list_init(&pool->runners);

@@ -64,6 +64,11 @@ const char *rvi_before_main_lacks(void)
                           "another library: its workers would come to main()";
 }
 
+bool rvi_before_main_is_worker(void)
+{
+    return is_worker;
+}
+
 static _Noreturn void refuse(const char *why)
 {
     fprintf(stderr, "ravel: " RVI_WORKER_VARIABLE " is for Ravel's own use: %s\n", why);

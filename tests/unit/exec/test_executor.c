@@ -40,10 +40,8 @@ static void tiers_of_other_builds_are_known(void **state)
     const struct rv_executor_opts isolated = {.size = sizeof(isolated), .isolated = 1};
 
     (void)state;
-    assert_int_equal(open_error("processes", NULL), -EOPNOTSUPP);
-    assert_int_equal(open_error("processes:4", NULL), -EOPNOTSUPP);
     assert_int_equal(open_error("cluster:nats://host:4222/name", NULL), -EOPNOTSUPP);
-    assert_int_equal(open_error("auto", &isolated), -EOPNOTSUPP);
+    assert_int_equal(open_error("auto", &isolated), 0);
     assert_int_equal(open_error("threads:1", &isolated), 0);
 }
 
@@ -91,6 +89,7 @@ static void an_executor_says_what_it_is(void **state)
     (void)state;
     check_choice("inline", "inline", 1);
     check_choice("threads:3", "threads:3", 3);
+    check_choice("processes:3", "processes:3", 3);
     check_choice("threads:00065536", "threads:65536", 65536);
     snprintf(choice, sizeof(choice), "threads:%u", cores);
     check_choice("threads", choice, cores);
@@ -166,7 +165,7 @@ static void as_many_jobs_run_at_one_time_as_the_width(void)
     for (int i = 0; i < 4; i++)
         f[i] = submit(ex, pass_gate, &i);
     until_inside(4);
-    rv_event_set(&gate);
+    open_gate();
     RV_CHECK(rv_wait(f, 4, RV_ALL, RV_NEVER) == 4);
     free_all(f, 4);
     close_waiting(ex);
@@ -187,7 +186,7 @@ static void a_full_backlog_makes_submission_wait(void)
     rv_future_cancel(f[2]); /* what is cancelled makes room */
     f[3] = submit(ex, add_one, &(int){3});
     RV_CHECK(rv_submit(ex, &none, add_one, &(int){0}, 0) == -ETIME);
-    rv_event_set(&gate);
+    open_gate();
     RV_CHECK(value_of(f[3]) == 4);
     free_all(f, 4);
     close_waiting(ex);
@@ -235,7 +234,7 @@ static void waiting_submitters_are_let_in_in_their_order(void)
             RV_CHECK(rv_go(s, submit_waiting, &submitters[i]) == 0);
             rv_yield();
         }
-        rv_event_set(&gate);
+        open_gate();
     }
     RV_CHECK(err == 0);
     free_all(f, 2);
@@ -302,16 +301,16 @@ static void a_submitting_task_can_be_cancelled(void)
     }
     RV_CHECK(self.result == -ECANCELED);
     RV_CHECK(stats_of(ex).submitted == 2);
-    rv_event_set(&gate);
+    open_gate();
     RV_CHECK(rv_wait(f, 2, RV_ALL, RV_NEVER) == 2);
     free_all(f, 2);
     close_waiting(ex);
 }
 
-static int open_gate(void *arg)
+static int open_gate_later(void *arg)
 {
     (void)arg;
-    rv_event_set(&gate);
+    open_gate();
     return 0;
 }
 
@@ -323,12 +322,12 @@ static void a_task_that_waits_for_room_or_the_end_lets_others_run(void)
     RV_CHECK(rv_scope_open(&scope, NULL) == 0);
     rv_executor *ex = open_wide(1, &opts);
     rv_future *f[4] = {submit(ex, pass_gate, &(int){0}), submit(ex, add_one, &(int){0})};
-    RV_CHECK(rv_go(scope, open_gate, NULL) == 0);
+    RV_CHECK(rv_go(scope, open_gate_later, NULL) == 0);
     f[2] = submit(ex, add_one, &(int){0});
     RV_CHECK(rv_wait(f, 3, RV_ALL, RV_NEVER) == 3);
-    rv_event_reset(&gate);
+    shut_gate();
     f[3] = submit(ex, pass_gate, &(int){0});
-    RV_CHECK(rv_go(scope, open_gate, NULL) == 0);
+    RV_CHECK(rv_go(scope, open_gate_later, NULL) == 0);
     close_waiting(ex);
     RV_CHECK(rv_scope_close(scope) == 0);
     RV_CHECK(value_of(f[3]) == 0);
@@ -346,7 +345,7 @@ static void stats_count_what_waits_and_runs(void)
     until_inside(1);
     stats = stats_of(ex);
     RV_CHECK(stats.submitted == 3 && stats.ended == 0 && stats.waiting == 2 && stats.running == 1);
-    rv_event_set(&gate);
+    open_gate();
     RV_CHECK(rv_wait(f, 3, RV_ALL, RV_NEVER) == 3);
     stats = stats_of(ex);
     RV_CHECK(stats.submitted == 3 && stats.ended == 3 && stats.waiting == 0 && stats.running == 0);
@@ -629,6 +628,8 @@ int main(void)
                     a_task_that_waits_for_room_or_the_end_lets_others_run),
         PERFORMANCE("_with_threads", "threads", 1,
                     a_task_that_waits_for_room_or_the_end_lets_others_run),
+        PERFORMANCE("_with_processes", "processes", 1,
+                    a_task_that_waits_for_room_or_the_end_lets_others_run),
         ON_POOLS(stats_count_what_waits_and_runs),
         ON_EVERY_TIER(a_job_that_overstays_is_a_timeout),
         ON_EVERY_TIER(a_job_within_its_time_is_left_alone),
@@ -640,9 +641,9 @@ int main(void)
         ON_POOLS(a_job_asked_to_stop_by_closing_may_end_by_itself),
         ON_POOLS(a_deadline_turns_waiting_into_cancelling),
         ON_TASKS(a_cancelled_caller_turns_waiting_into_cancelling),
-        ON_POOLS(an_executor_that_closes_takes_no_job),
-        ON_EVERY_TIER(jobs_submit_to_their_own_executor),
-        ON_EVERY_TIER(each_allocation_may_fail),
+        ON_POOLS_HERE(an_executor_that_closes_takes_no_job),
+        ON_EVERY_TIER_HERE(jobs_submit_to_their_own_executor),
+        ON_EVERY_TIER_HERE(each_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

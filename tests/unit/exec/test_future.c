@@ -88,7 +88,7 @@ static void a_wait_ends_at_its_deadline(void)
     RV_CHECK(value == 99 && outcome.error == 99);
     RV_CHECK(rv_future_wait(f, 0) == -ETIME);
     RV_CHECK(!rv_future_is_done(f));
-    rv_event_set(&gate);
+    open_gate();
     RV_CHECK(value_of(f) == 1);
     RV_CHECK(rv_future_wait(f, 0) == 0);
     f = rv_future_free(f);
@@ -104,7 +104,7 @@ static void times_are_measured(void)
 
     until_inside(1);
     RV_CHECK(rv_sleep(2 * RV_MILLISECOND) == 0);
-    rv_event_set(&gate);
+    open_gate();
     RV_CHECK(outcome_of(first).run_ns >= 2 * RV_MILLISECOND);
     RV_CHECK(outcome_of(second).queued_ns >= 2 * RV_MILLISECOND);
     RV_CHECK(outcome_of(second).run_ns <= rv_now() - before);
@@ -126,7 +126,7 @@ static void a_cancelled_job_that_waits_never_runs(void)
     RV_CHECK(rv_future_is_done(second));
     RV_CHECK(kind_of(second) == RV_OUTCOME_CANCELLED);
     RV_CHECK(outcome_of(second).run_ns == 0 && outcome_of(second).error == 0);
-    rv_event_set(&gate);
+    open_gate();
     RV_CHECK(value_of(first) == 0);
     RV_CHECK(rvi_load_relaxed(&runs) == 0);
     first = rv_future_free(first);
@@ -231,7 +231,7 @@ static void several_threads_wait_for_one_future(void)
     for (int i = 0; i < 3; i++)
         RV_CHECK(pthread_create(&threads[i], NULL, wait_in_thread, f) == 0);
     until_inside(1);
-    rv_event_set(&gate);
+    open_gate();
     RV_CHECK(value_of(f) == 5);
     for (int i = 0; i < 3; i++)
         RV_CHECK(pthread_join(threads[i], NULL) == 0);
@@ -255,7 +255,7 @@ static void several_tasks_wait_for_one_future(void)
         for (int i = 0; i < 20; i++)
             RV_CHECK(rv_go(s, wait_in_task, f) == 0);
         until_inside(1);
-        rv_event_set(&gate);
+        open_gate();
     }
     RV_CHECK(err == 0);
     f = rv_future_free(f);
@@ -281,7 +281,7 @@ static void a_waiting_task_can_be_cancelled(void)
         rv_scope_cancel(s, -ECANCELED);
     }
     RV_CHECK(err == -ECANCELED);
-    rv_event_set(&gate);
+    open_gate();
     RV_CHECK(value_of(f) == 5);
     f = rv_future_free(f);
     close_waiting(ex);
@@ -315,7 +315,7 @@ static void waiting_for_any_finds_the_lowest_that_has_ended(void)
     RV_CHECK(rv_wait(f, 3, RV_ANY, RV_NEVER) == 1);
     RV_CHECK(rv_wait(f, 1, RV_ANY, rv_after(RV_MILLISECOND)) == -ETIME);
     RV_CHECK(rv_wait(f, 3, RV_ALL, rv_after(RV_MILLISECOND)) == -ETIME);
-    rv_event_set(&gate);
+    open_gate();
     RV_CHECK(rv_wait(f, 3, RV_ALL, RV_NEVER) == 3);
     RV_CHECK(rv_wait(f, 3, RV_ANY, RV_NEVER) == 0);
     free_all(f, 3);
@@ -332,7 +332,7 @@ static void the_first_error_ends_the_wait(void)
     RV_CHECK(kind_of(f[2]) == RV_OUTCOME_ERROR);
     RV_CHECK(rv_wait(f, 4, RV_FIRST_ERROR, RV_NEVER) == 2);
     RV_CHECK(rv_wait(f, 2, RV_FIRST_ERROR, rv_after(RV_MILLISECOND)) == -ETIME);
-    rv_event_set(&gate);
+    open_gate();
     RV_CHECK(rv_wait(f, 2, RV_FIRST_ERROR, RV_NEVER) == 2); /* there is none */
     RV_CHECK(rv_wait(f, 0, RV_FIRST_ERROR, RV_NEVER) == 0);
     free_all(f, 4);
@@ -426,7 +426,7 @@ static void completions_can_be_left_early(void)
     RV_CHECK(rv_completions_next(it, &index, RV_NEVER) == 0);
     RV_CHECK(index == 0);
     it = rv_completions_free(it);
-    rv_event_set(&gate);
+    open_gate();
     RV_CHECK(rv_wait(f, 3, RV_ALL, RV_NEVER) == 3);
     RV_CHECK(rv_as_completed(&it, f, 3) == 0);
     it = rv_completions_free(it); /* told, not taken */
@@ -446,7 +446,7 @@ static void futures_of_different_executors_are_waited_for_together(void)
     f[0] = submit(here, pass_gate, &(int){1});
     f[1] = submit(there, add_one, &(int){1});
     RV_CHECK(rv_wait(f, 2, RV_ANY, RV_NEVER) == 1);
-    rv_event_set(&gate);
+    open_gate();
     RV_CHECK(rv_wait(f, 2, RV_FIRST_ERROR, RV_NEVER) == 2);
     free_all(f, 2);
     close_waiting(here);
@@ -531,13 +531,13 @@ int main(void)
         ON_POOLS(waiting_for_any_finds_the_lowest_that_has_ended),
         ON_POOLS(the_first_error_ends_the_wait),
         ON_EVERY_TIER(a_wait_for_nothing_or_in_no_mode_is_refused),
-        ON_POOLS(completions_come_in_the_order_of_the_ends),
+        ON_POOLS_HERE(completions_come_in_the_order_of_the_ends),
         ON_EVERY_TIER(completions_give_everyone_once),
         ON_POOLS(completions_can_be_left_early),
         ON_EVERY_TIER(futures_of_different_executors_are_waited_for_together),
         cmocka_unit_test(every_outcome_has_a_word),
         ON_EVERY_TIER(results_are_aligned_behind_odd_inputs),
-        ON_EVERY_TIER(a_job_of_impossible_size_is_out_of_memory),
+        ON_EVERY_TIER_HERE(a_job_of_impossible_size_is_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,8 +81,8 @@ static void a_name_is_found_whole_or_not_at_all(void **state)
 
 static void a_second_job_of_a_name_is_refused_and_both_places_are_named(void **state)
 {
-    static struct rv_job first = {"twin", ignored, 0, 0, "first.c", 11, NULL, 0};
-    static struct rv_job second = {"twin", ignored, 0, 0, "second.c", 22, NULL, 0};
+    static struct rv_job first = {"twin", ignored, 0, 0, "first.c", 11, NULL, 0, 0};
+    static struct rv_job second = {"twin", ignored, 0, 0, "second.c", 22, NULL, 0, 0};
     char said[1024];
 
     (void)state;
@@ -98,7 +98,7 @@ static void a_second_job_of_a_name_is_refused_and_both_places_are_named(void **s
 
 static void registering_one_job_twice_does_not_tie_a_loop(void **state)
 {
-    static struct rv_job job = {"twice", ignored, 0, 0, "here.c", 1, NULL, 0};
+    static struct rv_job job = {"twice", ignored, 0, 0, "here.c", 1, NULL, 0, 0};
     char said[1024];
 
     (void)state;
@@ -110,7 +110,7 @@ static void registering_one_job_twice_does_not_tie_a_loop(void **state)
 static void the_report_of_a_long_name_is_still_one_line(void **state)
 {
     static char name[2000];
-    static struct rv_job job = {name, ignored, 0, 0, "here.c", 1, NULL, 0};
+    static struct rv_job job = {name, ignored, 0, 0, "here.c", 1, NULL, 0, 0};
     char said[4096];
 
     (void)state;
@@ -132,7 +132,7 @@ static void *register_many(void *arg)
     for (size_t i = 0; i < EACH; i++) {
         char *name = crowd_names[who][i];
         snprintf(name, sizeof(crowd_names[who][i]), "crowd %zu.%zu", who, i);
-        crowd[who][i] = (struct rv_job){name, ignored, 0, 0, "crowd.c", 1, NULL, 0};
+        crowd[who][i] = (struct rv_job){name, ignored, 0, 0, "crowd.c", 1, NULL, 0, 0};
         RV_CHECK(rv_job_register(&crowd[who][i]) == 0);
         RV_CHECK(rv_job_find(name) == &crowd[who][i]);
         RV_CHECK(rv_job_find("add_pair") == &rv_job_add_pair);

@@ -112,9 +112,9 @@ static void no_more_are_in_flight_than_width_and_backlog(void)
 static int first_waits_for_last(const int *in, int *out)
 {
     if (*in == MANY - 1)
-        rv_event_set(&gate);
+        open_gate();
     *out = *in;
-    return *in == 0 ? rv_event_wait(&gate, RV_NEVER) : 0;
+    return *in == 0 ? wait_at_gate() : 0;
 }
 RV_JOB(first_waits_for_last, int, int);
 
@@ -138,7 +138,7 @@ static void a_map_shares_the_executor(void)
 
     fill(in, MANY);
     RV_CHECK(rv_map(ex, add_one, in, MANY, out, NULL, RV_NEVER) == 0);
-    rv_event_set(&gate);
+    open_gate();
     RV_CHECK(rv_wait(f, 2, RV_FIRST_ERROR, RV_NEVER) == 2);
     free_all(f, 2);
     close_waiting(ex);
@@ -260,11 +260,11 @@ int main(void)
         ON_EVERY_TIER(every_outcome_is_told),
         ON_EVERY_TIER(without_outcomes_the_first_failure_ends_it),
         ON_EVERY_TIER(a_map_of_nothing_is_done),
-        ON_EVERY_TIER(no_more_are_in_flight_than_width_and_backlog),
+        ON_EVERY_TIER_HERE(no_more_are_in_flight_than_width_and_backlog),
         ON_POOLS(a_slow_element_delays_no_other),
         ON_POOLS(a_map_shares_the_executor),
         ON_POOLS(a_deadline_ends_it_and_leaves_nothing_behind),
-        ON_POOLS(the_lowest_failure_counts_even_if_a_higher_one_came_first),
+        ON_POOLS_HERE(the_lowest_failure_counts_even_if_a_higher_one_came_first),
         ON_POOLS(what_it_cancels_itself_is_no_failure),
         ON_TASKS(a_cancelled_caller_leaves_nothing_behind),
         IN_LINE(without_memory_nothing_runs),

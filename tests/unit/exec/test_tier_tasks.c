@@ -314,7 +314,7 @@ static void lose_a_runner(rv_executor *ex)
         for (int i = 0; i < 10; i++)
             rv_yield();
         RV_CHECK(!rv_future_is_done(f[1]));
-        rv_event_set(&gate);
+        open_gate();
         RV_CHECK(rv_wait(f, 2, RV_FIRST_ERROR, RV_NEVER) == 2);
         free_all(f, 2);
         rv_event_set(&stack_is_free);
@@ -328,12 +328,12 @@ static void a_lost_runner_is_replaced_when_there_are_stacks_again(void)
     rv_future *f[2];
 
     lose_a_runner(ex);
-    rv_event_reset(&gate);
+    shut_gate();
     f[0] = submit(ex, pass_gate, &(int){0});
     until_inside(1);
     f[1] = submit(ex, pass_gate, &(int){0});
     until_inside(2);
-    rv_event_set(&gate);
+    open_gate();
     close_waiting(ex);
     free_all(f, 2);
 }

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,9 +41,54 @@ struct setting {
 /* The performance that is on; one at a time. */
 static const struct setting *now_on;
 
-/* What the jobs below share with the plays. */
+/* What the jobs below share with the plays, in whatever process they run. */
+struct scene {
+    _Atomic(int) inside, most_inside, runs;
+    _Atomic(bool) is_open; /* the gate */
+};
+
+static struct scene *scene;
+static int scene_fd;
+static bool is_worker;
+
+#define inside scene->inside
+#define most_inside scene->most_inside
+#define runs scene->runs
+
+/* Where a worker process finds it. */
+enum { SCENE_FD = 50 };
+#define SCENE_NAME "RAVEL_TEST_SCENE"
+
+__attribute__((constructor)) static void find_scene(void)
+{
+    is_worker = getenv(SCENE_NAME) != NULL;
+    scene_fd = is_worker ? SCENE_FD : memfd_create("scene", MFD_CLOEXEC);
+    RV_CHECK(is_worker || ftruncate(scene_fd, sizeof(*scene)) == 0);
+    scene = mmap(NULL, sizeof(*scene), PROT_READ | PROT_WRITE, MAP_SHARED, scene_fd, 0);
+    RV_CHECK(scene != MAP_FAILED);
+}
+
+/* The gate for jobs in this process; those elsewhere look at the scene. */
 static struct rv_event gate;
-static _Atomic(int) inside, most_inside, runs;
+
+static inline void open_gate(void)
+{
+    rvi_store_relaxed(&scene->is_open, true);
+    rv_event_set(&gate);
+}
+
+static inline void shut_gate(void)
+{
+    rvi_store_relaxed(&scene->is_open, false);
+    rv_event_reset(&gate);
+}
+
+static inline int wait_at_gate(void)
+{
+    while (is_worker && !rvi_load_relaxed(&scene->is_open))
+        usleep(50);
+    return is_worker ? 0 : rv_event_wait(&gate, RV_NEVER);
+}
 
 static inline int first_task(void *arg)
 {
@@ -61,6 +107,7 @@ static inline void perform(const struct setting *setting)
 
     now_on = setting;
     rv_event_init(&gate);
+    rvi_store_relaxed(&scene->is_open, false);
     rvi_store_relaxed(&inside, 0);
     rvi_store_relaxed(&most_inside, 0);
     rvi_store_relaxed(&runs, 0);
@@ -92,12 +139,35 @@ static inline void perform_test(void **state)
 #define ON_THREADS(play)                                                                           \
     PERFORMANCE("_on_threads", "threads", 0, play),                                                \
         PERFORMANCE("_on_threads_for_a_task", "threads", 1, play)
-#define ON_POOLS(play) ON_TASKS(play), ON_THREADS(play)
+#define ON_PROCESSES(play)                                                                         \
+    PERFORMANCE("_on_processes", "processes", 0, play),                                            \
+        PERFORMANCE("_on_processes_for_a_task", "processes", 1, play)
+#define ON_POOLS_HERE(play) ON_TASKS(play), ON_THREADS(play)
+#define ON_POOLS(play) ON_POOLS_HERE(play), ON_PROCESSES(play)
+#define ON_EVERY_TIER_HERE(play) IN_LINE(play), ON_POOLS_HERE(play)
 #define ON_EVERY_TIER(play) IN_LINE(play), ON_POOLS(play)
 
 static inline int is_tier(const char *tier)
 {
     return strcmp(now_on->tier, tier) == 0;
+}
+
+/* Options by which worker processes find the scene; until the next call. */
+static inline const struct rv_executor_opts *with_scene(const struct rv_executor_opts *opts)
+{
+    static const char *const changes[] = {SCENE_NAME "=", NULL};
+    static struct rv_child_fd fd = {.child_fd = SCENE_FD};
+    static struct rv_process_opts process;
+    static struct rv_executor_opts all;
+
+    fd.fd = scene_fd;
+    all = opts ? *opts : (struct rv_executor_opts){.size = sizeof(all)};
+    process = all.process ? *all.process : (struct rv_process_opts){.size = sizeof(process)};
+    process.fds = &fd;
+    process.fd_count = 1;
+    process.env_changes = changes;
+    all.process = &process;
+    return &all;
 }
 
 /* An executor of the tier that is on, `width` wide where it can be. */
@@ -110,7 +180,7 @@ static inline rv_executor *open_wide(unsigned width, const struct rv_executor_op
         snprintf(spec, sizeof(spec), "inline");
     else
         snprintf(spec, sizeof(spec), "%s:%u", now_on->tier, width);
-    RV_CHECK(rv_executor_open(&ex, spec, opts) == 0);
+    RV_CHECK(rv_executor_open(&ex, spec, with_scene(opts)) == 0);
     return ex;
 }
 
@@ -142,7 +212,7 @@ RV_JOB(fail_with, int, int);
 static int pass_gate(const int *in, int *out)
 {
     rvi_fetch_add_relaxed(&inside, 1);
-    int r = rv_event_wait(&gate, RV_NEVER);
+    int r = wait_at_gate();
     rvi_fetch_sub_relaxed(&inside, 1);
     *out = *in;
     return r;

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* processes_service.h - what the service thread does to its members. Without the lock. */
+#pragma once
+
+#include "exec/processes.h"
+
+/* What an event is about; in the low bits of a member's address. */
+enum rvi_news {
+    RVI_NEWS_CALL, /* without a member: the bell, or a kick */
+    RVI_NEWS_END,
+    RVI_NEWS_CONTROL,
+    RVI_NEWS_WORDS,
+};
+
+#define RVI_NEWS_MASK ((uint64_t)3)
+
+/** Start one more, or take down why not. */
+void rvi_processes_start_one(struct rvi_processes *pool);
+
+/** The first message of a member may be there. */
+void rvi_member_take_answer(struct rvi_member *member);
+
+/** Its process has ended: what it had is settled, and nothing of it is left. */
+void rvi_member_bury(struct rvi_member *member);
+
+/** Whether nobody works, and nobody can be had. With the lock. */
+bool rvi_processes_are_lame(const struct rvi_processes *pool);
+
+/** The thread. */
+void *rvi_processes_serve(void *pool);

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/* serve_jobs.c - a worker process of an executor: takes jobs from its ring and runs them, one after
+ * the other, on its first thread, as on any plain thread.
+ *
+ * Stopping. The control thread hears that job i is to stop; by then another may run. So that no
+ * token is set for the wrong job, and the way of a job costs no locked instruction, the rare side
+ * pays (sys/fence.h):
+ *
+ *     this thread, before a job            control thread
+ *     current = i                          wanted = i, is_busy
+ *     light fence                          heavy fence
+ *     wanted == i? set the token           current == i? set the token
+ *     ... runs it ...                      not is_busy
+ *     current = none
+ *     light fence
+ *     wait while is_busy; clear the token
+ *
+ *   S1  of the two sides one sees the other's word, so a stop is not missed by the job it is for
+ *   S2  a token is set by the control thread only while is_busy, hence while its job is current or
+ *       the next has not begun: when a job begins, the token is clear
+ *
+ * Checked by: tests/unit/exec/test_tier_processes.c */
+#include <errno.h>
+#include <string.h>
+
+#include <ravel/net.h>
+
+#include "exec/jobs_wire.h"
+#include "proc/proc.h"
+#include "sched/cancel.h"
+#include "sched/here.h"
+#include "shm/bell.h"
+#include "shm/segment.h"
+#include "sys/clock.h"
+#include "sys/cpu.h"
+#include "sys/fence.h"
+
+enum { KNOWN = 64 }; /* jobs whose keys are looked up at once; a power of two */
+
+#define NO_JOB UINT64_MAX
+
+struct server {
+    struct rvi_segment segment, bell_page;
+    struct rvi_bell bell;
+    struct rvi_taker taker;
+    struct rvi_cancel token;   /* of this thread, clear between jobs */
+    _Atomic(uint64_t) current; /* the index of the job that runs, or NO_JOB */
+    _Atomic(uint64_t) wanted;  /* the index of the last that was to stop */
+    _Atomic(int) why;          /* it was */
+    _Atomic(uint32_t) is_busy; /* the control thread may be setting the token */
+    const struct rv_job *known[KNOWN];
+    int control;
+};
+
+/* --- the control thread --- */
+
+static void stop(struct server *server, const struct rvi_jobs_message *message)
+{
+    rvi_store_relaxed(&server->is_busy, 1);
+    rvi_store_relaxed(&server->why, message->why);
+    rvi_store_release(&server->wanted, message->index); /* pairs: job-wanted */
+    rvi_fence_heavy();                                  /* pairs: job-stop */
+    if (rvi_load_relaxed(&server->current) == message->index)
+        (void)rvi_cancel_set(&server->token, message->why);
+    rvi_store_release(&server->is_busy, 0); /* pairs: job-stopped */
+}
+
+static void hear(void *arg, const void *bytes, size_t count, const int *fds, size_t fd_count)
+{
+    struct server *server = arg;
+    struct rvi_jobs_message message;
+
+    if (count != sizeof(message))
+        return;
+    memcpy(&message, bytes, sizeof(message));
+    switch (message.order) {
+    case RVI_JOBS_STOP:
+        stop(server, &message);
+        break;
+    case RVI_JOBS_LEAVE:
+        rvi_ring_quit(&server->taker);
+        break;
+    case RVI_JOBS_LEND:
+        rvi_loans_told(message.answer, fd_count > 0 ? fds[0] : -1);
+        break;
+    }
+}
+
+static int ask(void *arg, struct rvi_shm_ask question)
+{
+    const struct server *server = arg;
+    ssize_t n = rv_send(server->control, &question, sizeof(question), 0, RV_NEVER);
+
+    return n < 0 ? (int)n : 0;
+}
+
+/* --- one job --- */
+
+static const struct rv_job *find(struct server *server, uint64_t key)
+{
+    const struct rv_job **known = &server->known[key % KNOWN];
+
+    if (!*known || (*known)->key != key)
+        *known = rvi_job_find_key(key);
+    return *known;
+}
+
+static void enter_job(struct server *server, uint64_t index)
+{
+    rvi_store_relaxed(&server->current, index);
+    rvi_fence_light();                                            /* pairs: job-stop */
+    if (rvi_unlikely(rvi_load_acquire(&server->wanted) == index)) /* pairs: job-wanted */
+        (void)rvi_cancel_set(&server->token, rvi_load_relaxed(&server->why));
+}
+
+static void leave_job(struct server *server)
+{
+    rvi_store_relaxed(&server->current, NO_JOB);
+    rvi_fence_light();                                       /* pairs: job-stop */
+    while (rvi_unlikely(rvi_load_acquire(&server->is_busy))) /* pairs: job-stopped */
+        rvi_cpu_relax();
+    rvi_store_relaxed(&server->token.reason, 0);
+}
+
+static unsigned char *place(struct server *server, uint32_t at)
+{
+    return server->segment.base + (size_t)at * RVI_SLOT_UNIT;
+}
+
+static int run(struct server *server, struct rvi_slot *slot)
+{
+    const struct rv_job *job = find(server, rvi_slot_key(slot));
+    unsigned char *in = rvi_letter_of(slot)->small;
+    unsigned char *out;
+
+    if (!job)
+        return -ENOSYS;
+    if (rvi_job_is_small(job)) {
+        out = in + rvi_job_out_at(job);
+    } else {
+        in = place(server, slot->in_at);
+        out = place(server, slot->out_at);
+    }
+    memset(out, 0, job->out_bytes);
+    return job->run(in, out);
+}
+
+static void serve(struct server *server, struct rvi_slot *slot, int64_t begun)
+{
+    struct rvi_letter *letter = rvi_letter_of(slot);
+
+    rvi_store_relaxed(&letter->begun, begun);
+    enter_job(server, server->taker.next - 1);
+    int status = run(server, slot);
+    leave_job(server);
+    rvi_store_relaxed(&letter->ended, rvi_clock_now());
+    rvi_ring_done(&server->taker, slot, status);
+    rvi_loans_trim();
+}
+
+/* --- life --- */
+
+static int set_up(struct server *server, const struct rvi_proc_self *self)
+{
+    const int *fds = self->fds;
+    int r;
+
+    if (self->fd_count < RVI_JOBS_FDS)
+        return -EPROTO;
+    r = rvi_segment_map(&server->segment, fds[RVI_JOBS_FD_SEGMENT]);
+    if (r == 0)
+        r = rvi_segment_map(&server->bell_page, fds[RVI_JOBS_FD_BELL]);
+    if (r < 0)
+        return r;
+    server->bell = (struct rvi_bell){
+        .shared = (struct rvi_bell_shared *)server->bell_page.base,
+        .fds = {-1, fds[RVI_JOBS_FD_SERVICE], fds[RVI_JOBS_FD_LEADER]},
+    };
+    rvi_taker_init(&server->taker, (struct rvi_ring_shared *)server->segment.base, &server->bell);
+    rvi_store_relaxed(&server->current, NO_JOB);
+    rvi_store_relaxed(&server->wanted, NO_JOB);
+    rvi_cancel_of_thread_set(&server->token);
+    rvi_fence_asym_init();
+    server->control = self->control;
+    rvi_loans_begin(ask, server);
+    return rvi_proc_listen(self, sizeof(struct rvi_jobs_message), hear, server);
+}
+
+static int serve_jobs(const struct rvi_proc_self *self)
+{
+    static struct server server; /* the control thread's until the process ends */
+    struct rvi_slot *slot;
+    int r = set_up(&server, self);
+
+    while (r == 0) {
+        r = rvi_ring_take(&server.taker, &slot, INT64_MAX);
+        if (r == 0)
+            serve(&server, slot, rvi_clock_now());
+    }
+    return r == -ECANCELED ? 0 : 1;
+}
+
+struct rvi_role rvi_jobs_role = {.name = "jobs", .run = serve_jobs};
+
+__attribute__((constructor)) static void register_role(void)
+{
+    rvi_role_register(&rvi_jobs_role);
+}

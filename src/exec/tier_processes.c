@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* tier_processes.c - jobs run in processes of their own: opening and closing. How they get there
+ * and back is told in processes.h.
+ *
+ * The first process is started on opening, and waited for: a program that cannot be started again,
+ * or whose file is another by now, is found out here and not by the first job. The others are
+ * started as they are needed.
+ *
+ * Inside of such a process there are no more of them: a constructor that opens an executor, or a
+ * job that by mistake does what the program does, would otherwise fill the machine with processes.
+ * */
+#include "exec/processes_service.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "exec/processes_opts.h"
+#include "proc/before_main.h"
+#include "sys/fd.h"
+#include "sys/poller.h"
+#include "sys/thread.h"
+#include "sys/topology.h"
+
+/* --- opening --- */
+
+static int open_bell(struct rvi_processes *pool)
+{
+    struct rvi_bell *bell = &pool->bell;
+    int r = rvi_segment_make(&pool->bell_page, "ravel-bell", sizeof(*bell->shared),
+                             sizeof(*bell->shared));
+
+    if (r < 0)
+        return r;
+    bell->shared = (struct rvi_bell_shared *)pool->bell_page.base;
+    for (int i = RVI_BELL_SERVICE; r >= 0 && i < RVI_BELL_SLEEPERS; i++)
+        r = bell->fds[i] = rvi_fd_event();
+    return r < 0 ? r : 0;
+}
+
+static int open_poller(struct rvi_processes *pool)
+{
+    int r = pool->kick = rvi_fd_event();
+
+    if (r >= 0)
+        r = pool->poller = rvi_poller_open();
+    if (r >= 0)
+        r = rvi_poller_control(pool->poller, EPOLL_CTL_ADD, pool->kick, EPOLLIN, RVI_NEWS_CALL);
+    if (r >= 0)
+        r = rvi_poller_control(pool->poller, EPOLL_CTL_ADD, pool->bell.fds[RVI_BELL_SERVICE],
+                               EPOLLIN, RVI_NEWS_CALL);
+    return r;
+}
+
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        (void)rvi_fd_close(fd);
+}
+
+static void give_back(struct rvi_processes *pool)
+{
+    for (int i = RVI_BELL_SERVICE; i < RVI_BELL_SLEEPERS; i++)
+        close_fd(pool->bell.fds[i]);
+    close_fd(pool->poller);
+    close_fd(pool->kick);
+    if (pool->bell_page.base)
+        rvi_segment_fini(&pool->bell_page);
+    rvi_process_opts_drop(pool->lent);
+}
+
+/* Zeroed memory; afterwards it can be given back, whatever comes. */
+static void prepare(struct rvi_processes *pool)
+{
+    pool->poller = pool->kick = -1;
+    for (int i = 0; i < RVI_BELL_SLEEPERS; i++)
+        pool->bell.fds[i] = -1;
+    rvi_list_init(&pool->idle);
+    rvi_list_init(&pool->busy);
+    rvi_list_init(&pool->apart);
+    rvi_list_init(&pool->members);
+}
+
+/* Wait for the service, whatever is cancelled meanwhile. */
+static void wait_outside(struct rvi_processes *pool, const bool *what)
+{
+    struct rvi_waiter w;
+    bool biased = rvi_bias_lock(&pool->ex.lock);
+    bool waits = !*what;
+
+    if (waits) {
+        rvi_waiter_init(&w);
+        rvi_waitlist_push(&pool->outside, &w);
+    }
+    rvi_bias_unlock(&pool->ex.lock, biased);
+    if (waits)
+        rvi_wait_always(&w, RVI_WHY_EXECUTOR);
+}
+
+static void end_service(struct rvi_processes *pool)
+{
+    bool biased = rvi_bias_lock(&pool->ex.lock);
+
+    pool->is_closing = true;
+    rvi_bias_unlock(&pool->ex.lock, biased);
+    rvi_processes_kick(pool);
+    wait_outside(pool, &pool->is_over);
+    rvi_thread_join(pool->service);
+}
+
+static int start_service(struct rvi_processes *pool)
+{
+    unsigned wanted = pool->opts.prestart;
+
+    pool->wanted = wanted == 0 ? 1 : wanted < pool->ex.width ? wanted : pool->ex.width;
+    int r = rvi_thread_start(&pool->service, "rv-processes", rvi_processes_serve, pool);
+    if (r < 0)
+        return r;
+    wait_outside(pool, &pool->is_open);
+    if (pool->has_come)
+        return 0;
+    r = pool->trouble;
+    end_service(pool);
+    return r;
+}
+
+static int open_processes(struct rv_executor *ex, const char *arg,
+                          const struct rv_executor_opts *opts)
+{
+    struct rvi_processes *pool = rvi_processes_of(ex);
+    int r = rvi_executor_set_width(ex, arg, (unsigned)rvi_usable_cores());
+
+    prepare(pool);
+    pool->retries = opts->retries;
+    if (r == 0 && rvi_before_main_is_worker())
+        r = -EPERM;
+    if (r == 0)
+        r = rvi_proc_possible(NULL);
+    if (r == 0)
+        r = rvi_process_opts_take(&pool->opts, &pool->lent, opts->process);
+    if (r == 0)
+        r = open_bell(pool);
+    if (r == 0)
+        r = open_poller(pool);
+    if (r == 0)
+        r = start_service(pool);
+    if (r < 0)
+        give_back(pool);
+    return r;
+}
+
+/* --- the rest --- */
+
+/* With what a worker knows by its name: that is the registered one. */
+static bool is_registered(struct rvi_processes *pool, const struct rv_job *job)
+{
+    if (rvi_load_relaxed(&pool->known) == job)
+        return true;
+    bool is_known = rv_job_find(job->name) == job;
+    if (is_known)
+        rvi_store_relaxed(&pool->known, job);
+    return is_known;
+}
+
+static int submit_processes(struct rv_executor *ex, struct rv_future *f, rv_time deadline)
+{
+    struct rvi_processes *pool = rvi_processes_of(ex);
+
+    if (!is_registered(pool, f->job))
+        return -EINVAL;
+    if (!rvi_job_is_small(f->job) &&
+        rvi_job_out_at(f->job) + f->job->out_bytes > pool->opts.arena_bytes)
+        return -EMSGSIZE;
+    return rvi_backlog_submit(ex, f, deadline);
+}
+
+static int may_close_processes(struct rv_executor *ex)
+{
+    (void)ex;
+    return 0;
+}
+
+static void close_processes(struct rv_executor *ex)
+{
+    struct rvi_processes *pool = rvi_processes_of(ex);
+
+    end_service(pool);
+    give_back(pool);
+}
+
+const struct rvi_tier rvi_tier_processes = {
+    .name = "processes",
+    .bytes = sizeof(struct rvi_processes),
+    .open = open_processes,
+    .submit = submit_processes,
+    .dispatch = rvi_processes_dispatch,
+    .recall = rvi_processes_recall,
+    .running = rvi_processes_running,
+    .stop = rvi_processes_stop,
+    .may_close = may_close_processes,
+    .close = close_processes,
+};

@@ -1,0 +1,587 @@
+/* SPDX-License-Identifier: MIT */
+/* test_tier_processes.c - what is particular about jobs in processes of their own: they may crash,
+ * they may be killed, and nobody else notices. This program is its own worker. */
+#include "exec/executor.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "../../support/under_tool.h"
+#include "exec/jobs_wire.h"
+#include "tiers.h"
+
+#define SOON rv_after(RV_MINUTE)
+
+/* --- jobs --- */
+
+static int whose_process(const int *in, pid_t *out)
+{
+    (void)in;
+    *out = getpid();
+    return 0;
+}
+RV_JOB(whose_process, int, pid_t);
+
+static int die_by(const int *in, int *out)
+{
+    (void)out;
+    rvi_fetch_add_relaxed(&runs, 1);
+    kill(getpid(), *in);
+    return -EIO;
+}
+RV_JOB(die_by, int, int);
+
+static int speak_and_die(const int *in, int *out)
+{
+    (void)out;
+    fprintf(stderr, "these were the last words\n");
+    return die_by(in, out);
+}
+RV_JOB(speak_and_die, int, int);
+
+static int leave_by_exit(const int *in, int *out)
+{
+    (void)out;
+    _exit(*in);
+}
+RV_JOB(leave_by_exit, int, int);
+
+/* Dies so many times before it does not. */
+static int die_at_first(const int *in, int *out)
+{
+    int times = rvi_fetch_add_relaxed(&runs, 1);
+
+    if (times < *in)
+        kill(getpid(), SIGKILL);
+    *out = times;
+    return 0;
+}
+RV_JOB_IDEMPOTENT(die_at_first, int, int);
+
+/* Neither hears of being cancelled nor minds SIGTERM, if so told. */
+static int stay_for_ever(const int *in, int *out)
+{
+    (void)out;
+    if (*in)
+        signal(SIGTERM, SIG_IGN);
+    rvi_fetch_add_relaxed(&inside, 1);
+    for (;;)
+        pause();
+    return 0;
+}
+RV_JOB(stay_for_ever, int, int);
+
+static int stop_itself(const int *in, int *out)
+{
+    rvi_fetch_add_relaxed(&inside, 1);
+    kill(getpid(), SIGSTOP);
+    *out = *in;
+    return 0;
+}
+RV_JOB(stop_itself, int, int);
+
+static int open_more(const int *in, int *out)
+{
+    rv_executor *ex;
+
+    (void)in;
+    *out = rv_executor_open(&ex, "processes:1", NULL);
+    return 0;
+}
+RV_JOB(open_more, int, int);
+
+/* --- short forms --- */
+
+static const struct rv_process_opts impatient = {
+    .size = sizeof(impatient), .cancel_grace = RV_MILLISECOND, .term_grace = RV_MILLISECOND};
+
+static rv_executor *open_with(unsigned width, const struct rv_process_opts *process)
+{
+    const struct rv_executor_opts opts = {.size = sizeof(opts), .process = process, .backlog = 200};
+
+    return open_wide(width, &opts);
+}
+
+static pid_t process_of_next_job(rv_executor *ex)
+{
+    rv_future *f = submit(ex, whose_process, &(int){0});
+    pid_t pid = value_of(f);
+
+    f = rv_future_free(f);
+    return pid;
+}
+
+static void check_works(rv_executor *ex)
+{
+    rv_future *f = submit(ex, add_one, &(int){1});
+
+    RV_CHECK(value_of(f) == 2);
+    f = rv_future_free(f);
+}
+
+static int count_fds(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    int count = 0;
+
+    while (readdir(dir))
+        count++;
+    closedir(dir);
+    return count;
+}
+
+/* --- processes --- */
+
+static void a_job_runs_in_a_process_of_its_own(void)
+{
+    rv_executor *ex = open_wide(1, NULL);
+    pid_t pid = process_of_next_job(ex);
+
+    RV_CHECK(pid > 0 && pid != getpid());
+    RV_CHECK(process_of_next_job(ex) == pid);
+    close_waiting(ex);
+    RV_CHECK(kill(pid, 0) < 0 && errno == ESRCH);
+}
+
+static void processes_are_started_as_they_are_needed(void)
+{
+    rv_executor *ex = open_wide(50, NULL);
+    rv_future *f[3];
+
+    RV_CHECK(stats_of(ex).started == 1);
+    for (int i = 0; i < 3; i++)
+        f[i] = submit(ex, pass_gate, &i);
+    until_inside(3);
+    RV_CHECK(stats_of(ex).started == 3);
+    open_gate();
+    RV_CHECK(rv_wait(f, 3, RV_ALL, SOON) == 3);
+    free_all(f, 3);
+    close_waiting(ex);
+}
+
+static void as_many_are_there_at_first_as_is_asked_for(void)
+{
+    const struct rv_process_opts process = {.size = sizeof(process), .prestart = 3};
+    rv_executor *ex = open_with(4, &process);
+
+    RV_CHECK(stats_of(ex).started == 3);
+    check_works(ex);
+    close_waiting(ex);
+}
+
+static void a_process_that_has_done_enough_is_replaced(void)
+{
+    const struct rv_process_opts process = {.size = sizeof(process), .recycle_jobs = 2};
+    rv_executor *ex = open_with(1, &process);
+    pid_t first = process_of_next_job(ex);
+
+    RV_CHECK(process_of_next_job(ex) == first);
+    RV_CHECK(process_of_next_job(ex) != first);
+    RV_CHECK(stats_of(ex).recycled == 1 && stats_of(ex).deaths == 0);
+    close_waiting(ex);
+}
+
+static void use_and_close(void)
+{
+    rv_executor *ex = open_wide(2, NULL);
+    rv_future *f[3] = {submit(ex, add_one, &(int){0}), submit(ex, die_by, &(int){SIGKILL}),
+                       submit(ex, speak_and_die, &(int){SIGKILL})};
+
+    RV_CHECK(rv_wait(f, 3, RV_ALL, SOON) == 3);
+    free_all(f, 3);
+    close_waiting(ex);
+}
+
+static void nothing_is_left_of_it(void)
+{
+    use_and_close(); /* some things are found out once */
+    long live = rvi_alloc_live();
+    int fds = count_fds();
+
+    use_and_close();
+    RV_CHECK(now_on->workers > 0 || rvi_alloc_live() == live);
+    RV_CHECK(now_on->workers > 0 || count_fds() == fds);
+}
+
+static void there_are_no_processes_of_processes(void)
+{
+    rv_executor *ex = open_wide(1, NULL);
+    rv_future *f = submit(ex, open_more, &(int){0});
+
+    RV_CHECK(value_of(f) == -EPERM);
+    f = rv_future_free(f);
+    close_waiting(ex);
+}
+
+static void a_job_that_nobody_has_registered_is_refused(void)
+{
+    struct rv_job job = rv_job_add_one;
+    rv_executor *ex = open_wide(1, NULL);
+    rv_future *f;
+
+    RV_CHECK(rv_submit_job(ex, &f, &job, &(int){0}, RV_NEVER) == -EINVAL);
+    check_works(ex);
+    close_waiting(ex);
+}
+
+/* --- deaths --- */
+
+static void a_crash_is_told_by_its_signal(void)
+{
+    static const int signals[] = {SIGKILL, SIGTERM, SIGUSR1};
+    rv_executor *ex = open_wide(1, NULL);
+
+    for (int i = 0; i < 3; i++) {
+        rv_future *f = submit(ex, die_by, &signals[i]);
+        struct rv_outcome outcome = outcome_of(f);
+        RV_CHECK(outcome.kind == RV_OUTCOME_SIGNAL && outcome.signal == signals[i]);
+        RV_CHECK(outcome.error == 0 && outcome.deaths == 1);
+        f = rv_future_free(f);
+    }
+    RV_CHECK(stats_of(ex).deaths == 3 && stats_of(ex).poisoned == 0);
+    check_works(ex);
+    close_waiting(ex);
+}
+
+static void its_last_words_are_kept(void)
+{
+    rv_executor *ex = open_wide(1, NULL);
+    rv_future *f = submit(ex, speak_and_die, &(int){SIGKILL});
+    rv_future *silent = submit(ex, die_by, &(int){SIGKILL});
+    char words[100], few[6];
+
+    RV_CHECK(kind_of(f) == RV_OUTCOME_SIGNAL && kind_of(silent) == RV_OUTCOME_SIGNAL);
+    RV_CHECK(rv_future_last_words(f, words, sizeof(words)) == strlen(words));
+    RV_CHECK(strstr(words, "these were the last words\n"));
+    RV_CHECK(rv_future_last_words(f, few, sizeof(few)) == strlen(words));
+    RV_CHECK(strcmp(few, "ords\n") == 0);
+    RV_CHECK(rv_future_last_words(f, NULL, 0) == strlen(words));
+    RV_CHECK(rv_future_last_words(silent, words, sizeof(words)) == 0 && words[0] == '\0');
+    f = rv_future_free(f);
+    silent = rv_future_free(silent);
+    close_waiting(ex);
+}
+
+static void a_job_that_exits_is_lost(void)
+{
+    rv_executor *ex = open_wide(1, NULL);
+
+    for (int status = 0; status < 2; status++) {
+        rv_future *f = submit(ex, leave_by_exit, &status);
+        RV_CHECK(kind_of(f) == RV_OUTCOME_LOST && outcome_of(f).signal == 0);
+        f = rv_future_free(f);
+    }
+    close_waiting(ex);
+}
+
+enum { BEHIND = 60 };
+
+static void those_behind_a_crash_notice_nothing(void)
+{
+    rv_executor *ex = open_with(1, NULL);
+    rv_future *f[BEHIND];
+
+    for (int i = 0; i < BEHIND; i++)
+        f[i] = i % 20 == 5 ? submit(ex, die_by, &(int){SIGKILL}) : submit(ex, add_one, &i);
+    for (int i = 0; i < BEHIND; i++) {
+        if (i % 20 == 5)
+            RV_CHECK(kind_of(f[i]) == RV_OUTCOME_SIGNAL);
+        else
+            RV_CHECK(value_of(f[i]) == i + 1);
+    }
+    RV_CHECK(rvi_load_relaxed(&runs) == BEHIND); /* each has run once */
+    free_all(f, BEHIND);
+    close_waiting(ex);
+}
+
+static void idle_processes_may_be_killed(void)
+{
+    rv_executor *ex = open_wide(1, NULL);
+    pid_t pid = process_of_next_job(ex);
+
+    RV_CHECK(kill(pid, SIGKILL) == 0);
+    while (stats_of(ex).deaths == 0)
+        rv_yield();
+    RV_CHECK(process_of_next_job(ex) != pid);
+    RV_CHECK(kill(process_of_next_job(ex), SIGKILL) == 0);
+    close_waiting(ex);
+}
+
+static void an_idempotent_job_is_run_again(void)
+{
+    const struct rv_executor_opts opts = {.size = sizeof(opts), .retries = 3};
+    rv_executor *ex = open_wide(2, &opts);
+    rv_future *f = submit(ex, die_at_first, &(int){3});
+
+    RV_CHECK(value_of(f) == 3);
+    RV_CHECK(outcome_of(f).deaths == 3);
+    RV_CHECK(stats_of(ex).retried == 3 && stats_of(ex).poisoned == 0);
+    f = rv_future_free(f);
+    f = submit(ex, die_by, &(int){SIGKILL}); /* this one is not */
+    RV_CHECK(kind_of(f) == RV_OUTCOME_SIGNAL && outcome_of(f).deaths == 1);
+    f = rv_future_free(f);
+    close_waiting(ex);
+}
+
+static void one_that_kills_them_all_is_set_aside(void)
+{
+    const struct rv_executor_opts opts = {.size = sizeof(opts), .retries = 2};
+    rv_executor *ex = open_wide(1, &opts);
+    rv_future *poison = submit(ex, die_at_first, &(int){99});
+    rv_future *f = submit(ex, whose_process, &(int){0});
+
+    RV_CHECK(kind_of(poison) == RV_OUTCOME_SIGNAL && outcome_of(poison).deaths == 3);
+    RV_CHECK(value_of(f) > 0);
+    RV_CHECK(stats_of(ex).retried == 2 && stats_of(ex).poisoned == 1);
+    RV_CHECK(rvi_load_relaxed(&runs) == 3);
+    poison = rv_future_free(poison);
+    f = rv_future_free(f);
+    close_waiting(ex);
+}
+
+static void without_retries_nothing_is_run_again(void)
+{
+    rv_executor *ex = open_wide(1, NULL);
+    rv_future *f = submit(ex, die_at_first, &(int){1});
+
+    RV_CHECK(kind_of(f) == RV_OUTCOME_SIGNAL && outcome_of(f).deaths == 1);
+    RV_CHECK(stats_of(ex).poisoned == 0);
+    f = rv_future_free(f);
+    close_waiting(ex);
+}
+
+/* --- what does not stop --- */
+
+static void what_does_not_stop_is_killed(void)
+{
+    rv_executor *ex = open_with(1, &impatient);
+
+    for (int stubborn = 0; stubborn < 2; stubborn++) {
+        rv_future *f = submit(ex, stay_for_ever, &stubborn);
+        rv_future *behind = submit(ex, add_one, &(int){5});
+        until_inside(stubborn + 1);
+        rv_future_cancel(f);
+        RV_CHECK(kind_of(f) == RV_OUTCOME_CANCELLED && outcome_of(f).deaths == 1);
+        RV_CHECK(value_of(behind) == 6);
+        f = rv_future_free(f);
+        behind = rv_future_free(behind);
+    }
+    close_waiting(ex);
+}
+
+static void a_job_out_of_time_is_killed(void)
+{
+    const struct rv_executor_opts opts = {
+        .size = sizeof(opts), .process = &impatient, .job_timeout = 5 * RV_MILLISECOND};
+    rv_executor *ex = open_wide(1, &opts);
+
+    for (int stubborn = 0; stubborn < 2; stubborn++) {
+        rv_future *f = submit(ex, stay_for_ever, &stubborn);
+        RV_CHECK(kind_of(f) == RV_OUTCOME_TIMEOUT && outcome_of(f).signal == 0);
+        f = rv_future_free(f);
+    }
+    close_waiting(ex);
+}
+
+static void closing_ends_what_does_not_stop(void)
+{
+    rv_executor *ex = open_with(2, &impatient);
+    rv_future *f[2] = {submit(ex, stay_for_ever, &(int){0}), submit(ex, stay_for_ever, &(int){1})};
+
+    until_inside(2);
+    RV_CHECK(rv_executor_close(ex, RV_CLOSE_CANCEL, RV_NEVER) == -ECANCELED);
+    RV_CHECK(kind_of(f[0]) == RV_OUTCOME_CANCELLED && kind_of(f[1]) == RV_OUTCOME_CANCELLED);
+    free_all(f, 2);
+}
+
+static void a_stopped_process_is_killed_in_the_end(void)
+{
+    rv_executor *ex = open_with(1, &impatient);
+    rv_future *f = submit(ex, stop_itself, &(int){0});
+
+    until_inside(1);
+    rv_future_cancel(f);
+    RV_CHECK(kind_of(f) == RV_OUTCOME_CANCELLED);
+    f = rv_future_free(f);
+    f = submit(ex, stop_itself, &(int){0});
+    until_inside(2);
+    RV_CHECK(rv_executor_close(ex, RV_CLOSE_CANCEL, RV_NEVER) == -ECANCELED);
+    f = rv_future_free(f);
+}
+
+static void others_take_what_waits_behind_a_stopped_process(void)
+{
+    rv_executor *ex = open_with(2, &impatient);
+    rv_future *f[10] = {submit(ex, stop_itself, &(int){0})};
+
+    until_inside(1);
+    for (int i = 1; i < 10; i++)
+        f[i] = submit(ex, add_one, &i);
+    for (int i = 1; i < 10; i++)
+        RV_CHECK(value_of(f[i]) == i + 1);
+    rv_future_cancel(f[0]);
+    RV_CHECK(kind_of(f[0]) == RV_OUTCOME_CANCELLED);
+    free_all(f, 10);
+    close_waiting(ex);
+}
+
+/* --- bytes --- */
+
+struct large {
+    unsigned char bytes[300000];
+};
+
+static int turn_large(const struct large *in, struct large *out)
+{
+    for (size_t i = 0; i < sizeof(in->bytes); i++) {
+        RV_CHECK(out->bytes[i] == 0);
+        out->bytes[i] = in->bytes[i] + 1;
+    }
+    return 0;
+}
+RV_JOB(turn_large, struct large, struct large);
+
+static void large_inputs_and_results_travel_whole(void)
+{
+    static struct large in[5], out[5];
+    rv_executor *ex = open_wide(2, NULL);
+
+    for (size_t i = 0; i < 5 * sizeof(in[0].bytes); i++)
+        in[i / sizeof(in[0].bytes)].bytes[i % sizeof(in[0].bytes)] = (unsigned char)(i * 7 / 3);
+    for (int round = 0; round < 2; round++) /* the same memory again */
+        RV_CHECK(rv_map(ex, turn_large, in, 5, out, NULL, RV_NEVER) == 0);
+    for (size_t i = 0; i < 5 * sizeof(in[0].bytes); i++)
+        RV_CHECK(out[i / sizeof(in[0].bytes)].bytes[i % sizeof(in[0].bytes)] ==
+                 (unsigned char)(i * 7 / 3 + 1));
+    close_waiting(ex);
+}
+
+static void more_than_the_arena_holds_waits_its_turn(void)
+{
+    static struct large in[8], out[8];
+    const struct rv_process_opts process = {.size = sizeof(process), .arena_bytes = 1000000};
+    rv_executor *ex = open_with(1, &process);
+
+    RV_CHECK(rv_map(ex, turn_large, in, 8, out, NULL, RV_NEVER) == 0);
+    for (int i = 0; i < 8; i++)
+        RV_CHECK(out[i].bytes[i * 1000] == 1);
+    close_waiting(ex);
+}
+
+/* Around what fits a slot. */
+#define SIZED(n, in_bytes, out_bytes)                                                              \
+    struct in_##n {                                                                                \
+        unsigned char bytes[in_bytes];                                                             \
+    };                                                                                             \
+    struct out_##n {                                                                               \
+        unsigned char bytes[out_bytes];                                                            \
+    };                                                                                             \
+    static int size_##n(const struct in_##n *in, struct out_##n *out)                              \
+    {                                                                                              \
+        for (size_t i = 0; i < sizeof(out->bytes); i++) {                                          \
+            RV_CHECK(out->bytes[i] == 0);                                                          \
+            out->bytes[i] = (unsigned char)(in->bytes[i % sizeof(in->bytes)] ^ i);                 \
+        }                                                                                          \
+        return 0;                                                                                  \
+    }                                                                                              \
+    RV_JOB(size_##n, struct in_##n, struct out_##n)
+
+enum { SMALL = sizeof(((struct rvi_letter *)0)->small) };
+SIZED(one, 1, 1);
+SIZED(odd, 13, 17);
+SIZED(most, 16, SMALL - 16);
+SIZED(most_in, SMALL - 16, 16);
+SIZED(more, 16, SMALL - 15);
+SIZED(more_in, SMALL - 15, 16);
+SIZED(page, 4096, 4097);
+
+#define CHECK_SIZE(ex, n)                                                                          \
+    do {                                                                                           \
+        struct in_##n in;                                                                          \
+        struct out_##n out;                                                                        \
+        for (size_t i = 0; i < sizeof(in.bytes); i++)                                              \
+            in.bytes[i] = (unsigned char)(i * 31 + 5);                                             \
+        RV_CHECK(rv_map(ex, size_##n, &in, 1, &out, NULL, RV_NEVER) == 0);                         \
+        for (size_t i = 0; i < sizeof(out.bytes); i++)                                             \
+            RV_CHECK(out.bytes[i] == (unsigned char)(in.bytes[i % sizeof(in.bytes)] ^ i));         \
+    } while (0)
+
+static void every_size_travels_whole(void)
+{
+    rv_executor *ex = open_wide(1, NULL);
+
+    for (int round = 0; round < 3; round++) {
+        CHECK_SIZE(ex, one);
+        CHECK_SIZE(ex, odd);
+        CHECK_SIZE(ex, most);
+        CHECK_SIZE(ex, most_in);
+        CHECK_SIZE(ex, more);
+        CHECK_SIZE(ex, more_in);
+        CHECK_SIZE(ex, page);
+    }
+    close_waiting(ex);
+}
+
+static int add_up_shared(const struct rv_shm *in, long *out)
+{
+    void *memory;
+    int r = rv_shm_map(*in, &memory);
+
+    for (size_t i = 0; r == 0 && i < in->bytes / sizeof(int); i++)
+        *out += ((int *)memory)[i]++;
+    return r;
+}
+RV_JOB(add_up_shared, struct rv_shm, long);
+
+static void shared_memory_is_seen_by_jobs(void)
+{
+    rv_executor *ex = open_wide(2, NULL);
+    struct rv_outcome outcome;
+    struct rv_shm shm;
+    void *memory;
+    long sum;
+
+    RV_CHECK(rv_shm_alloc(&shm, 1000 * sizeof(int)) == 0);
+    RV_CHECK(rv_shm_map(shm, &memory) == 0);
+    for (long round = 0; round < 3; round++) {
+        rv_future *f = submit(ex, add_up_shared, &shm);
+        RV_CHECK(rv_future_get(f, &sum, &outcome, SOON) == 0);
+        RV_CHECK(outcome.kind == RV_OUTCOME_VALUE && sum == 1000 * round);
+        RV_CHECK(((int *)memory)[999] == round + 1);
+        f = rv_future_free(f);
+    }
+    rv_shm_free(shm);
+    close_waiting(ex);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_PROCESSES(a_job_runs_in_a_process_of_its_own),
+        ON_PROCESSES(processes_are_started_as_they_are_needed),
+        ON_PROCESSES(as_many_are_there_at_first_as_is_asked_for),
+        ON_PROCESSES(a_process_that_has_done_enough_is_replaced),
+        ON_PROCESSES(nothing_is_left_of_it),
+        ON_PROCESSES(there_are_no_processes_of_processes),
+        ON_PROCESSES(a_job_that_nobody_has_registered_is_refused),
+        ON_PROCESSES(a_crash_is_told_by_its_signal),
+        ON_PROCESSES(its_last_words_are_kept),
+        ON_PROCESSES(a_job_that_exits_is_lost),
+        ON_PROCESSES(those_behind_a_crash_notice_nothing),
+        ON_PROCESSES(idle_processes_may_be_killed),
+        ON_PROCESSES(an_idempotent_job_is_run_again),
+        ON_PROCESSES(one_that_kills_them_all_is_set_aside),
+        ON_PROCESSES(without_retries_nothing_is_run_again),
+        ON_PROCESSES(what_does_not_stop_is_killed),
+        ON_PROCESSES(a_job_out_of_time_is_killed),
+        ON_PROCESSES(closing_ends_what_does_not_stop),
+        ON_PROCESSES(a_stopped_process_is_killed_in_the_end),
+        ON_PROCESSES(others_take_what_waits_behind_a_stopped_process),
+        ON_PROCESSES(large_inputs_and_results_travel_whole),
+        ON_PROCESSES(more_than_the_arena_holds_waits_its_turn),
+        ON_PROCESSES(every_size_travels_whole),
+        ON_PROCESSES(shared_memory_is_seen_by_jobs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
