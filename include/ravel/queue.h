@@ -15,10 +15,46 @@
  *             r = rv_queue_join(q, RV_NEVER);
  *         rv_scope_cancel(daemons, -ECANCELED);
  *     } // err is -ECANCELED, as asked for; r is what matters
- */
+ *
+ * A queue can be shared by this program's worker processes: rv_queue_new_shared makes it, its
+ * struct rv_queue_ref travels in a job's input, and rv_queue_attach gives the job a handle for the
+ * calls below. If a process ends, by whatever signal and in the middle of whatever call, what it
+ * had put is there, and what it had got and not said done goes back and is got again by somebody
+ * else:
+ *
+ *     struct page { int number; };
+ *     struct report { long pages; };
+ *
+ *     static int count_pages(const struct rv_queue_ref *in, struct report *out)
+ *     {
+ *         struct page page;
+ *         rv_queue *q;
+ *         int r = rv_queue_attach(&q, *in);
+ *         if (r < 0)
+ *             return r;
+ *         while (r == 0 && (r = rv_queue_get(q, &page, RV_NEVER)) == 0) {
+ *             out->pages++;
+ *             r = rv_queue_done(q);
+ *         }
+ *         rv_queue_free(q);
+ *         return r; // -EPIPE: the queue was closed
+ *     }
+ *     RV_JOB(count_pages, struct rv_queue_ref, struct report);
+ *
+ * Shared, it differs in this:
+ *   - its capacity counts what is unfinished, because what was got may have to go back: a put also
+ *     waits for room when all of it is being worked on;
+ *   - what goes back is got before all else, the oldest first; so order is kept but for what others
+ *     had got meanwhile;
+ *   - done is about the oldest item that the calling task or plain thread has got from this handle
+ *     and not said done; if it has none, about the oldest that anybody has got from this handle;
+ *   - a closed queue whose last items are being worked on is empty: get says -EPIPE. If they go
+ *     back they can be got again, and join waits for them;
+ *   - rv_select does not take it: -EOPNOTSUPP. */
 #pragma once
 
 #include <ravel/def.h>
+#include <ravel/shm.h>
 #include <ravel/time.h>
 
 RV_BEGIN_DECLS
@@ -38,12 +74,58 @@ typedef struct rv_queue rv_queue;
  * Lifetime: until rv_queue_free */
 RV_API RV_NODISCARD int rv_queue_new(rv_queue **ret, size_t item_bytes, size_t capacity);
 
-/** Free a queue that nobody is using; items still inside are dropped.
+/** Make a queue that this program's worker processes can share.
+ *
+ * An item is in one process's hands at a time, by one atomic write (Friedman, Herlihy, Marathe and
+ * Petrank 2018), so that a process may be killed at any instruction.
+ *
+ * @param ret         a handle on the queue, for this process
+ * @param item_bytes  size of one item, at least 1; without pointers, which mean nothing elsewhere
+ * @param capacity    unfinished items that it holds, 1 to some million
+ * @return 0
+ * Errors:  -EINVAL a size of 0; -EOVERFLOW it cannot hold as much; -EOPNOTSUPP in a worker process;
+ *          -ENOMEM, -EMFILE, -ENFILE; -ENOSYS or -EPERM a filter refuses shared memory
+ * Blocks:  no
+ * Threads: any task of any worker, plain threads; not signal handlers
+ * Lifetime: until rv_queue_free, after which nobody attaches any more; handles that others have
+ *           live on */
+RV_API RV_NODISCARD int rv_queue_new_shared(rv_queue **ret, size_t item_bytes, size_t capacity);
+
+/** Which queue: a value, to be sent to worker processes. All zeros: none. */
+struct rv_queue_ref {
+    struct rv_shm memory; /* that it lies in */
+};
+
+/** Find out the value by which others attach to a queue.
+ *
+ * @param q    a shared queue
+ * @param ret  its value, the same for all handles
+ * @return 0
+ * Errors:  -EINVAL the queue is not shared
+ * Blocks:  no
+ * Threads: any task of any worker, plain threads; not signal handlers
+ * Lifetime: good until the handle that rv_queue_new_shared has made is freed */
+RV_API RV_NODISCARD int rv_queue_ref_of(rv_queue *q, struct rv_queue_ref *ret);
+
+/** Get a handle on a shared queue.
+ *
+ * @param ret  the handle: what is got through it is remembered with it
+ * @param ref  from rv_queue_ref_of
+ * @return 0
+ * Errors:  -ENOENT there is no such queue, or no longer; -EBADMSG the memory holds none; -EUSERS
+ *          256 handles are open, in all processes; -ENOMEM, -EMFILE; -EPIPE the parent is going
+ * Blocks:  in a worker process, the first time: the thread, until the parent has answered
+ * Threads: any task of any worker, plain threads; not signal handlers
+ * Lifetime: until rv_queue_free; in a worker process before the job that asked returns */
+RV_API RV_NODISCARD int rv_queue_attach(rv_queue **ret, struct rv_queue_ref ref);
+
+/** Free a queue that nobody is using; items still inside are dropped. Of a shared one, let go of
+ * this handle: what was got through it and not said done goes back.
  *
  * @param q  NULL does nothing; one that somebody waits on is a misuse that stops the program
  * @return NULL
  * Errors:  none
- * Blocks:  no
+ * Blocks:  no; the thread for a moment, if tasks have waited for a shared one
  * Threads: any
  * Lifetime: ends it */
 RV_API rv_queue *rv_queue_free(rv_queue *q);
@@ -55,7 +137,7 @@ RV_API rv_queue *rv_queue_free(rv_queue *q);
  * @param deadline  absolute monotonic nanoseconds, or RV_NEVER
  * @return 0; the item is in. On error it is not.
  * Errors:  -EPIPE closed; -ETIME deadline; -ECANCELED scope cancelled; -ENOMEM no room for the
- *          timer
+ *          timer; of a shared queue also -EBADMSG a process has written over its memory
  * Blocks:  the task, never its thread; a plain thread itself
  * Threads: any task of any worker, plain threads; not signal handlers
  * Lifetime: keep q alive until return */
@@ -66,7 +148,7 @@ RV_API RV_NODISCARD int rv_queue_put(rv_queue *q, const void *item, rv_time dead
  * @param q     the queue
  * @param item  copied
  * @return 0; the item is in
- * Errors:  -EAGAIN full; -EPIPE closed
+ * Errors:  -EAGAIN full; -EPIPE closed; -EBADMSG as rv_queue_put
  * Blocks:  no
  * Threads: any task of any worker, plain threads; not signal handlers
  * Lifetime: nothing is held */
@@ -79,7 +161,7 @@ RV_API RV_NODISCARD int rv_queue_try_put(rv_queue *q, const void *item);
  * @param deadline  absolute monotonic nanoseconds, or RV_NEVER
  * @return 0; the item is the caller's to do
  * Errors:  -EPIPE closed and empty; -ETIME deadline; -ECANCELED scope cancelled; -ENOMEM no room
- *          for the timer
+ *          for the timer; of a shared queue also -EBADMSG a process has written over its memory
  * Blocks:  the task, never its thread; a plain thread itself
  * Threads: any task of any worker, plain threads; not signal handlers
  * Lifetime: keep q alive until return */
@@ -90,7 +172,7 @@ RV_API RV_NODISCARD int rv_queue_get(rv_queue *q, void *ret_item, rv_time deadli
  * @param q         the queue
  * @param ret_item  receives the item; untouched on error
  * @return 0; the item is the caller's to do
- * Errors:  -EAGAIN empty; -EPIPE closed and empty
+ * Errors:  -EAGAIN empty; -EPIPE closed and empty; -EBADMSG as rv_queue_get
  * Blocks:  no
  * Threads: any task of any worker, plain threads; not signal handlers
  * Lifetime: nothing is held */
@@ -100,7 +182,8 @@ RV_API RV_NODISCARD int rv_queue_try_get(rv_queue *q, void *ret_item);
  *
  * @param q  the queue
  * @return 0
- * Errors:  -EINVAL more were said done than were put
+ * Errors:  -EINVAL more were said done than were put, or of a shared queue got through this handle;
+ *          -EBADMSG as rv_queue_get
  * Blocks:  no; works in a cancelled task
  * Threads: any task of any worker, plain threads; not signal handlers
  * Lifetime: nothing is held */

@@ -66,8 +66,8 @@ struct rv_case {
  * @param deadline  absolute monotonic nanoseconds, or RV_NEVER
  * @return the index of the case that happened; look at its result
  * Errors:  -ETIME deadline; -ECANCELED scope cancelled; -ENOMEM no room for the timer, or for more
- *          than 16 cases; -EINVAL an unknown op, or more cases than an int counts. No case has
- *          happened then.
+ *          than 16 cases; -EINVAL an unknown op, or more cases than an int counts; -EOPNOTSUPP
+ *          a shared queue. No case has happened then.
  * Blocks:  the task, never its thread; a plain thread itself
  * Threads: any task of any worker, plain threads; not signal handlers
  * Lifetime: keep cases, items and objects alive until return */
@@ -78,7 +78,7 @@ RV_API RV_NODISCARD int rv_select(struct rv_case *cases, size_t n, rv_time deadl
  * @param cases  as for rv_select
  * @param n      how many
  * @return the index of the case that happened; look at its result
- * Errors:  -EAGAIN none can now; -EINVAL as for rv_select
+ * Errors:  -EAGAIN none can now; -EINVAL, -EOPNOTSUPP as for rv_select
  * Blocks:  no
  * Threads: any task of any worker, plain threads; not signal handlers
  * Lifetime: nothing is held */

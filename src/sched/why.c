@@ -22,6 +22,10 @@ const char *rvi_why_word(enum rvi_why why)
         return "semaphore";
     case RVI_WHY_EVENT:
         return "event";
+    case RVI_WHY_QUEUE_PUT:
+        return "queue put";
+    case RVI_WHY_QUEUE_GET:
+        return "queue get";
     case RVI_WHY_QUEUE_JOIN:
         return "queue join";
     case RVI_WHY_FUTURE:

@@ -83,9 +83,9 @@
  * a second, to the very item; a generation has 8, within one item's being given back.
  *
  * Sources: the ring with helping is that of Tsigas and Zhang 2001, "A simple, fast and scalable
- * non-blocking concurrent FIFO queue"; cells that know their lap, Vyukov 2011. That an item is taken
- * by writing the taker's number into it, so that it can be found after a crash: Friedman, Herlihy,
- * Marathe and Petrank 2018, "A persistent lock-free queue for non-volatile memory".
+ * non-blocking concurrent FIFO queue"; cells that know their lap, Vyukov 2011. That an item is
+ * taken by writing the taker's number into it, so that it can be found after a crash: Friedman,
+ * Herlihy, Marathe and Petrank 2018, "A persistent lock-free queue for non-volatile memory".
  *
  * Rejected: a lock that survives its owner. A robust mutex of POSIX threads keeps the list that
  * links it as addresses in the lock, hence here in memory that others write; its owner may be

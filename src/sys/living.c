@@ -3,8 +3,8 @@
  *
  * Its pidfd can be read once the last of its threads has ended, whether or not somebody has reaped
  * it; that is the answer as long as the number is its own. Whether it is, /proc/PID/stat says:
- * field 22, proc_pid_stat(5). The pidfd comes first: if the number changes hands between the two looks,
- * the process asked about has ended all the same.
+ * field 22, proc_pid_stat(5). The pidfd comes first: if the number changes hands between the two
+ * looks, the process asked about has ended all the same.
  *
  * Rejected: kill(pid, 0), which succeeds on a process that has ended and is not reaped yet. The
  * state in /proc/PID/stat, which is that of the first thread: it may have ended while others run.

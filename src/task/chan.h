@@ -16,6 +16,7 @@
  * the lines are with the senders' because who uses them has to write both places anyway. */
 struct rv_chan {
     _Alignas(RVI_CACHE_LINE) _Atomic(bool) is_shared; /* set once, under the lock */
+    bool is_elsewhere; /* no channel at all, but the outside of a shared queue (queue.c) */
     unsigned char *ring;
     size_t item_bytes;
     size_t capacity;

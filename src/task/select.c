@@ -52,6 +52,7 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "sched/worker.h"
+#include "task/chan.h"
 
 enum { IN_FRAME = 16 }; /* cases that need no memory */
 
@@ -85,7 +86,14 @@ static const struct rvi_case_kind *kind_of(const struct rv_case *c)
     return NULL;
 }
 
-/* How many can ever happen; or -EINVAL. */
+static bool is_elsewhere(const struct rv_case *c)
+{
+    const struct rv_chan *ch = c->object;
+
+    return (c->op == RV_CASE_PUT || c->op == RV_CASE_GET) && ch != NULL && ch->is_elsewhere;
+}
+
+/* How many can ever happen; or -EINVAL, -EOPNOTSUPP. */
 static int count_possible(const struct rv_case *cases, size_t n)
 {
     int possible = 0;
@@ -95,6 +103,8 @@ static int count_possible(const struct rv_case *cases, size_t n)
     for (size_t i = 0; i < n; i++) {
         if (kind_of(&cases[i]) == NULL)
             return -EINVAL;
+        if (is_elsewhere(&cases[i]))
+            return -EOPNOTSUPP;
         possible += cases[i].object != NULL;
     }
     return possible;

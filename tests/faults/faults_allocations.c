@@ -68,6 +68,12 @@ static void a_worker_survives_every_allocation_that_fails(void **state)
     fail_every_allocation_of(run_a_worker);
 }
 
+static void a_shared_queue_survives_every_allocation_that_fails(void **state)
+{
+    (void)state;
+    fail_every_allocation_of(run_a_shared_queue);
+}
+
 static void children_survive_every_allocation_that_fails(void **state)
 {
     (void)state;
@@ -113,6 +119,7 @@ int main(void)
         cmocka_unit_test(a_run_of_default_size_survives_every_allocation_that_fails),
         cmocka_unit_test(a_pool_of_stacks_survives_every_allocation_that_fails),
         cmocka_unit_test(a_dump_survives_every_allocation_that_fails),
+        cmocka_unit_test(a_shared_queue_survives_every_allocation_that_fails),
         cmocka_unit_test(children_survive_every_allocation_that_fails),
         cmocka_unit_test(a_worker_survives_every_allocation_that_fails),
         cmocka_unit_test(files_survive_every_allocation_that_fails),

@@ -205,6 +205,21 @@ static void a_worker_survives_every_system_call_that_fails(void **state)
     fail_all(run_a_worker);
 }
 
+static int run_a_shared_queue_on_an_older_kernel(void)
+{
+    rvi_call_lacks(RVI_CALL_MAKE_MEMORY_NOEXEC, true);
+    int r = run_a_shared_queue();
+    rvi_call_lacks(RVI_CALL_MAKE_MEMORY_NOEXEC, false);
+    return r;
+}
+
+static void a_shared_queue_survives_every_system_call_that_fails(void **state)
+{
+    (void)state;
+    fail_all(run_a_shared_queue);
+    fail_all(run_a_shared_queue_on_an_older_kernel);
+}
+
 static void files_survive_every_system_call_that_fails(void **state)
 {
     (void)state;
@@ -249,6 +264,8 @@ static void fail_at(enum rvi_call_site site)
     static scenario *const scenarios[] = {run_tasks,
                                           run_and_dump,
                                           run_and_start_children,
+                                          run_a_shared_queue,
+                                          run_a_shared_queue_on_an_older_kernel,
                                           run_files,
                                           a_child_alone,
                                           run_sockets,
@@ -302,6 +319,7 @@ int main(void)
         cmocka_unit_test(children_survive_every_system_call_that_fails),
         cmocka_unit_test(children_on_an_older_kernel_survive_every_system_call_that_fails),
         cmocka_unit_test(a_worker_survives_every_system_call_that_fails),
+        cmocka_unit_test(a_shared_queue_survives_every_system_call_that_fails),
         cmocka_unit_test(files_survive_every_system_call_that_fails),
         cmocka_unit_test(sockets_survive_every_system_call_that_fails),
         cmocka_unit_test(sockets_on_a_ring_survive_every_system_call_that_fails),

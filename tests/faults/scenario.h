@@ -36,6 +36,7 @@
 #include "proc/proc.h"
 #include "sys/call.h"
 #include "sys/fd.h"
+#include "sys/living.h"
 #include "sys/self.h"
 #include "sys/stack.h"
 
@@ -372,6 +373,76 @@ static int run_a_worker(void)
     rvi_words_finish(&proc.words);
     rvi_proc_fini(&proc);
     return r < 0 ? r : share_a_life();
+}
+
+/* ---- a queue between processes --------------------------------------------------------------- */
+
+static int put_some(void *arg)
+{
+    int r = 0;
+    for (int i = 0; i < 3 && r == 0; i++)
+        r = rv_queue_put(arg, &i, RV_NEVER);
+    return r;
+}
+
+static int get_some(void *arg)
+{
+    int item, r = 0;
+    for (int i = 0; i < 3 && r == 0; i++) {
+        r = rv_queue_get(arg, &item, RV_NEVER);
+        if (r == 0)
+            r = rv_queue_done(arg);
+    }
+    return r;
+}
+
+/* Of room for one: each waits for the other. */
+static int pass_through(rv_queue *q, rv_queue *other)
+{
+    int err, r = 0;
+    RV_SCOPE(scope, err) {
+        r = rv_go(scope, get_some, other);
+        if (r == 0)
+            r = rv_go(scope, put_some, q);
+        if (r == 0)
+            r = rv_queue_join(q, RV_NEVER);
+        if (r < 0)
+            rv_scope_cancel(scope, r);
+    }
+    return r < 0 ? r : err;
+}
+
+/* An answer that cannot be had is that it lives, and nothing comes of it. */
+static void look_for_the_dead(void)
+{
+    struct rvi_living earlier = rvi_living_self();
+    earlier.start = 1;
+    (void)rvi_living_has_ended(earlier);
+}
+
+static int share_a_queue(void *arg)
+{
+    (void)arg;
+    struct rv_queue_ref ref;
+    rv_queue *q, *other;
+    int r = rv_queue_new_shared(&q, sizeof(int), 1);
+    if (r < 0)
+        return r;
+    RV_CHECK(rv_queue_ref_of(q, &ref) == 0);
+    r = rv_queue_attach(&other, ref);
+    if (r == 0) {
+        r = pass_through(q, other);
+        rv_queue_free(other);
+    }
+    rv_queue_free(q);
+    look_for_the_dead();
+    return r;
+}
+
+static int run_a_shared_queue(void)
+{
+    struct rv_run_opts opts = {.size = sizeof(opts), .workers = WORKERS};
+    return rv_run(share_a_queue, NULL, &opts);
 }
 
 /* ---- files ---------------------------------------------------------------------------------- */
