@@ -1,11 +1,38 @@
 # SPDX-License-Identifier: MIT
 """The programs under test, as processes: their command lines, and servers until a block ends."""
 
+import os
 import re
 import signal
 import subprocess
 
 PATIENCE = 200      # seconds for what should happen at once, on a machine that is slow and busy
+NOBODY = {"user": 65534, "group": 65534, "extra_groups": []}
+
+os.umask(0o022)         # what is made for a program is there for somebody_else(), too
+
+
+def somebody_else(*commands):
+    """For subprocess: a user who may not read what root may, {} if we are none but that. None where
+    root may not become one, or such a one may not do what the test is about to have done."""
+    if os.geteuid() != 0:
+        return {}
+    try:
+        done = [subprocess.run(list(map(str, command)), stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **NOBODY)
+                for command in commands]
+    except OSError:
+        return None
+    return None if any(d.returncode for d in done) else NOBODY
+
+
+def may_read(path):
+    """Whether we may, whatever the file's mode says: root may, in most places."""
+    try:
+        with open(path, "rb"):
+            return True
+    except PermissionError:
+        return False
 
 
 class Listening:

@@ -14,13 +14,12 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "examples")]
 
+from program import PATIENCE, somebody_else  # noqa: E402
 from tap import run_unittests  # noqa: E402
 
 PROGRAM = os.path.abspath(sys.argv[1])
-NOBODY = 65534
-PATIENCE = 200      # seconds, after which something hangs
 PLAIN = dict(os.environ, LC_ALL="C")
 
 
@@ -170,13 +169,9 @@ class Trouble(WithTree):
         os.chmod(self.tree / "hidden", 0)
         os.chmod(self.tree, 0o755)
         self.addCleanup(os.chmod, self.tree / "secret", 0o700)
-        options = {}
-        if os.geteuid() == 0:
-            options = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
-            try:
-                run("--help", **options)
-            except PermissionError:
-                self.skipTest("root, and nobody else may run the program where it lies")
+        options = somebody_else([PROGRAM, "--help"], ["cat", self.tree / "open"])
+        if options is None:
+            self.skipTest("root, and nobody else may run the program where it lies")
         got = self.assertSame("x", self.tree, **options)
         self.assertEqual(got.returncode, 2)
 

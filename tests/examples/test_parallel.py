@@ -15,12 +15,12 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "examples")]
 
+from program import PATIENCE  # noqa: E402
 from tap import run_unittests  # noqa: E402
 
 PROGRAM = os.path.abspath(sys.argv[1])
-PATIENCE = 200      # seconds, after which something hangs
 
 
 def run(*args, lines=(), **options):

@@ -26,7 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "examples")]
 
-from program import WithCommandLine  # noqa: E402
+from program import WithCommandLine, may_read, somebody_else  # noqa: E402
 from tap import run_unittests  # noqa: E402
 
 PROGRAM = sys.argv[1]
@@ -35,7 +35,6 @@ TIERS = ["inline", "tasks", "threads"]
 ESCAPE = "\033"
 COUNT = ("--no-picture", "--rounds=1")
 PICTURE = ("--only-picture", "--scale=0.01")
-NOBODY = 65534
 
 
 # ---- the tree, and what is in it ----------------------------------------------------------------
@@ -108,11 +107,6 @@ def build_tree(root):
 
 # ---- running the program ------------------------------------------------------------------------
 
-def as_a_user():
-    """Root may read everything, so root's tests run as somebody else."""
-    return {"user": NOBODY} if os.geteuid() == 0 else {}
-
-
 def run(*args, env=None, **popen):
     return subprocess.run([PROGRAM, *map(str, args)], stdin=subprocess.DEVNULL, text=True,
                           capture_output=True, env=dict(os.environ, **env or {}), **popen)
@@ -177,15 +171,9 @@ class WithTree(unittest.TestCase):
 # ---- the tests ----------------------------------------------------------------------------------
 
 class Counting(WithTree):
-    def user_may_run_it(self):
-        try:
-            return run("--version", **as_a_user()).returncode == 0
-        except PermissionError:
-            return False
-
     def readable(self):
         """What a run as this user counts: root reads what others may not."""
-        if os.geteuid() != 0:
+        if not may_read(self.tree / "unreadable"):
             return self.words, self.files, self.bytes, 1
         return self.words + Counter([b"secret", b"words"]), self.files + 1, self.bytes + 12, 0
 
@@ -200,9 +188,10 @@ class Counting(WithTree):
                          {"not_text": 2, "unreadable": unreadable, "path_too_long": 1})
 
     def test_unreadable_files_are_counted_and_left_out(self):
-        if not self.user_may_run_it():
+        user = somebody_else([PROGRAM, "--version"], ["cat", self.tree / "one_word"])
+        if user is None:
             self.skipTest("root, and nobody else may run the program where it lies")
-        got = self.count(**as_a_user())
+        got = self.count(**user)
         self.assertEqual(got["left_out"]["unreadable"], 1)
         self.assertEqual(got["chunks"], self.chunks)
         self.assertAnswer(got, self.words)
@@ -301,8 +290,8 @@ class Output(WithTree):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertNotIn(ESCAPE, done.stdout)
         self.assertNotIn("\r", done.stdout)
-        for word in ("speed-up", "involuntary", "peak memory", "most frequent", "unreadable"
-                     if os.geteuid() else "not text", "one after another", "together", *TIERS):
+        for word in ("speed-up", "involuntary", "peak memory", "most frequent", "not text"
+                     if may_read(self.tree / "unreadable") else "unreadable", "one after another", "together", *TIERS):
             self.assertIn(word, done.stdout)
         self.assertEqual(done.stdout.count("one after another"), 1)
         self.assertEqual(done.stdout.count(" same\n"), len(TIERS))

@@ -297,7 +297,7 @@ static void every_site_has_failed(void **state)
 {
     (void)state;
     if (RVI_DEBUG_CHECKS < 1 || is_under_a_tool() || scaled(100, 1) < 50 || !kernel_is_recent() ||
-        geteuid() != 0 || !has_ring())
+        !may_change_identity() || !has_ring())
         skip();
     for (size_t i = 0; i < RVI_CALL_COUNT; i++) {
         if (is_tried_elsewhere(i))

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -52,6 +53,14 @@ static long next(long n)
 }
 
 static int null_device = -1;
+
+/* Root's children may be made somebody else, if root is one and not only called so. */
+static bool may_change_identity(void)
+{
+    gid_t groups[256];
+    int count = getgroups(256, groups);
+    return geteuid() == 0 && count >= 0 && setgroups((size_t)count, groups) == 0;
+}
 
 /* ---- parts ---------------------------------------------------------------------------------- */
 
@@ -270,7 +279,7 @@ static int run_children(void *arg)
         .limit_count = 1,
         .group = RV_CHILD_GROUP_OWN,
         .nice = 1,
-        .as_user = geteuid() == 0,
+        .as_user = may_change_identity(),
         .death_signal = arg ? SIGKILL : 0,
         .grace = 1,
         .cpus = &cpu,
