@@ -146,9 +146,11 @@ static void regress_a_kernel_that_takes_nothing_is_asked_with_pauses(void **stat
     push_read();
     send_portion(fds);
     rvi_call_lacks(RVI_CALL_ENTER_RING, true);
-    for (const int64_t deadline = rvi_clock_now() + LENGTH_MS * 1000000; rvi_clock_now() < deadline;
-         asked++)
+    const int64_t deadline = rvi_clock_now() + LENGTH_MS * 1000000;
+    do {
         rvi_uring_enter(ring, deadline);
+        asked++;
+    } while (rvi_clock_now() < deadline);
     rvi_call_lacks(RVI_CALL_ENTER_RING, false);
     assert_in_range(asked, 1, 2 * LENGTH_MS);
     assert_int_equal(rvi_uring_take(ring, &end, 1), 0);
