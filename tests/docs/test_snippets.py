@@ -25,7 +25,7 @@ CONTEXT = root / "tests" / "docs" / "context.h"
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter"]
 FRAGMENT = ["-Wno-unused", "-Wno-implicit-fallthrough"]
 COMPILERS = {"c": ["cc", "-std=gnu17"], "cpp": ["g++", "-std=c++17"]}
-SECONDS = 60
+SECONDS = 200       # after which something hangs
 
 
 def command(snippet, source, program):
