@@ -130,11 +130,11 @@ static void lost(struct rvi_errand *errand, int why)
 int rv_conn_idle(struct rv_conn *conn)
 {
     struct conn *c = rvi_container_of(conn, struct conn, self);
-    const struct rv_scope_opts opts = {.size = sizeof opts, .name = "idle"};
-    int r = c->idle ? 0 : rv_scope_open(&c->idle, &opts);
+    int r = c->idle ? 0 : rv_scope_open(&c->idle, NULL); /* with options it takes longer */
 
     if (r < 0)
         return r;
+    rvi_scope_set_name(c->idle, "idle");
     rvi_lock_acquire(&c->shard->lock);
     bool draining = c->shard->draining;
     if (!draining && !rvi_link_is_linked(&c->link))

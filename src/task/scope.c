@@ -560,6 +560,11 @@ int rv_scope_open(rv_scope **ret, const struct rv_scope_opts *opts)
     return 0;
 }
 
+void rvi_scope_set_name(rv_scope *scope, const char *name)
+{
+    scope->name = name;
+}
+
 static int result_of(const struct rv_scope *scope)
 {
     int reason = rvi_cancel_reason(&scope->cancel);

@@ -31,6 +31,9 @@ int rvi_scope_takes_errands(const rv_scope *scope);
 int rvi_scope_send(rv_scope *scope, struct rvi_errand *errand, const struct rv_site *site)
     __attribute__((warn_unused_result));
 
+/** Name a scope of the calling task's that was opened without options. */
+void rvi_scope_set_name(rv_scope *scope, const char *name);
+
 /** What a job's result means for its scope, as if a task had ended with it. */
 void rvi_scope_judge(rv_scope *scope, int result);
 
