@@ -29,7 +29,7 @@ struct conn {
     long left; /* of the message that is on its way */
 };
 
-static void bind_to_core(int core)
+void bench_bind_to_core(int core)
 {
     cpu_set_t set;
 
@@ -38,7 +38,7 @@ static void bind_to_core(int core)
     sched_setaffinity(0, sizeof set, &set); /* no second core: both share one */
 }
 
-static int64_t cpu_of_thread(void)
+int64_t bench_cpu_of_thread(void)
 {
     struct timespec now;
 
@@ -76,7 +76,7 @@ static void *be_client(void *arg)
     long sent = 0, done = 0;
     struct epoll_event events[EVENTS];
 
-    bind_to_core(1);
+    bench_bind_to_core(1);
     connect_all(echo, conns, poller);
     for (long i = 0; i < echo->conns && sent < echo->ops; i++, sent++)
         send_one(&conns[i], text, echo->bytes);
@@ -116,15 +116,15 @@ struct bench_echo *bench_echo_start(int *ret_listener, long *ret_conns, long *re
     bench_require(bind(*ret_listener, (struct sockaddr *)&echo->at, size) == 0, "bind");
     bench_require(listen(*ret_listener, 4096) == 0, "listen");
     bench_require(getsockname(*ret_listener, (struct sockaddr *)&echo->at, &size) == 0, "name");
-    bind_to_core(0);
+    bench_bind_to_core(0);
     bench_require(pthread_create(&echo->thread, NULL, be_client, echo) == 0, "pthread_create");
-    echo->began = cpu_of_thread();
+    echo->began = bench_cpu_of_thread();
     return echo;
 }
 
 void bench_echo_end(struct bench_echo *echo)
 {
-    int64_t cpu = cpu_of_thread() - echo->began;
+    int64_t cpu = bench_cpu_of_thread() - echo->began;
 
     pthread_join(echo->thread, NULL);
     bench_result(NULL, (double)cpu / (double)echo->ops, "ns");

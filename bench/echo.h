@@ -7,7 +7,13 @@
  * one request. */
 #pragma once
 
+#include <stdint.h>
+
 struct bench_echo;
+
+/* The calling thread, where there is such a core; and the CPU time it has used, in nanoseconds. */
+void bench_bind_to_core(int core);
+int64_t bench_cpu_of_thread(void);
 
 /* The calling thread is the server's from now on, and has this socket to accept from: it does not
  * block. As many connections come as conns says. */

@@ -31,8 +31,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-PEERS = ("floor", "epoll", "pthread", "openssl", "spawn", "fork", "boost", "go", "tokio", "crossbeam",
-         "tbb", "rayon", "libgomp", "libomp")
+PEERS = ("floor", "epoll", "uring", "pthread", "openssl", "spawn", "fork", "boost", "go", "tokio",
+         "crossbeam", "tbb", "rayon", "libgomp", "libomp")
 RECORD = ROOT / "bench" / "instructions.json"
 NOISY = 0.15        # of the median, between the quartiles
 NOT_HERE = 77       # a peer's exit status when it has no such thing

@@ -37,6 +37,7 @@ static int answer(int fd, char *text, long bytes)
 
 static void bench_io_echo(void)
 {
+    (void)bench_param_text("by", "epoll"); /* which is Ravel's */
     int listener, poller = epoll_create1(EPOLL_CLOEXEC);
     long conns, bytes;
     struct bench_echo *echo = bench_echo_start(&listener, &conns, &bytes);
