@@ -31,8 +31,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-PEERS = ("floor", "epoll", "uring", "pthread", "openssl", "spawn", "fork", "boost", "go", "tokio",
-         "crossbeam", "tbb", "rayon", "libgomp", "libomp")
+PEERS = ("floor", "epoll", "uring", "pthread", "openssl", "spawn", "fork", "pipe", "socketpair",
+         "boost", "go", "tokio", "crossbeam", "tbb", "rayon", "libgomp", "libomp")
 RECORD = ROOT / "bench" / "instructions.json"
 NOISY = 0.15        # of the median, between the quartiles
 NOT_HERE = 77       # a peer's exit status when it has no such thing
@@ -114,6 +114,12 @@ CASES = (
     Case("tls", "what=resume", quick="ops=5"),
     Case("tls", "what=stream", quick="ops=100"),
     Case("tls", "what=pingpong", quick="ops=100"),
+    Case("shm-ring", "wait=spin cores=2"),
+    Case("shm-ring", "wait=both cores=2"),
+    Case("shm-ring", "wait=sleep cores=1"),
+    Case("shm-ring", "wait=sleep cores=2"),
+    Case("shm-ring", "wait=both cores=2 in_flight=64"),
+    Case("shm-ring", "wait=both cores=2 bytes=1048576"),
     Case("executor", "tier=inline", SHORT),
     Case("executor", "tier=tasks", SHORT),
     Case("executor", "tier=threads"),

@@ -49,6 +49,8 @@ OUTSIDE = {
 EXCEPTIONS = {
     # The bare context switch is a figure of its own, and no public function is that bare.
     "bench/switch.c": {"src/sys"},
+    # The bare ring to a worker process: the floor of a tier.
+    "bench/shm_ring.c": {"src/shm", "src/sys"},
     # Examples of how a foreign library is adopted.
     "examples/adopt_curl/web.h": {"library"},
     # And of how another's loop embeds this one.

@@ -7,16 +7,24 @@
  *     chan         a ring for one producer and one consumer, both spinning
  *     parked       one page touched for the first time, no guard
  *     lateness     clock_nanosleep() with the least timer slack
+ *     shm-ring     a word in shared memory between two processes, both spinning or both by futex
  *     executor     inline: a call through a pointer, both copies, a malloc() for the future */
 #include "bench.h"
 
+#include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 /* ---- switch --------------------------------------------------------------------------------- */
 
@@ -199,6 +207,78 @@ static void bench_lateness(void)
     bench_late_sleeps(sleep_until);
 }
 
+/* ---- shm-ring ------------------------------------------------------------------------------- */
+
+/* Odd: it is the other's turn. Both sides sleep on it, or look. */
+static struct {
+    _Alignas(64) atomic_uint turn;
+    bool sleeps;
+    long bytes;
+} * word;
+
+static char *there_and_back; /* in shared memory: two of so many bytes */
+static char *own;
+
+static void await_turn(unsigned turn)
+{
+    unsigned now;
+    while ((now = atomic_load_explicit(&word->turn, memory_order_acquire)) != turn)
+        if (word->sleeps)
+            (void)syscall(SYS_futex, &word->turn, FUTEX_WAIT, now, NULL, NULL, 0);
+}
+
+static void give_turn(unsigned turn)
+{
+    atomic_store_explicit(&word->turn, turn, memory_order_release);
+    if (word->sleeps)
+        (void)syscall(SYS_futex, &word->turn, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+static void stay_on(int core)
+{
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(core, &one);
+    bench_require(sched_setaffinity(0, sizeof one, &one) == 0, "sched_setaffinity");
+}
+
+static void run_word(void *arg, long ops)
+{
+    unsigned turn = atomic_load(&word->turn);
+    (void)arg;
+    while (ops-- > 0) {
+        memcpy(there_and_back, own, (size_t)word->bytes);
+        give_turn(turn + 1);
+        await_turn(turn += 2);
+        memcpy(own, there_and_back + word->bytes, (size_t)word->bytes);
+    }
+}
+
+static void bench_shm_ring(void)
+{
+    bool spins = strcmp(bench_param_text("wait", "both"), "sleep") != 0;
+    long cores = bench_param_upto("cores", 2, 2), bytes = bench_param("bytes", 0);
+    if (bench_param("in_flight", 1) != 1 || cores > sysconf(_SC_NPROCESSORS_ONLN))
+        bench_not_here();
+    word = mmap(NULL, 4096 + 2 * (size_t)bytes, PROT_READ | PROT_WRITE,
+                MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    own = calloc(1, (size_t)bytes + 1);
+    bench_require(word != MAP_FAILED && own != NULL, "no memory");
+    there_and_back = (char *)word + 4096;
+    word->sleeps = !spins;
+    word->bytes = bytes;
+    pid_t child = fork();
+    bench_require(child >= 0, "fork");
+    stay_on(child == 0 && cores > 1);
+    for (unsigned turn = 1; child == 0; turn += 2) {
+        await_turn(turn);
+        give_turn(turn + 1);
+    }
+    bench_batches(run_word, NULL, bytes > 0 ? 500 : spins ? 200000 : 10000);
+    kill(child, SIGKILL);
+    bench_require(waitpid(child, NULL, 0) == child, "waitpid");
+}
+
 /* ---- executor ------------------------------------------------------------------------------- */
 
 struct future {
@@ -239,10 +319,15 @@ static void bench_executor(void)
 int main(int argc, char **argv)
 {
     static const struct bench_choice benches[] = {
-        {"switch", bench_switch},           {"fork", bench_fork},
-        {"skynet-fork", bench_skynet_fork}, {"chan", bench_chan},
-        {"parked", bench_parked},           {"lateness", bench_lateness},
-        {"executor", bench_executor},       {NULL, NULL},
+        {"switch", bench_switch},
+        {"fork", bench_fork},
+        {"skynet-fork", bench_skynet_fork},
+        {"chan", bench_chan},
+        {"parked", bench_parked},
+        {"lateness", bench_lateness},
+        {"executor", bench_executor},
+        {"shm-ring", bench_shm_ring},
+        {NULL, NULL},
     };
     bench_choose(benches, "floor", argc, argv);
 }
