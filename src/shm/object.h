@@ -26,7 +26,7 @@ struct rvi_shm_ask {
 
 struct rvi_shm_answer {
     struct rv_shm shm; /* the name asked for, and its true size */
-    int32_t error;     /* 0, and a descriptor comes with it; or -errno */
+    int64_t error;     /* 0, and a descriptor comes with it; or -errno */
 };
 
 /* --- the parent's side --- */

@@ -81,8 +81,8 @@ static void work(struct desk *desk, uint64_t seed)
         memcpy(&number, slot->bytes, sizeof(number));
         number = answer_to(number);
         memcpy(slot->bytes, &number, sizeof(number));
-        if (rvi_rng_below(&rng, 200) == 0)
-            dawdle(&rng, 60000);
+        if (rvi_rng_below(&rng, 20) == 0)
+            dawdle(&rng, 20000);
         rvi_ring_done(&taker, slot, 0);
     }
     rvi_ring_done(&taker, slot, 0);

@@ -427,6 +427,45 @@ static void nonsense_in_every_shared_byte_harms_nobody(void **state)
     }
 }
 
+/* Writes to the ring while it is read, faster than it is looked at. */
+static void scribble_for_ever(void)
+{
+    struct rvi_rng rng;
+    rvi_rng_seed(&rng, 1);
+    for (;;)
+        scribble(&rng, pair.theirs.base, pair.theirs.bytes);
+}
+
+static void a_process_that_writes_nonsense_all_the_time_harms_nobody(void **state)
+{
+    (void)state;
+    struct rvi_ring_end end;
+    uint64_t ended = 0, broken = 0;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        scribble_for_ever();
+    while (broken < 1000 || ended < 1000) {
+        int r = rvi_ring_collect(&pair.ring, &end);
+        if (r < 0 && rvi_ring_bury(&pair.ring, &end)) {
+            broken++;
+            r = 1;
+        }
+        if (r == 1)
+            assert_int_equal(end.index, ended++);
+        else if (rvi_ring_room(&pair.ring))
+            send(0);
+        if (rvi_ring_load(&pair.ring) > 4)
+            (void)rvi_ring_recall(&pair.ring, pair.ring.collected + 3);
+        rvi_ring_call(&pair.ring);
+    }
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    while (rvi_ring_bury(&pair.ring, &end))
+        assert_int_equal(end.index, ended++);
+    assert_int_equal(ended, pair.ring.sent);
+}
+
 #define RING_TEST(name) cmocka_unit_test_setup_teardown(name, make_pair, drop_pair)
 
 int main(void)
@@ -445,6 +484,7 @@ int main(void)
         RING_TEST(another_process_works),
         RING_TEST(a_worker_that_dies_leaves_its_jobs),
         RING_TEST(nonsense_in_every_shared_byte_harms_nobody),
+        RING_TEST(a_process_that_writes_nonsense_all_the_time_harms_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
