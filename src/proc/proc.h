@@ -11,7 +11,8 @@
  *   control   readable: until rvi_proc_take_answer() has taken one, that; then the role's messages.
  *             Its end of file means that the worker is dead, or as good as dead
  *   words.fd  readable: rvi_words_read()
- *   pidfd     readable: it has ended, rvi_proc_end() tells how; then rvi_words_finish()
+ *   pidfd     readable: it has ended, rvi_proc_end() tells how. rvi_words_read() goes on until it
+ *             says 0 or -EAGAIN, or -EBUSY for longer than one cares; then rvi_words_finish()
  *
  * No function here waits, but rvi_proc_end() when asked to, rvi_proc_fini() of a worker that still
  * runs, for the moment that SIGKILL takes, and rvi_proc_start() until the executable runs. */
@@ -137,3 +138,8 @@ typedef void rvi_proc_heard(void *arg, const void *bytes, size_t count, const in
  * Errors:  -EAGAIN no thread; -ENOMEM */
 int rvi_proc_listen(const struct rvi_proc_self *self, size_t most, rvi_proc_heard *heard, void *arg)
     __attribute__((warn_unused_result));
+
+/** What the worker is doing from now on, for what it says when it crashes: see sys/crash.h.
+ *
+ * @param name  until the next call; NULL: no job */
+void rvi_proc_set_job(const char *name);

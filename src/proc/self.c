@@ -23,6 +23,7 @@
 #include "base/alloc.h"
 #include "proc/inside.h"
 #include "sys/confine.h"
+#include "sys/crash.h"
 #include "sys/fd.h"
 #include "sys/poller.h"
 #include "sys/self.h"
@@ -69,7 +70,7 @@ static const char *find_fault(const struct rvi_first *first, const struct rvi_ro
 
 /* --- the thread that hears the parent --- */
 
-enum { CONTROL, PARENT };
+enum { CONTROL, PARENT, CRASH };
 
 static struct {
     int control;
@@ -102,7 +103,9 @@ static void *hear(void *unused)
         int n = rvi_poller_wait(ear.poller, &event, 1, RV_NEVER);
         if (n < 0 || (n > 0 && event.data.u64 == PARENT))
             rvi_self_kill_group();
-        if (n > 0)
+        if (n > 0 && event.data.u64 == CRASH)
+            rvi_crash_tell();
+        else if (n > 0)
             hear_one();
     }
     return unused;
@@ -111,13 +114,15 @@ static void *hear(void *unused)
 /* Before the worker is confined. A kernel without pidfds leaves the other two ways. */
 static int prepare_to_hear(int control, pid_t parent)
 {
-    int poller = rvi_poller_open(), fd = rvi_self_watch_parent(parent);
+    int poller = rvi_poller_open(), fd = rvi_self_watch_parent(parent), crash = rvi_crash_watch();
 
     if (fd == -ESRCH)
         rvi_self_kill_group();
-    if (poller < 0)
-        return poller;
+    if (poller < 0 || crash < 0)
+        return poller < 0 ? poller : crash;
     int r = rvi_poller_control(poller, EPOLL_CTL_ADD, control, EPOLLIN, CONTROL);
+    if (r == 0)
+        r = rvi_poller_control(poller, EPOLL_CTL_ADD, crash, EPOLLIN, CRASH);
     if (r == 0 && fd >= 0)
         r = rvi_poller_control(poller, EPOLL_CTL_ADD, fd, EPOLLIN, PARENT);
     ear.control = control;
@@ -134,7 +139,15 @@ int rvi_proc_listen(const struct rvi_proc_self *self, size_t most, rvi_proc_hear
     ear.heard = heard;
     ear.arg = arg;
     ear.bytes = rvi_alloc(most);
-    return ear.bytes ? rvi_thread_start(&thread, "control", hear, NULL) : -ENOMEM;
+    int r = ear.bytes ? rvi_thread_start(&thread, "control", hear, NULL) : -ENOMEM;
+    if (r == 0)
+        rvi_crash_has_teller();
+    return r;
+}
+
+void rvi_proc_set_job(const char *name)
+{
+    rvi_crash_set_job(name);
 }
 
 /* --- being a worker --- */
@@ -189,12 +202,14 @@ int rvi_proc_be(int control, int life)
         return refuse(control, error, fault);
     error = prepare_to_hear(control, first.parent);
     if (error < 0)
-        return refuse(control, error, "it cannot watch its parent");
+        return refuse(control, error, "it cannot watch its parent, or for crashes");
     rvi_stack_note_thread();
     error = confine(first.confinement, &fault);
     if (error < 0)
         return refuse(control, error, fault);
     self.role = role->name;
     answer(control, 0, "");
-    return role->run(&self);
+    int status = role->run(&self);
+    rvi_proc_set_job(NULL);
+    return status;
 }

@@ -9,6 +9,7 @@
  *   clone       for threads alone; clone3, whose arguments a filter cannot see, is said not to
  *               exist, upon which the C library uses clone
  *   kill, tgkill to this process and its group
+ *   process_vm_readv of this process, for the report of a crash
  *   fcntl       but for what would send signals (F_SETOWN, F_SETSIG) or locks out others
  *   ioctl       what says whether a descriptor is a terminal, and how many bytes wait
  *   newfstatat  of what is open, as fstat() is made in these days
@@ -286,6 +287,7 @@ static void make_program(struct program *program)
     allow_for(program, SYS_kill, 0, own, COUNT(own));
     allow_for(program, SYS_tgkill, 0, own, 1);
     allow_for(program, SYS_prlimit64, 0, own + 2, 1);
+    allow_for(program, SYS_process_vm_readv, 0, own, 1);
     allow_for(program, SYS_newfstatat, 3, &empty_path, 1);
     allow_for(program, SYS_fcntl, 1, allowed_fcntls, COUNT(allowed_fcntls));
     allow_for(program, SYS_ioctl, 1, allowed_ioctls, COUNT(allowed_ioctls));

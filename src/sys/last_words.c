@@ -36,6 +36,7 @@ static int users;                                    /* install_lock */
 static struct sigaction previous[SIGNALS];
 static _Thread_local const char *volatile words;
 static _Atomic(rvi_last_words_fn *) also;
+static _Atomic(rvi_death_fn *) report;
 
 static void speak(void)
 {
@@ -61,8 +62,10 @@ static void speak_and_call(void)
 static void on_death(int number, siginfo_t *info, void *context)
 {
     int saved_errno = errno;
+    rvi_death_fn *tell = rvi_load_acquire(&report); /* pairs: last-words-report */
 
-    (void)context;
+    if (tell)
+        tell(number, info, context);
     speak_and_call();
     for (size_t i = 0; i < SIGNALS; i++) {
         if (signals[i] == number)
@@ -110,32 +113,41 @@ static int install(void)
     return 0;
 }
 
+/* install_lock is held. */
+static int join(void)
+{
+    int r = users == 0 ? install() : 0;
+
+    users += r == 0;
+    return r;
+}
+
 int rvi_last_words_set(const char *line)
 {
-    int r = 0;
-
     rvi_lock_acquire(&install_lock);
-    if (users == 0)
-        r = install();
-    if (r == 0) {
-        users++;
+    int r = join();
+    if (r == 0)
         words = line;
-    }
     rvi_lock_release(&install_lock);
     return r;
 }
 
 int rvi_last_words_also(rvi_last_words_fn *fn)
 {
-    int r = 0;
-
     rvi_lock_acquire(&install_lock);
-    if (users == 0)
-        r = install();
-    if (r == 0) {
-        users++;
+    int r = join();
+    if (r == 0)
         rvi_store_release(&also, fn); /* pairs: last-words-also */
-    }
+    rvi_lock_release(&install_lock);
+    return r;
+}
+
+int rvi_last_words_report(rvi_death_fn *fn)
+{
+    rvi_lock_acquire(&install_lock);
+    int r = join();
+    if (r == 0)
+        rvi_store_release(&report, fn); /* pairs: last-words-report */
     rvi_lock_release(&install_lock);
     return r;
 }

@@ -2,6 +2,8 @@
 /* last_words.h - a line that a thread leaves behind when the process dies by its doing. */
 #pragma once
 
+#include <signal.h>
+
 /* From now on, when the calling thread aborts (a panic, an assertion), faults, calls exit() or is
  * stopped by a sanitizer, write `line`, newline included, to standard error first. One line a
  * thread at a time.
@@ -21,3 +23,11 @@ typedef void rvi_last_words_fn(void);
  *
  * Errors: others from sigaction(2) */
 int rvi_last_words_also(rvi_last_words_fn *fn) __attribute__((warn_unused_result));
+
+/* What is called before all of that by a signal handler, with what the handler was given. */
+typedef void rvi_death_fn(int signal, const siginfo_t *info, const void *ucontext);
+
+/* Call fn from now on. There is one; it stays.
+ *
+ * Errors: others from sigaction(2) */
+int rvi_last_words_report(rvi_death_fn *fn) __attribute__((warn_unused_result));
