@@ -150,6 +150,8 @@ static void leave(struct rv_executor *ex, bool biased, struct rvi_link *wakes)
 static int wait_for_room(struct rv_executor *ex, bool biased, struct rv_future *f, rv_time deadline)
 {
     struct submission self = {.future = f};
+
+    rvi_executor_expect(ex);
     int r = rvi_waitlist_wait(&ex->submitters, &ex->lock, biased, &self.waiter, deadline,
                               RVI_WHY_EXECUTOR);
 
@@ -166,17 +168,41 @@ static void start_runner(struct rv_executor *ex)
     rvi_bias_unlock(&ex->lock, biased);
 }
 
+static bool has_room(const void *arg)
+{
+    const struct rv_executor *ex = arg;
+
+    return rvi_executor_in_flight(ex) < ex->limit || ex->refusal < 0;
+}
+
+static bool is_idle(const void *arg)
+{
+    return rvi_executor_in_flight(arg) == 0;
+}
+
+/* If it can be had by looking for it. */
+static bool lock_with_room(struct rv_executor *ex, rv_time deadline)
+{
+    bool biased = rvi_bias_lock(&ex->lock);
+
+    if (has_room(ex) || !ex->tier->help)
+        return biased;
+    rvi_bias_unlock(&ex->lock, biased);
+    ex->tier->help(ex, has_room, ex, deadline);
+    return rvi_bias_lock(&ex->lock);
+}
+
 int rvi_backlog_submit(struct rv_executor *ex, struct rv_future *f, rv_time deadline)
 {
     struct rvi_link *wakes = NULL;
-    bool biased = rvi_bias_lock(&ex->lock);
+    bool biased = lock_with_room(ex, deadline);
     int refusal = ex->refusal;
 
     if (refusal < 0) {
         rvi_bias_unlock(&ex->lock, biased);
         return refusal;
     }
-    if (rvi_executor_in_flight(ex) >= ex->limit)
+    if (!has_room(ex))
         return wait_for_room(ex, biased, f, deadline);
     bool starts =
         enqueue(ex, f, &wakes) && ex->tier->start && ex->runners + ex->ordered < ex->width;
@@ -309,7 +335,9 @@ int rvi_backlog_wait_idle(struct rv_executor *ex, rv_time deadline)
 
     if (r < 0)
         return r;
+    rvi_executor_help(ex, is_idle, ex, deadline);
     bool biased = rvi_bias_lock(&ex->lock);
+    rvi_executor_expect(ex);
     if (rvi_executor_in_flight(ex) > 0)
         return rvi_waitlist_wait(&ex->closers, &ex->lock, biased, &w, deadline, RVI_WHY_EXECUTOR);
     rvi_bias_unlock(&ex->lock, biased);
@@ -325,6 +353,7 @@ void rvi_backlog_wait_idle_always(struct rv_executor *ex)
     if (waits) {
         rvi_waiter_init(&w);
         rvi_waitlist_push(&ex->closers, &w);
+        rvi_executor_expect(ex);
     }
     rvi_bias_unlock(&ex->lock, biased);
     if (waits)

@@ -44,6 +44,15 @@ struct rvi_tier {
     /** Of such a tier: how many jobs have begun. Under ex->lock. */
     uint64_t (*running)(struct rv_executor *ex);
 
+    /** Of such a tier, whose jobs end elsewhere: somebody is about to wait until is_over(arg), which
+     * is asked under ex->lock. He looks for a while what has ended, as long as nobody else could
+     * use his thread, not beyond the deadline, and only once if that has passed. */
+    void (*help)(struct rv_executor *ex, bool (*is_over)(const void *arg), const void *arg,
+                 rv_time deadline);
+
+    /** Of such a tier: somebody begins to wait. Under ex->lock. */
+    void (*expect)(struct rv_executor *ex);
+
     /** Tell a running job to stop, once or more often; `context` is what its runner gave to
      * rvi_backlog_run. Under ex->lock. */
     void (*stop)(void *context, int why);
@@ -82,6 +91,7 @@ struct rv_executor {
     uint64_t submitted, ended;
     uint64_t cancelled; /* of the ended */
     uint64_t queued;    /* the length of `waiting` */
+    uint64_t watched;   /* watches of futures that have not ended */
 
     /* Of worker processes: see struct rv_executor_stats. */
     uint64_t deaths, retried, poisoned, started, recycled;
@@ -119,6 +129,21 @@ static inline void rvi_wakes_add(struct rvi_link **wakes, struct rvi_waiter *w)
 {
     w->link.next = *wakes;
     *wakes = &w->link;
+}
+
+/** Before a wait for the end of jobs: nothing, or the tier's help. Without the lock. */
+static inline void rvi_executor_help(struct rv_executor *ex, bool (*is_over)(const void *arg),
+                                     const void *arg, rv_time deadline)
+{
+    if (ex->tier->help)
+        ex->tier->help(ex, is_over, arg, deadline);
+}
+
+/** Somebody begins to wait for an end. Under ex->lock. */
+static inline void rvi_executor_expect(struct rv_executor *ex)
+{
+    if (ex->tier->expect)
+        ex->tier->expect(ex);
 }
 
 /* --- backlog.c: the submitting side --- */

@@ -125,8 +125,10 @@ void rvi_future_end(struct rv_future *f, const struct rv_outcome *outcome, struc
     RV_DCHECK((outcome->error < 0) == (outcome->kind == RV_OUTCOME_ERROR));
     f->outcome = *outcome;
     rvi_store_release(&f->state, RVI_FUTURE_DONE); /* pairs: future-done */
-    while ((link = rvi_list_pop_front(&f->watches)))
+    while ((link = rvi_list_pop_front(&f->watches))) {
+        f->ex->watched--;
         tell(rvi_container_of(link, struct rvi_watch, link), wakes);
+    }
 }
 
 /* --- gathering --- */
@@ -136,6 +138,7 @@ void rvi_gather_init(struct rvi_gather *g)
     rvi_lock_init(&g->lock);
     rvi_list_init(&g->told);
     g->waiter = NULL;
+    g->ex = NULL;
 }
 
 void rvi_gather_watch(struct rvi_gather *g, struct rvi_watch *watch, struct rv_future *f)
@@ -146,10 +149,14 @@ void rvi_gather_watch(struct rvi_gather *g, struct rvi_watch *watch, struct rv_f
     rvi_link_init(&watch->link);
     watch->gather = g;
     watch->future = f;
-    if (is_done(f))
+    g->ex = f->ex;
+    if (is_done(f)) {
         tell(watch, &wakes);
-    else
+    } else {
         rvi_list_push_back(&f->watches, &watch->link);
+        f->ex->watched++;
+        rvi_executor_expect(f->ex);
+    }
     rvi_bias_unlock(&f->ex->lock, biased);
     RV_DCHECK(!wakes); /* the owner is here and does not wait */
 }
@@ -161,6 +168,7 @@ void rvi_watch_forget(struct rvi_watch *watch)
     struct rvi_bias *lock = &watch->future->ex->lock;
     bool biased = rvi_bias_lock(lock);
 
+    watch->future->ex->watched -= !is_done(watch->future);
     rvi_lock_acquire(&watch->gather->lock);
     rvi_link_remove(&watch->link);
     rvi_lock_release(&watch->gather->lock);
@@ -203,6 +211,16 @@ static bool withdraw(struct rvi_waiter *w, void *object)
     return waits;
 }
 
+static bool has_told(const void *arg)
+{
+    struct rvi_gather *g = (struct rvi_gather *)(uintptr_t)arg;
+
+    rvi_lock_acquire(&g->lock);
+    bool has = !rvi_list_is_empty(&g->told);
+    rvi_lock_release(&g->lock);
+    return has;
+}
+
 int rvi_gather_next(struct rvi_gather *g, struct rvi_watch **ret, rv_time deadline)
 {
     struct rvi_waiter w;
@@ -210,6 +228,8 @@ int rvi_gather_next(struct rvi_gather *g, struct rvi_watch **ret, rv_time deadli
 
     if (r < 0)
         return r;
+    if (g->ex)
+        rvi_executor_help(g->ex, has_told, g, deadline);
     while (!(*ret = take_or_enlist(g, &w))) {
         r = rvi_wait(&w, deadline, RVI_WHY_FUTURE, withdraw, g);
         if (r < 0)
@@ -230,6 +250,11 @@ struct rvi_watch *rvi_gather_next_always(struct rvi_gather *g)
 
 /* --- one future --- */
 
+static bool has_ended(const void *f)
+{
+    return is_done(f);
+}
+
 int rv_future_wait(rv_future *f, rv_time deadline)
 {
     struct rvi_gather g;
@@ -238,8 +263,12 @@ int rv_future_wait(rv_future *f, rv_time deadline)
 
     if (r < 0 || is_done(f))
         return r;
+    rvi_executor_help(f->ex, has_ended, f, deadline);
+    if (is_done(f))
+        return 0;
     rvi_gather_init(&g);
     rvi_gather_watch(&g, &watch, f);
+    g.ex = NULL; /* it has been helped */
     r = rvi_gather_next(&g, &told, deadline);
     rvi_watch_forget(&watch);
     return r;
@@ -254,8 +283,16 @@ int rv_future_get(rv_future *f, void *ret_value, struct rv_outcome *ret_outcome,
     return r;
 }
 
+static bool at_once(const void *f)
+{
+    (void)f;
+    return true;
+}
+
 int rv_future_is_done(rv_future *f)
 {
+    if (!is_done(f))
+        rvi_executor_help(f->ex, at_once, f, 0);
     return is_done(f);
 }
 

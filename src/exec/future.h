@@ -74,6 +74,7 @@ struct rvi_gather {
     struct rvi_lock lock;      /* taken under an executor's */
     struct rvi_list told;      /* watches whose futures have ended and that have not been taken */
     struct rvi_waiter *waiter; /* its owner, while that one waits */
+    struct rv_executor *ex;    /* the owner's: of its last watch; NULL: nobody can be helped */
 };
 
 /* One future of a gather, in its owner's memory. */

@@ -16,6 +16,7 @@
  *     tier_processes.c     opening and closing
  *     processes_send.c     from waiting to sent, and back
  *     processes_collect.c  from sent to ended: what has become of it
+ *     processes_help.c     who waits collects for himself, and for others
  *     processes_stop.c     jobs that are to stop: the order, SIGTERM, SIGKILL; limits
  *     processes_member.c   the life of one worker process
  *     processes_service.c  the thread that starts, watches and buries them
@@ -29,8 +30,7 @@
  *       when the service leaves the lock, also: there is a member, one is wanted, or the pool is
  *       `lame`
  *   P4  somebody waits, or jobs wait, while jobs are under way  =>  the bell is set for the
- *       service, or the service is awake, or somebody is who will collect or set it before he
- *       sleeps
+ *       service, or it has rung and the service comes, or somebody helps who will set it
  *   P5  `alive` = members in the three lists; `coming` = those of them that are STARTING;
  *       `occupied` = those whose ring is not empty
  *
@@ -137,6 +137,8 @@ struct rvi_processes {
     bool is_closing;
     bool is_over;                         /* the service has nothing left to do */
     bool bell_is_set;                     /* for the service, and has not been taken away by it */
+    unsigned helpers;                     /* who look for what has ended */
+    struct rvi_spin spin;                 /* how long that is worth it */
     bool service_rests;                   /* it sleeps without end */
     struct rvi_waitlist outside;          /* who opens, or closes, and waits for the service */
     _Atomic(const struct rv_job *) known; /* any thread's: the last job found to be registered */
@@ -200,7 +202,7 @@ void rvi_processes_share(struct rvi_processes *pool, bool whatever);
 /* --- processes_collect.c --- */
 
 /** Take in all that has ended; those that do not keep to the protocol are given up. */
-void rvi_processes_collect(struct rvi_processes *pool, rv_time now, struct rvi_owed *owed);
+void rvi_processes_collect(struct rvi_processes *pool, struct rvi_owed *owed);
 
 /** Whether there is something to collect. */
 bool rvi_processes_has_end(struct rvi_processes *pool);
@@ -211,6 +213,15 @@ void rvi_member_settle_estate(struct rvi_member *member, const struct rv_child_s
 
 /** End all that wait, because of `error`: nobody can be had to run them. */
 void rvi_processes_give_up(struct rvi_processes *pool, int error, struct rvi_owed *owed);
+
+/* --- processes_help.c --- */
+
+/** The tier's: see P4. */
+void rvi_processes_expect(struct rv_executor *ex);
+
+/** The tier's, without the lock. */
+void rvi_processes_help(struct rv_executor *ex, bool (*is_over)(const void *arg), const void *arg,
+                        rv_time deadline);
 
 /* --- processes_stop.c --- */
 

@@ -3,7 +3,7 @@
  * death.
  *
  * A worker says of a job its status and its times; the result lies where it was to be written. All
- * three may be nonsense, but not do harm: the times are brought between the sending and now, the
+ * three may be nonsense, but not do harm: the times are brought into their order, the
  * result has the length that the job's type says, and that the job was to stop, or how long it may
  * take, is known here.
  *
@@ -26,6 +26,8 @@
 
 enum { USUAL_SHARE = 8 }; /* of the newest job in what is usual */
 
+#define MOST_USUAL_NS RV_SECOND
+
 static rv_time within(rv_time t, rv_time least, rv_time most)
 {
     return t < least ? least : t > most ? most : t;
@@ -35,14 +37,18 @@ static rv_time within(rv_time t, rv_time least, rv_time most)
 
 static void note_time(struct rvi_processes *pool, rv_time run_ns)
 {
+    if (run_ns > MOST_USUAL_NS)
+        run_ns = MOST_USUAL_NS;
     pool->usual_ns += (run_ns - pool->usual_ns) / USUAL_SHARE;
 }
 
-static void read_times(const struct rvi_entry *entry, struct rvi_letter *letter, rv_time now,
+/* That they follow each other is made sure of; that they are not in the future is not worth a look
+ * at the clock. */
+static void read_times(const struct rvi_entry *entry, struct rvi_letter *letter,
                        struct rv_outcome *ret)
 {
-    rv_time begun = within(rvi_load_relaxed(&letter->begun), entry->sent, now);
-    rv_time ended = within(rvi_load_relaxed(&letter->ended), begun, now);
+    rv_time begun = within(rvi_load_relaxed(&letter->begun), entry->sent, RV_NEVER);
+    rv_time ended = within(rvi_load_relaxed(&letter->ended), begun, RV_NEVER);
 
     ret->queued_ns = begun - entry->sent;
     ret->run_ns = ended - begun;
@@ -95,12 +101,12 @@ static void end(struct rv_future *f, const struct rv_outcome *outcome, struct rv
     rvi_list_push_back(&owed->over, &f->link);
 }
 
-static void conclude(struct rvi_entry *entry, int status, rv_time now, struct rvi_owed *owed)
+static void conclude(struct rvi_entry *entry, int status, struct rvi_owed *owed)
 {
     struct rvi_letter *letter = rvi_letter_of(rvi_ring_slot(&entry->member->ring, entry->index));
     struct rv_outcome outcome = {.deaths = entry->future->outcome.deaths};
 
-    read_times(entry, letter, now, &outcome);
+    read_times(entry, letter, &outcome);
     judge(entry->future, status, &outcome);
     if (outcome.kind == RV_OUTCOME_VALUE)
         copy_result(entry, letter);
@@ -108,14 +114,14 @@ static void conclude(struct rvi_entry *entry, int status, rv_time now, struct rv
     end(clear(entry), &outcome, owed);
 }
 
-static void collect_from(struct rvi_member *member, rv_time now, struct rvi_owed *owed)
+static void collect_from(struct rvi_member *member, struct rvi_owed *owed)
 {
     struct rvi_ring_end found;
     int r;
 
     while ((r = rvi_ring_collect(&member->ring, &found)) > 0) {
         if (found.fate == RVI_FATE_DONE)
-            conclude(rvi_member_entry(member, found.index), found.status, now, owed);
+            conclude(rvi_member_entry(member, found.index), found.status, owed);
     }
     if (r < 0 && member->verdict != RVI_VERDICT_FRAUD)
         rvi_member_condemn(member, RVI_VERDICT_FRAUD, SIGKILL);
@@ -123,13 +129,13 @@ static void collect_from(struct rvi_member *member, rv_time now, struct rvi_owed
         rvi_member_settle(member);
 }
 
-void rvi_processes_collect(struct rvi_processes *pool, rv_time now, struct rvi_owed *owed)
+void rvi_processes_collect(struct rvi_processes *pool, struct rvi_owed *owed)
 {
     RVI_LIST_FOREACH_SAFE(busy, &pool->busy) {
-        collect_from(rvi_member_of(busy), now, owed);
+        collect_from(rvi_member_of(busy), owed);
     }
     RVI_LIST_FOREACH_SAFE(leaving, &pool->apart) {
-        collect_from(rvi_member_of(leaving), now, owed);
+        collect_from(rvi_member_of(leaving), owed);
     }
 }
 
@@ -237,7 +243,7 @@ void rvi_member_settle_estate(struct rvi_member *member, const struct rv_child_s
     while (rvi_ring_bury(&member->ring, &found)) {
         struct rvi_entry *entry = rvi_member_entry(member, found.index);
         if (found.fate == RVI_FATE_DONE)
-            conclude(entry, found.status, now, owed);
+            conclude(entry, found.status, owed);
         else if (found.fate == RVI_FATE_UNBEGUN)
             unbegun[count++] = entry->future;
         else if (found.fate == RVI_FATE_LOST)

@@ -230,15 +230,10 @@ static void want_more(struct rvi_processes *pool)
     rvi_processes_kick(pool);
 }
 
-/* P4. What has ended before the bell was set has to be found by somebody. */
-static void mind_the_bell(struct rvi_processes *pool)
+static bool somebody_waits(const struct rv_executor *ex)
 {
-    if (pool->occupied == 0 || pool->bell_is_set)
-        return;
-    pool->bell_is_set = true;
-    rvi_bell_set(&pool->bell, RVI_BELL_SERVICE);
-    if (pool->service_rests || rvi_processes_has_end(pool))
-        rvi_processes_kick(pool);
+    return ex->queued > 0 || ex->watched > 0 || !rvi_waitlist_is_empty(&ex->submitters) ||
+           !rvi_waitlist_is_empty(&ex->closers);
 }
 
 void rvi_processes_dispatch(struct rv_executor *ex)
@@ -249,7 +244,12 @@ void rvi_processes_dispatch(struct rv_executor *ex)
     if (ex->queued == 0)
         rvi_processes_share(pool, false);
     want_more(pool);
-    mind_the_bell(pool);
+    if (pool->service_rests && pool->occupied > 0) {
+        pool->service_rests = false;
+        rvi_processes_kick(pool);
+    }
+    if (somebody_waits(ex))
+        rvi_processes_expect(ex);
 }
 
 uint64_t rvi_processes_running(struct rv_executor *ex)

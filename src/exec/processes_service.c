@@ -170,7 +170,7 @@ static rv_time look_around(struct rvi_processes *pool, rv_time now, struct rvi_o
     (void)rvi_bell_unset(&pool->bell, RVI_BELL_SERVICE);
     pool->bell_is_set = false;
     pool->service_rests = false;
-    rvi_processes_collect(pool, now, owed);
+    rvi_processes_collect(pool, owed);
     if (pool->is_closing)
         let_all_leave(pool);
     else

@@ -50,6 +50,7 @@ struct server {
     _Atomic(uint32_t) is_busy; /* the control thread may be setting the token */
     const struct rv_job *known[KNOWN];
     int control;
+    _Atomic(bool) has_asked; /* for shared memory, once */
 };
 
 /* --- the control thread --- */
@@ -88,7 +89,9 @@ static void hear(void *arg, const void *bytes, size_t count, const int *fds, siz
 
 static int ask(void *arg, struct rvi_shm_ask question)
 {
-    const struct server *server = arg;
+    struct server *server = arg;
+
+    rvi_store_relaxed(&server->has_asked, true);
     ssize_t n = rv_send(server->control, &question, sizeof(question), 0, RV_NEVER);
 
     return n < 0 ? (int)n : 0;
@@ -155,7 +158,8 @@ static void serve(struct server *server, struct rvi_slot *slot, int64_t begun)
     leave_job(server);
     rvi_store_relaxed(&letter->ended, rvi_clock_now());
     rvi_ring_done(&server->taker, slot, status);
-    rvi_loans_trim();
+    if (rvi_load_relaxed(&server->has_asked))
+        rvi_loans_trim();
 }
 
 /* --- life --- */

@@ -81,6 +81,7 @@ static void prepare(struct rvi_processes *pool)
     rvi_list_init(&pool->busy);
     rvi_list_init(&pool->apart);
     rvi_list_init(&pool->members);
+    rvi_spin_init(&pool->spin, rvi_usable_cores());
 }
 
 /* Wait for the service, whatever is cancelled meanwhile. */
@@ -198,6 +199,8 @@ const struct rvi_tier rvi_tier_processes = {
     .dispatch = rvi_processes_dispatch,
     .recall = rvi_processes_recall,
     .running = rvi_processes_running,
+    .help = rvi_processes_help,
+    .expect = rvi_processes_expect,
     .stop = rvi_processes_stop,
     .may_close = may_close_processes,
     .close = close_processes,
