@@ -106,6 +106,7 @@ struct rvi_member {
 
     /* The service's alone. */
     struct rvi_link mine; /* in pool->members */
+    uint64_t number;      /* of all that were started here; from 1 */
     struct rvi_proc proc;
     rv_time started;
     bool has_ended; /* to be buried */

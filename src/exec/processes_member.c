@@ -9,7 +9,7 @@
  * than wait for ever. What no repetition can change, a program that is not the one that runs here,
  * is not repeated.
  *
- * Checked by: tests/unit/exec/test_tier_processes.c, tests/faults */
+ * Checked by: tests/unit/exec/test_tier_processes.c, tests/stress/stress_processes.c */
 #include "exec/processes.h"
 
 #include <errno.h>
@@ -91,7 +91,7 @@ static int start_process(struct rvi_member *member)
 static int watch(struct rvi_member *member)
 {
     int poller = member->pool->poller;
-    uint64_t who = (uintptr_t)member;
+    uint64_t who = member->number << RVI_NEWS_BITS;
     int r = rvi_poller_control(poller, EPOLL_CTL_ADD, member->proc.pidfd, EPOLLIN | EPOLLET,
                                who | RVI_NEWS_END);
 
@@ -111,6 +111,7 @@ static int make_member(struct rvi_processes *pool, struct rvi_member **ret)
     if (!member)
         return -ENOMEM;
     member->pool = pool;
+    member->number = pool->ex.started + 1;
     member->step_due = RV_NEVER;
     int r = make_segment(member);
     if (r < 0)

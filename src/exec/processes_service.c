@@ -11,7 +11,7 @@
  * kicks it.
  *
  *   V1  a member's process, its descriptors and `members` are touched by this thread alone
- *   V2  members are buried after a whole batch of events, since others of it may be about them
+ *   V2  an event names its member by a number, as it may come after the member was buried
  *   V3  it sleeps only after having said so by the bell, and having looked at all rings after that
  *
  * It is not a task: the pool outlives runtimes and serves plain threads, and a worker process asks
@@ -93,11 +93,32 @@ static void hear_words(struct rvi_member *member)
     member->pool->is_hurried = member->pool->is_hurried || n == -EBUSY;
 }
 
+/* NULL: it has been buried. Its descriptors may have been inherited by a process that somebody has
+ * forked here, and so be watched still. */
+static struct rvi_member *find(struct rvi_processes *pool, uint64_t number)
+{
+    RVI_LIST_FOREACH(link, &pool->members) {
+        struct rvi_member *member = rvi_container_of(link, struct rvi_member, mine);
+        if (member->number == number)
+            return member;
+    }
+    return NULL;
+}
+
+static void hear_call(struct rvi_processes *pool)
+{
+    rvi_fd_event_clear(pool->kick);
+    rvi_fd_event_clear(pool->bell.fds[RVI_BELL_SERVICE]);
+}
+
 static void hear(struct rvi_processes *pool, uint64_t about)
 {
-    struct rvi_member *member = (struct rvi_member *)(uintptr_t)(about & ~RVI_NEWS_MASK);
+    enum rvi_news news = about & ((1 << RVI_NEWS_BITS) - 1);
+    struct rvi_member *member = news == RVI_NEWS_CALL ? NULL : find(pool, about >> RVI_NEWS_BITS);
 
-    switch ((enum rvi_news)(about & RVI_NEWS_MASK)) {
+    if (news != RVI_NEWS_CALL && !member)
+        return;
+    switch (news) {
     case RVI_NEWS_END:
         member->has_ended = true;
         break;
@@ -108,8 +129,7 @@ static void hear(struct rvi_processes *pool, uint64_t about)
         hear_words(member);
         break;
     case RVI_NEWS_CALL:
-        rvi_fd_event_clear(pool->kick);
-        rvi_fd_event_clear(pool->bell.fds[RVI_BELL_SERVICE]);
+        hear_call(pool);
         break;
     }
 }

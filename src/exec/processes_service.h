@@ -4,7 +4,7 @@
 
 #include "exec/processes.h"
 
-/* What an event is about; in the low bits of a member's address. */
+/* What an event is about; in the low bits, below a member's number. */
 enum rvi_news {
     RVI_NEWS_CALL, /* without a member: the bell, or a kick */
     RVI_NEWS_END,
@@ -12,7 +12,7 @@ enum rvi_news {
     RVI_NEWS_WORDS,
 };
 
-#define RVI_NEWS_MASK ((uint64_t)3)
+enum { RVI_NEWS_BITS = 2 };
 
 /** Start one more, or take down why not. */
 void rvi_processes_start_one(struct rvi_processes *pool);
