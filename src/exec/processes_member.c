@@ -23,6 +23,7 @@
 #include "sys/clock.h"
 #include "sys/poller.h"
 #include "sys/topology.h"
+#include "task/queue_shared.h"
 
 enum { START_TRIES = 5 };
 
@@ -239,6 +240,7 @@ void rvi_member_bury(struct rvi_member *member)
     struct rv_child_status status = {0};
     struct rvi_owed owed;
 
+    rvi_queues_forget((uint32_t)member->proc.pid); /* before its number can be another's */
     rvi_words_finish(&member->proc.words);
     if (rvi_proc_end(&member->proc, false, &status) < 0)
         status.kind = RV_CHILD_EXITED; /* somebody else has taken how it ended */
