@@ -32,7 +32,8 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ("floor", "epoll", "uring", "pthread", "openssl", "spawn", "fork", "pipe", "socketpair",
-         "boost", "go", "tokio", "crossbeam", "tbb", "rayon", "libgomp", "libomp")
+         "python", "boost", "go", "tokio", "crossbeam", "tbb", "rayon", "libgomp",
+         "libomp")
 RECORD = ROOT / "bench" / "instructions.json"
 NOISY = 0.15        # of the median, between the quartiles
 NOT_HERE = 77       # a peer's exit status when it has no such thing
@@ -93,6 +94,7 @@ CASES = (
     Case("child", "how=task mib=0", quick="ops=20"),
     Case("child", "how=task mib=1024", heavy=True, quick="ops=20"),
     Case("child", "how=thread mib=1024", heavy=True, quick="ops=20"),
+    Case("process-queue", "capacity=128", quick="ops=1000"),
     Case("parked", sizes=TASKS, quiet="tasks=1000000", heavy=True, quick="tasks=100000"),
     Case("idle", quiet="connections=10000", heavy=True, quick="connections=1000"),
     Case("sleepers", "spread_ms=100", heavy=True, quick="tasks=100000 lead_ms=500"),

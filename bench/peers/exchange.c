@@ -3,6 +3,7 @@
  * there and eight back, through two pipes or over a socket pair. Both peers sleep for each; two
  * cores or one as asked for. */
 #include "bench.h"
+#include "pipe.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -72,6 +73,12 @@ static void run_exchange(void)
 
 int main(int argc, char **argv)
 {
-    static const struct bench_choice benches[] = {{"shm-ring", run_exchange}, {NULL, NULL}};
+    static const struct bench_choice benches[] = {
+        {"shm-ring", run_exchange},
+#ifdef BY_PIPE
+        {"process-queue", run_pipe_queue},
+#endif
+        {NULL, NULL},
+    };
     bench_choose(benches, WHO, argc, argv);
 }
