@@ -14,7 +14,7 @@ help:
 	@echo 'make demo       build and run examples/wordfreq; ARGS="[options] [DIRECTORY]"'
 	@echo 'make test       every test in every build; ARGS="--config gcc --suite unit" for fewer'
 	@echo 'make fuzz       the fuzz targets, for long; ARGS="reader --seconds 600"'
-	@echo 'make soak       20,000 connections at once, a million one by one, workers killed; long'
+	@echo 'make soak       20,000 connections at once, a million one by one, processes killed; long'
 	@echo 'make bench      measure against the peers that are installed; ARGS="--only chan --rounds 9"'
 	@echo 'make bench-io   measure examples/httpd beside other servers; ARGS="--quick"'
 	@echo 'make docs       manual pages and the HTML reference, in $(TREE)/doc'
@@ -43,6 +43,7 @@ soak:
 	@tools/install_deps.sh --for test
 	@tools/run_tests.py --config gcc --suite stress --only stress_io --scale 20000 --jobs 1 $(ARGS)
 	@tools/run_tests.py --config gcc --suite stress --only stress_processes --scale 3000 --jobs 1 $(ARGS)
+	@tools/run_tests.py --config gcc --suite stress --only stress_queue_shared --scale 20000 --jobs 1 $(ARGS)
 
 # A peer that cannot be had is left out, so missing packages do not stop it.
 bench:

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* pipe.c - what two processes can do with pipes alone: each item is a write of this process and a
  * read of its child; a batch ends when the child has said that it has got all. */
-#include "bench.h"
 #include "pipe.h"
+
+#include "bench.h"
 
 #include <errno.h>
 #include <unistd.h>
