@@ -88,9 +88,9 @@ class Parallel(unittest.TestCase):
         self.assertIn("parallel: 3: killed by SIGSEGV", done.stderr)
 
     def test_a_program_that_is_not_there_is_said(self):
-        done = run("no-such-program", lines=["x"])
+        done = run("/no/such/program", lines=["x"])     # whatever PATH has
         self.assertEqual(done.returncode, 1)
-        self.assertEqual(done.stderr, "parallel: no-such-program: cannot run it: "
+        self.assertEqual(done.stderr, "parallel: /no/such/program: cannot run it: "
                                       "No such file or directory\n")
 
     def test_what_takes_too_long_is_ended(self):
