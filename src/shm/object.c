@@ -121,17 +121,27 @@ static struct object *take_out(uint64_t id)
     return object;
 }
 
-void rv_shm_free(struct rv_shm shm)
+static void let_go(struct rv_shm shm, bool drops)
 {
     if (shm.id == 0)
         return;
     struct object *object = take_out(shm.id);
     if (!object)
         rvi_panic("rv_shm_free: no shared memory of this process has the name %016" PRIx64, shm.id);
-    if (object->is_lent)
+    if (drops && object->is_lent)
         rvi_memfd_drop(object->segment.fd, object->segment.bytes);
     rvi_segment_fini(&object->segment);
     rvi_free(object);
+}
+
+void rv_shm_free(struct rv_shm shm)
+{
+    let_go(shm, true);
+}
+
+void rvi_shm_leave(struct rv_shm shm)
+{
+    let_go(shm, false);
 }
 
 struct rvi_shm_answer rvi_shm_lend(struct rvi_shm_ask ask, int *ret_fd)

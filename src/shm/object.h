@@ -38,6 +38,9 @@ struct rvi_shm_answer {
  * Threads: any */
 struct rvi_shm_answer rvi_shm_lend(struct rvi_shm_ask ask, int *ret_fd);
 
+/** As rv_shm_free(), but for who has it mapped it stays as it is. */
+void rvi_shm_leave(struct rv_shm shm);
+
 /* --- the worker's side --- */
 
 /** From now on this is a worker process: objects are asked for.

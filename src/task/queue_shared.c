@@ -52,6 +52,7 @@
 #include "base/alloc.h"
 #include "base/list.h"
 #include "sched/wait.h"
+#include "shm/object.h"
 #include "shm/spin.h"
 #include "shm/workqueue.h"
 #include "sys/clock.h"
@@ -565,7 +566,7 @@ static void move_out(struct home *home)
     if (!is_last)
         return;
     if (home->is_ours)
-        rv_shm_free(home->memory);
+        rvi_shm_leave(home->memory); /* the handles of others live on */
     rvi_free(home);
 }
 

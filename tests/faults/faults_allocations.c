@@ -74,6 +74,12 @@ static void a_shared_queue_survives_every_allocation_that_fails(void **state)
     fail_every_allocation_of(run_a_shared_queue);
 }
 
+static void shared_memory_survives_every_allocation_that_fails(void **state)
+{
+    (void)state;
+    fail_every_allocation_of(share_memory);
+}
+
 static void children_survive_every_allocation_that_fails(void **state)
 {
     (void)state;
@@ -120,6 +126,7 @@ int main(void)
         cmocka_unit_test(a_pool_of_stacks_survives_every_allocation_that_fails),
         cmocka_unit_test(a_dump_survives_every_allocation_that_fails),
         cmocka_unit_test(a_shared_queue_survives_every_allocation_that_fails),
+        cmocka_unit_test(shared_memory_survives_every_allocation_that_fails),
         cmocka_unit_test(children_survive_every_allocation_that_fails),
         cmocka_unit_test(a_worker_survives_every_allocation_that_fails),
         cmocka_unit_test(files_survive_every_allocation_that_fails),

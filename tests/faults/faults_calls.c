@@ -220,6 +220,12 @@ static void a_shared_queue_survives_every_system_call_that_fails(void **state)
     fail_all(run_a_shared_queue_on_an_older_kernel);
 }
 
+static void shared_memory_survives_every_system_call_that_fails(void **state)
+{
+    (void)state;
+    fail_all(share_memory);
+}
+
 static void files_survive_every_system_call_that_fails(void **state)
 {
     (void)state;
@@ -266,6 +272,7 @@ static void fail_at(enum rvi_call_site site)
                                           run_and_start_children,
                                           run_a_shared_queue,
                                           run_a_shared_queue_on_an_older_kernel,
+                                          share_memory,
                                           run_files,
                                           a_child_alone,
                                           run_sockets,
@@ -320,6 +327,7 @@ int main(void)
         cmocka_unit_test(children_on_an_older_kernel_survive_every_system_call_that_fails),
         cmocka_unit_test(a_worker_survives_every_system_call_that_fails),
         cmocka_unit_test(a_shared_queue_survives_every_system_call_that_fails),
+        cmocka_unit_test(shared_memory_survives_every_system_call_that_fails),
         cmocka_unit_test(files_survive_every_system_call_that_fails),
         cmocka_unit_test(sockets_survive_every_system_call_that_fails),
         cmocka_unit_test(sockets_on_a_ring_survive_every_system_call_that_fails),

@@ -35,6 +35,10 @@
 #include "../support/under_tool.h"
 #include "base/alloc.h"
 #include "proc/proc.h"
+#include "shm/arena.h"
+#include "shm/object.h"
+#include "shm/ring.h"
+#include "shm/segment.h"
 #include "sys/call.h"
 #include "sys/fd.h"
 #include "sys/living.h"
@@ -452,6 +456,60 @@ static int run_a_shared_queue(void)
 {
     struct rv_run_opts opts = {.size = sizeof(opts), .workers = WORKERS};
     return rv_run(share_a_queue, NULL, &opts);
+}
+
+/* ---- memory that a worker process sees ------------------------------------------------------- */
+
+static int lend(struct rv_shm shm)
+{
+    int fd;
+    struct rvi_shm_answer answer = rvi_shm_lend((struct rvi_shm_ask){shm.id}, &fd);
+    if (fd >= 0)
+        rvi_fd_close(fd);
+    return (int)answer.error;
+}
+
+static int share_an_object(void)
+{
+    struct rv_shm shm;
+    void *memory;
+    int r = rv_shm_alloc(&shm, 100);
+    if (r < 0)
+        return r;
+    r = rv_shm_map(shm, &memory);
+    if (r == 0)
+        r = lend(shm);
+    rv_shm_free(shm);
+    return r;
+}
+
+/* An executor's memory for a worker: a ring, and an arena behind it. */
+static int share_a_ring(void)
+{
+    const size_t bytes = rvi_ring_bytes(4);
+    struct rvi_segment segment;
+    struct rvi_piece *piece;
+    struct rvi_arena arena;
+    struct rvi_ring ring;
+    int r = rvi_segment_make(&segment, "faults", 2 * bytes, bytes);
+    if (r < 0)
+        return r;
+    r = rvi_ring_init(&ring, segment.base, 4, 1);
+    if (r == 0) {
+        r = rvi_arena_init(&arena, bytes);
+        if (r == 0)
+            r = rvi_arena_take(&arena, 100, &piece);
+        rvi_arena_fini(&arena);
+        rvi_ring_fini(&ring);
+    }
+    rvi_segment_fini(&segment);
+    return r;
+}
+
+static int share_memory(void)
+{
+    int r = share_an_object();
+    return r < 0 ? r : share_a_ring();
 }
 
 /* ---- files ---------------------------------------------------------------------------------- */

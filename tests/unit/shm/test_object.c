@@ -232,6 +232,20 @@ static void freed_memory_is_gone_under_its_borrowers(void **state)
     rvi_loans_end();
 }
 
+static void memory_that_is_left_stays_with_its_borrowers(void **state)
+{
+    (void)state;
+    struct rv_shm shm = make(100);
+    void *none;
+    strcpy(map(shm), "kept");
+    be_worker();
+    char *theirs = map(shm);
+    rvi_shm_leave(shm);
+    assert_string_equal(theirs, "kept");
+    rvi_loans_end();
+    assert_int_equal(rv_shm_map(shm, &none), -ENOENT);
+}
+
 static void few_loans_are_kept_between_jobs(void **state)
 {
     (void)state;
@@ -382,6 +396,7 @@ int main(void)
         cmocka_unit_test(a_worker_gets_what_lives_and_makes_nothing),
         cmocka_unit_test(answers_to_other_questions_are_dropped),
         cmocka_unit_test(freed_memory_is_gone_under_its_borrowers),
+        cmocka_unit_test(memory_that_is_left_stays_with_its_borrowers),
         cmocka_unit_test(few_loans_are_kept_between_jobs),
         cmocka_unit_test(a_loan_that_fails_leaves_nothing),
         cmocka_unit_test(a_worker_process_works_on_it),
