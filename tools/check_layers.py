@@ -51,6 +51,8 @@ EXCEPTIONS = {
     "bench/switch.c": {"src/sys"},
     # The bare ring to a worker process: the floor of a tier.
     "bench/shm_ring.c": {"src/shm", "src/sys"},
+    # A worker's start, without the jobs that an executor would give it.
+    "bench/process_start.c": {"src/proc"},
     # Examples of how a foreign library is adopted.
     "examples/adopt_curl/web.h": {"library"},
     # And of how another's loop embeds this one.
