@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 /* The tiers to compare. A tier that this build of Ravel lacks is left out. */
-static const char *const tiers[] = {"inline", "tasks", "threads"};
+static const char *const tiers[] = {"inline", "tasks", "threads", "processes"};
 
 _Static_assert(sizeof tiers / sizeof *tiers <= MAX_TIERS, "there is room for all");
 
@@ -29,18 +29,18 @@ enum { ROUNDS = 3 };
 
 #define LONG_ROUND (20 * RV_SECOND)
 
-/* The executor's full name: a number of threads goes behind the word. */
+/* The executor's full name: a number of threads or processes goes behind the word. */
 static const char *executor_name(char name[static 32], const char *tier, unsigned workers)
 {
-    if (workers == 0 || strcmp(tier, "threads") != 0)
+    if (workers == 0 || (strcmp(tier, "threads") != 0 && strcmp(tier, "processes") != 0))
         return tier;
-    snprintf(name, 32, "threads:%u", workers);
+    snprintf(name, 32, "%s:%u", tier, workers);
     return name;
 }
 
 /* ---- the started process --------------------------------------------------------------------- */
 
-/* The most memory held at a time; 0 where there is no /proc. Not ru_maxrss: Linux lets that begin
+/* The most memory held at a time, by this process alone; 0 where there is no /proc. Not ru_maxrss: Linux lets that begin
  * with the maximum of the process that started this one. */
 static uint64_t peak_bytes(void)
 {

@@ -31,7 +31,7 @@ from tap import run_unittests  # noqa: E402
 
 PROGRAM = sys.argv[1]
 CHUNK_BYTES, WORD_BYTES, PATH_BYTES = 32000, 63, 496
-TIERS = ["inline", "tasks", "threads"]
+TIERS = ["inline", "tasks", "threads", "processes"]
 ESCAPE = "\033"
 COUNT = ("--no-picture", "--rounds=1")
 PICTURE = ("--only-picture", "--scale=0.01")
@@ -217,7 +217,7 @@ class Counting(WithTree):
             self.assertAnswer(got, words)
 
     def test_one_tier_may_be_chosen_by_any_name_an_executor_has(self):
-        for name in (*TIERS, "threads:3", "tasks:1", "auto"):
+        for name in (*TIERS, "threads:3", "tasks:1", "processes:3", "auto"):
             got = self.count("--tier", name)
             self.assertEqual([t["tier"] for t in got["tiers"]], [name])
             self.assertAnswer(got, self.readable()[0])
