@@ -422,7 +422,7 @@ static int pass_through(rv_queue *q, rv_queue *other)
         if (r < 0)
             rv_scope_cancel(scope, r);
     }
-    return r < 0 ? r : err;
+    return err < 0 ? err : r; /* a child that failed has cancelled the join */
 }
 
 /* An answer that cannot be had is that it lives, and nothing comes of it. */
