@@ -36,9 +36,8 @@ static void this_process_lives(void **state)
     assert_false(rvi_living_has_ended(self));
 }
 
-static void a_child_has_ended_before_and_after_it_is_reaped(void **state)
+static void see_a_child_end(void)
 {
-    (void)state;
     siginfo_t info;
     struct rvi_living child = start_child();
     assert_int_not_equal(child.start, 0);
@@ -48,6 +47,20 @@ static void a_child_has_ended_before_and_after_it_is_reaped(void **state)
     assert_true(rvi_living_has_ended(child));
     assert_int_equal(waitpid((pid_t)child.pid, NULL, 0), child.pid);
     assert_true(rvi_living_has_ended(child));
+}
+
+static void a_child_has_ended_before_and_after_it_is_reaped(void **state)
+{
+    (void)state;
+    see_a_child_end();
+}
+
+static void the_same_is_known_without_pidfds(void **state)
+{
+    (void)state;
+    rvi_call_lacks(RVI_CALL_OPEN_PROCESS, true);
+    see_a_child_end();
+    rvi_call_lacks(RVI_CALL_OPEN_PROCESS, false);
 }
 
 static void another_with_the_same_number_is_not_taken_for_it(void **state)
@@ -88,6 +101,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(this_process_lives),
         cmocka_unit_test(a_child_has_ended_before_and_after_it_is_reaped),
+        cmocka_unit_test(the_same_is_known_without_pidfds),
         cmocka_unit_test(another_with_the_same_number_is_not_taken_for_it),
         cmocka_unit_test(without_an_answer_it_counts_as_alive),
     };
