@@ -129,6 +129,103 @@ static int all_is_done_and_joined(void *arg)
     return r < 0 ? r : err;
 }
 
+/* As few steps as there can be, so that seeds meet each of them; and again, because a listener that
+ * has just been started looks by itself. */
+static int single_items_reach_the_one_who_waits(void *arg)
+{
+    int err;
+    (void)arg;
+    begin(1);
+    RV_SCOPE(servers, err) {
+        go(servers, serve_all, NULL);
+        for (unsigned number = 0; number < 4; number++) {
+            RV_CHECK(rv_queue_put(on.q, &number, RV_NEVER) == 0);
+            rvi_fetch_add_relaxed(&on.put[number], 1);
+            RV_CHECK(rv_queue_join(on.q, RV_NEVER) == 0);
+        }
+        rv_queue_close(on.q);
+    }
+    end();
+    return err;
+}
+
+/* The first item makes the second before it is done. */
+static int serve_and_put_more(void *arg)
+{
+    rv_queue *q = another_handle();
+    unsigned number;
+    int r;
+    (void)arg;
+    while ((r = rv_queue_get(q, &number, RV_NEVER)) == 0) {
+        unsigned more = number + 1;
+        if (number < 2)
+            RV_CHECK(rv_queue_put(q, &more, RV_NEVER) == 0);
+        rvi_fetch_add_relaxed(&on.done[number], 1);
+        RV_CHECK(rv_queue_done(q) == 0);
+    }
+    rv_queue_free(q);
+    return r == -EPIPE ? 0 : r;
+}
+
+static int join_sees_what_work_makes(void *arg)
+{
+    unsigned number = 0;
+    int err;
+    (void)arg;
+    begin(3);
+    RV_SCOPE(servers, err) {
+        go(servers, serve_and_put_more, NULL);
+        go(servers, serve_and_put_more, NULL);
+        RV_CHECK(rv_queue_put(on.q, &number, RV_NEVER) == 0);
+        int r = -ETIME;
+        for (int i = 0; i < 8 && r == -ETIME; i++) { /* it looks each time */
+            rv_yield();
+            r = rv_queue_join(on.q, 0);
+        }
+        if (r == -ETIME)
+            r = rv_queue_join(on.q, RV_NEVER);
+        RV_CHECK(r == 0);
+        for (number = 0; number <= 2; number++) {
+            RV_CHECK(rvi_load_relaxed(&on.done[number]) == 1);
+            rvi_fetch_add_relaxed(&on.put[number], 1);
+        }
+        rv_queue_close(on.q);
+    }
+    end();
+    return err;
+}
+
+/* Got, and let go. */
+static int let_one_go(void *arg)
+{
+    rv_queue *q = another_handle();
+    unsigned number;
+    int r = rv_queue_get(q, &number, rv_after(RV_MILLISECOND));
+    (void)arg;
+    rv_queue_free(q);
+    return r == -ETIME ? 0 : r;
+}
+
+static int two_that_go_back_at_a_time(void *arg)
+{
+    int err, r = 0;
+    (void)arg;
+    begin(2);
+    RV_SCOPE(others, r) {
+        go(others, let_one_go, NULL);
+        go(others, let_one_go, NULL);
+        for (unsigned number = 0; number < 2; number++) {
+            RV_CHECK(rv_queue_put(on.q, &number, RV_NEVER) == 0);
+            rvi_fetch_add_relaxed(&on.put[number], 1);
+        }
+        RV_SCOPE(server, err)
+            RV_CHECK(serve(on.q, 2) == 0);
+    }
+    RV_CHECK(rv_queue_join(on.q, RV_NEVER) == 0);
+    end();
+    return r < 0 ? r : err;
+}
+
 static int what_is_let_go_is_done_by_others(void *arg)
 {
     int err, r = 0;
@@ -200,6 +297,9 @@ static int cancel_under_everybody(void *arg)
 }
 
 EXPLORATION(all_is_done_and_joined)
+EXPLORATION(single_items_reach_the_one_who_waits)
+EXPLORATION(join_sees_what_work_makes)
+EXPLORATION(two_that_go_back_at_a_time)
 EXPLORATION(what_is_let_go_is_done_by_others)
 EXPLORATION(threads_take_part)
 EXPLORATION(close_under_everybody)
@@ -208,8 +308,13 @@ EXPLORATION(cancel_under_everybody)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        EXPLORED(all_is_done_and_joined), EXPLORED(what_is_let_go_is_done_by_others),
-        EXPLORED(threads_take_part),      EXPLORED(close_under_everybody),
+        EXPLORED(all_is_done_and_joined),
+        EXPLORED(single_items_reach_the_one_who_waits),
+        EXPLORED(join_sees_what_work_makes),
+        EXPLORED(two_that_go_back_at_a_time),
+        EXPLORED(what_is_let_go_is_done_by_others),
+        EXPLORED(threads_take_part),
+        EXPLORED(close_under_everybody),
         EXPLORED(cancel_under_everybody),
     };
     rvi_queue_look_ns = RV_NEVER / 2; /* a ring that is lost stays lost */
