@@ -145,7 +145,10 @@ static int run(struct server *server, struct rvi_slot *slot)
         out = place(server, slot->out_at);
     }
     memset(out, 0, job->out_bytes);
-    return job->run(in, out);
+    rvi_proc_set_job(job->name);
+    int status = job->run(in, out);
+    rvi_proc_set_job(NULL);
+    return status;
 }
 
 static void serve(struct server *server, struct rvi_slot *slot, int64_t begun)

@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -46,15 +48,15 @@ static int repeat(const struct rvi_proc_self *self)
     return 7;
 }
 
+/* Those that what it starts would have; the room's own are closed then. */
 static int list_descriptors(const struct rvi_proc_self *self)
 {
     char text[256] = "";
 
     for (int fd = 0; fd < 1024; fd++) {
         int flags = fcntl(fd, F_GETFD);
-        if (flags >= 0)
-            snprintf(text + strlen(text), sizeof text - strlen(text), "%d%s ", fd,
-                     flags & FD_CLOEXEC ? "c" : "");
+        if (flags >= 0 && !(flags & FD_CLOEXEC))
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%d ", fd);
     }
     say(self, text);
     return 0;
@@ -176,6 +178,21 @@ __attribute__((constructor)) static void register_roles(void)
         rvi_role_register(&roles[i]);
 }
 
+/* In a worker, before it has a role: as the environment says. */
+__attribute__((constructor)) static void misbehave(void)
+{
+    const char *how = getenv("CONSTRUCTORS");
+
+    if (how && strcmp(how, "talk") == 0)
+        dprintf(2, "constructed\n");
+    if (how && strcmp(how, "exit") == 0)
+        _exit(5);
+    if (how && strcmp(how, "loop") == 0) {
+        for (;;)
+            pause();
+    }
+}
+
 /* --- the parent's side --- */
 
 static struct rvi_proc start(const char *role, const struct rv_process_opts *opts)
@@ -240,7 +257,7 @@ static void a_worker_has_the_descriptors_that_were_declared_and_no_other(void **
     (void)state;
     assert_int_equal(answer_of(&proc), 0);
     hear(&proc, text, sizeof text);
-    assert_string_equal(text, "0 1 2 3 4c 5c 6c 7c 9 ");
+    assert_string_equal(text, "0 1 2 3 9 ");
     rvi_proc_fini(&proc);
 }
 
@@ -400,6 +417,142 @@ static void a_worker_that_closes_all_its_descriptors_ends(void **state)
     rvi_proc_fini(&proc);
 }
 
+static struct rvi_proc start_with(const char *how)
+{
+    char change[32];
+    const char *const changes[] = {change, NULL};
+    struct rv_process_opts opts = {.size = sizeof opts, .env_changes = changes};
+    snprintf(change, sizeof change, "CONSTRUCTORS=%s", how);
+    return start("wait for end", &opts);
+}
+
+static void constructors_may_talk(void **state)
+{
+    struct rvi_proc proc = start_with("talk");
+    char words[32];
+    (void)state;
+    assert_int_equal(answer_of(&proc), 0);
+    assert_int_equal(rvi_words_read(&proc.words), strlen("constructed\n"));
+    rvi_words_last(&proc.words, words, sizeof words);
+    assert_string_equal(words, "constructed\n");
+    rvi_proc_fini(&proc);
+}
+
+static void a_worker_that_ends_in_its_constructors_has_not_answered(void **state)
+{
+    struct rvi_proc proc = start_with("exit");
+    struct rv_child_status status;
+    (void)state;
+    assert_int_equal(answer_of(&proc), -EPIPE);
+    assert_true(proc.refusal[0]);
+    assert_int_equal(rvi_proc_end(&proc, true, &status), 0);
+    assert_int_equal(status.code, 5);
+    rvi_proc_fini(&proc);
+}
+
+static void a_worker_that_never_comes_out_of_its_constructors_ends_all_the_same(void **state)
+{
+    struct rvi_proc proc = start_with("loop");
+    struct rv_child_status status;
+    (void)state;
+    assert_int_equal(rvi_proc_take_answer(&proc), -EAGAIN);
+    assert_int_equal(rvi_proc_end(&proc, false, &status), -EAGAIN);
+    rvi_proc_fini(&proc);
+}
+
+/* --- where the program came from --- */
+
+enum { ELSEWHERE_WORKS = 42 };
+
+/* A copy of this program, started by a relative path through a symbolic link, whose file is replaced
+ * by another one as soon as it runs, and which goes elsewhere. */
+static int start_from_elsewhere(const char *how)
+{
+    bool is_replaced = strcmp(how, "replaced") == 0;
+
+    RV_CHECK(unlink("copy") == 0);
+    RV_CHECK(!is_replaced || symlink("/bin/false", "copy") == 0);
+    RV_CHECK(chdir("/") == 0);
+    struct rvi_proc proc = start("wait for end", NULL);
+    int r = answer_of(&proc);
+    rvi_proc_fini(&proc);
+    return r == 0 ? ELSEWHERE_WORKS : 1;
+}
+
+static void be_elsewhere(const char *folder, const char *how)
+{
+    RV_CHECK(chdir(folder) == 0);
+    execl("./link", "link", "--elsewhere", how, (char *)NULL);
+    _exit(127);
+}
+
+static void copy_this_program(const char *path)
+{
+    char self[512];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1); /* valgrind answers this one */
+    RV_CHECK(n > 0);
+    self[n] = '\0';
+    int from = open(self, O_RDONLY | O_CLOEXEC);
+    int to = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0700);
+    RV_CHECK(from >= 0 && to >= 0);
+    while ((n = sendfile(to, from, NULL, 1 << 20)) > 0)
+        ;
+    RV_CHECK(n == 0 && close(from) == 0 && close(to) == 0);
+}
+
+static void check_from_elsewhere(const char *how)
+{
+    char folder[] = "/tmp/ravel-proc-XXXXXX", copy[64], link[64];
+    int status;
+
+    assert_non_null(mkdtemp(folder));
+    snprintf(copy, sizeof copy, "%s/copy", folder);
+    snprintf(link, sizeof link, "%s/link", folder);
+    copy_this_program(copy);
+    assert_int_equal(symlink("copy", link), 0);
+    pid_t child = fork();
+    if (child == 0)
+        be_elsewhere(folder, how);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    unlink(copy);
+    unlink(link);
+    rmdir(folder);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), ELSEWHERE_WORKS);
+}
+
+static void workers_are_of_the_file_that_runs_though_it_was_deleted(void **state)
+{
+    (void)state;
+    if (is_under_qemu())
+        skip();
+    check_from_elsewhere("deleted");
+}
+
+static void workers_are_of_the_file_that_runs_though_it_was_replaced(void **state)
+{
+    (void)state;
+    if (is_under_qemu())
+        skip();
+    check_from_elsewhere("replaced");
+}
+
+/* By hand, or by somebody who wants this program to do what he says. */
+static void the_variable_alone_makes_no_worker(void **state)
+{
+    int status;
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(open("/dev/null", O_WRONLY), 2);
+        setenv("RAVEL_WORKER", "0,1", 1);
+        execl("/proc/self/exe", "test", "--elsewhere", "nowhere", (char *)NULL);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_FAILURE);
+}
+
 /* --- the parent's death --- */
 
 enum { HEIRS = 3 };
@@ -492,7 +645,7 @@ static void what_a_worker_has_started_ends_with_it(void **state)
     rvi_proc_fini(&proc);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_worker_gets_its_hello_and_descriptors),
@@ -505,9 +658,17 @@ int main(void)
         cmocka_unit_test(messages_and_descriptors_go_both_ways),
         cmocka_unit_test(a_worker_whose_control_socket_is_closed_ends),
         cmocka_unit_test(a_worker_that_closes_all_its_descriptors_ends),
+        cmocka_unit_test(constructors_may_talk),
+        cmocka_unit_test(a_worker_that_ends_in_its_constructors_has_not_answered),
+        cmocka_unit_test(a_worker_that_never_comes_out_of_its_constructors_ends_all_the_same),
+        cmocka_unit_test(workers_are_of_the_file_that_runs_though_it_was_deleted),
+        cmocka_unit_test(workers_are_of_the_file_that_runs_though_it_was_replaced),
+        cmocka_unit_test(the_variable_alone_makes_no_worker),
         cmocka_unit_test(no_worker_outlives_its_parent),
         cmocka_unit_test(a_fork_of_the_parent_keeps_no_worker_alive),
         cmocka_unit_test(what_a_worker_has_started_ends_with_it),
     };
+    if (argc == 3 && strcmp(argv[1], "--elsewhere") == 0)
+        return start_from_elsewhere(argv[2]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
