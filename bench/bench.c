@@ -4,6 +4,8 @@
  * One process measures one thing, so its name and parameters are file-scope state. */
 #include "bench.h"
 
+#include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -234,6 +236,26 @@ static long count_mappings(void)
         lines += c == '\n';
     fclose(f);
     return lines;
+}
+
+/* The first call notes which there are: later ones find only the one. */
+void bench_stay_on(long nth)
+{
+    static cpu_set_t all;
+    static bool is_noted;
+    cpu_set_t one;
+    if (!is_noted)
+        bench_require(sched_getaffinity(0, sizeof all, &all) == 0, "sched_getaffinity");
+    is_noted = true;
+    for (int core = 0; core < CPU_SETSIZE; core++) {
+        if (!CPU_ISSET(core, &all) || nth-- > 0)
+            continue;
+        CPU_ZERO(&one);
+        CPU_SET(core, &one);
+        bench_require(sched_setaffinity(0, sizeof one, &one) == 0, "sched_setaffinity");
+        return;
+    }
+    bench_not_here();
 }
 
 void bench_touch(long mib)

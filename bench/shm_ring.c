@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,14 +37,6 @@ static char *payload; /* the parent's own */
 static unsigned char *place(void)
 {
     return segment.base + rvi_ring_bytes(SLOTS);
-}
-
-static void stay_on(int core)
-{
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(core, &one);
-    bench_must(sched_setaffinity(0, sizeof one, &one) == 0 ? 0 : -errno, "sched_setaffinity");
 }
 
 static void serve(void)
@@ -108,14 +99,14 @@ static void run(void *arg, long ops)
 
 static pid_t start_worker(long cores)
 {
+    bench_stay_on(cores - 1);
     pid_t child = fork();
     bench_must(child < 0 ? -errno : 0, "fork");
     if (child == 0) {
-        stay_on(cores > 1 ? 1 : 0);
         serve();
         _exit(0);
     }
-    stay_on(0);
+    bench_stay_on(0);
     return child;
 }
 
@@ -132,9 +123,6 @@ int main(int argc, char **argv)
     in_flight = bench_param_upto("in_flight", 1, SLOTS);
     bytes = bench_param_upto("bytes", 0, 64 << 20);
     bench_require(cores > 0 && in_flight > 0, "nothing to measure");
-    if (cores > sysconf(_SC_NPROCESSORS_ONLN))
-        bench_not_here();
-
     payload = calloc(1, (size_t)bytes + 1);
     bench_require(payload != NULL, "no memory");
     size_t all = rvi_ring_bytes(SLOTS) + 2 * (size_t)bytes;

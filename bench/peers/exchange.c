@@ -6,7 +6,6 @@
 #include "pipe.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,14 +13,6 @@
 #include <unistd.h>
 
 static int mine, theirs_in, theirs_out, mine_in;
-
-static void stay_on(int core)
-{
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(core, &one);
-    bench_must(sched_setaffinity(0, sizeof one, &one) == 0 ? 0 : -errno, "sched_setaffinity");
-}
 
 static void open_both(void)
 {
@@ -58,15 +49,15 @@ static void run_exchange(void)
 {
     long cores = bench_param_upto("cores", 2, 2);
     if (strcmp(bench_param_text("wait", "both"), "sleep") != 0 ||
-        bench_param("in_flight", 1) != 1 || bench_param("bytes", 0) != 0 ||
-        cores > sysconf(_SC_NPROCESSORS_ONLN))
+        bench_param("in_flight", 1) != 1 || bench_param("bytes", 0) != 0)
         bench_not_here();
     open_both();
+    bench_stay_on(cores - 1);
     pid_t child = fork();
     bench_must(child < 0 ? -errno : 0, "fork");
-    stay_on(child == 0 && cores > 1);
     if (child == 0)
         echo();
+    bench_stay_on(0);
     bench_batches(run, NULL, 10000);
     bench_must(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child ? 0 : -errno, "kill");
 }
