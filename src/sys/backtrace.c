@@ -27,6 +27,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #ifdef RVI_HAVE_LIBDW
@@ -140,9 +141,11 @@ static struct {
 } libdw;
 #undef MEMBER
 
+/* A program that is static as a whole has no loader, and brings no C library that others could
+ * use. */
 static void load_libdw(void)
 {
-    void *handle = dlopen("libdw.so.1", RTLD_NOW | RTLD_LOCAL);
+    void *handle = getauxval(AT_BASE) ? dlopen("libdw.so.1", RTLD_NOW | RTLD_LOCAL) : NULL;
 
     libdw.is_there = handle != NULL;
 #define LOOK_UP(name)                                                                              \
