@@ -80,11 +80,11 @@ struct birth {
 };
 
 /* ThreadSanitizer takes clone() for fork(), and brings its own state in order on both sides of it,
- * which here are one memory: the C library's other name for it is not watched. */
-#if RVI_TSAN
+ * which here are one memory, also in programs that are built with it while this library is not: the
+ * C library's other name for it is not watched. */
 extern int __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
 #define clone __clone
-#endif
+
 #if defined(__clang__) && RVI_TSAN
 #define UNWATCHED __attribute__((disable_sanitizer_instrumentation))
 #else
