@@ -288,6 +288,8 @@ static void manners_are_what_was_asked_for(void **state)
     const int nice_here = getpriority(PRIO_PROCESS, 0);
     char text[512], expected[512], comm[16];
     (void)state;
+    if (is_under_valgrind() || is_under_qemu())
+        skip(); /* they have descriptors, names and limits of their own */
     sighandler_t before = signal(SIGUSR1, SIG_IGN);
     struct rvi_proc proc = start("describe", &opts);
     signal(SIGUSR1, before);
@@ -298,8 +300,7 @@ static void manners_are_what_was_asked_for(void **state)
              "%s nice %d files 100 cpus 1 folder /usr X y HOME 0 ignored 0 leads 1 input 0 "
              "marked 0 role describe",
              comm, nice_here + 3 < 19 ? nice_here + 3 : 19);
-    if (!is_under_valgrind() && !is_under_qemu())
-        assert_string_equal(text, expected);
+    assert_string_equal(text, expected);
     rvi_proc_fini(&proc);
 }
 
@@ -348,8 +349,10 @@ static void what_makes_no_sense_is_refused(void **state)
     what.opts = &odd_cpu;
     assert_int_equal(rvi_proc_start(&proc, &what, &failure), -EINVAL);
     what.opts = &nowhere;
-    assert_int_equal(rvi_proc_start(&proc, &what, &failure), -ENOENT);
-    assert_non_null(strstr(failure.text, "/nowhere"));
+    if (!is_under_valgrind() && !is_under_qemu()) { /* which learn of it too late: sys/spawn.c */
+        assert_int_equal(rvi_proc_start(&proc, &what, &failure), -ENOENT);
+        assert_non_null(strstr(failure.text, "/nowhere"));
+    }
     what.opts = NULL;
     what.role = "no such role";
     assert_int_equal(rvi_proc_start(&proc, &what, &failure), -EINVAL);
@@ -630,10 +633,12 @@ static void a_fork_of_the_parent_keeps_no_worker_alive(void **state)
 
 static void what_a_worker_has_started_ends_with_it(void **state)
 {
+    (void)state;
+    if (is_under_valgrind() || is_under_qemu())
+        skip(); /* they know no pidfd_open */
     struct rvi_proc proc = start("stop beside a child", NULL);
     struct rv_child_status status;
     char text[32];
-    (void)state;
     assert_int_equal(answer_of(&proc), 0);
     hear(&proc, text, sizeof text);
     int pidfd = (int)syscall(SYS_pidfd_open, atoi(text), 0);
