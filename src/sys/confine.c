@@ -15,7 +15,8 @@
  *   newfstatat  of what is open, as fstat() is made in these days
  *
  * The filter is for all threads at once. A call outside fails with EPERM rather than killing: jobs
- * use libraries that can do without (a locale, a cache), and an error names what was wanted.
+ * use libraries that can do without (a locale, a cache), and an error names what was wanted. What a
+ * sanitizer does at exit to look for leaks (it traces the process) is not on the list.
  *
  * Reading: Landlock handles what changes files and does not handle what reads them; there are no
  * rules that would except anything. It holds for the calling thread and its offspring, and before

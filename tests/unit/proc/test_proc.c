@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -465,7 +466,7 @@ static void a_worker_that_never_comes_out_of_its_constructors_ends_all_the_same(
 
 /* --- where the program came from --- */
 
-enum { ELSEWHERE_WORKS = 42 };
+enum { ELSEWHERE_WORKS = 42, NOT_PRIVILEGED = 43 };
 
 /* A copy of this program, started by a relative path through a symbolic link, whose file is replaced
  * by another one as soon as it runs, and which goes elsewhere. */
@@ -538,6 +539,45 @@ static void workers_are_of_the_file_that_runs_though_it_was_replaced(void **stat
     if (is_under_qemu())
         skip();
     check_from_elsewhere("replaced");
+}
+
+/* A copy of another user's that runs as that user, whoever starts it. */
+static void run_privileged(const char *path)
+{
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        execl(path, "test", "--privileged", "", (char *)NULL);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_PRIVILEGED)
+        return; /* a file system without such files */
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == ELSEWHERE_WORKS);
+}
+
+static void a_privileged_program_has_no_workers(void **state)
+{
+    char path[] = "/tmp/ravel-proc-XXXXXX";
+    (void)state;
+    if (is_under_a_tool() || geteuid() != 0)
+        skip();
+    int fd = mkstemp(path);
+    assert_true(fd >= 0 && close(fd) == 0);
+    copy_this_program(path);
+    assert_int_equal(chown(path, 65534, 65534), 0);
+    assert_int_equal(chmod(path, 04755), 0);
+    run_privileged(path);
+    unlink(path);
+}
+
+static int be_privileged(void)
+{
+    const char *why;
+    if (getauxval(AT_SECURE) == 0)
+        return NOT_PRIVILEGED;
+    return rvi_proc_possible(&why) == -EOPNOTSUPP && strstr(why, "privileges") ? ELSEWHERE_WORKS
+                                                                               : 1;
 }
 
 /* By hand, or by somebody who wants this program to do what he says. */
@@ -669,11 +709,14 @@ int main(int argc, char **argv)
         cmocka_unit_test(workers_are_of_the_file_that_runs_though_it_was_deleted),
         cmocka_unit_test(workers_are_of_the_file_that_runs_though_it_was_replaced),
         cmocka_unit_test(the_variable_alone_makes_no_worker),
+        cmocka_unit_test(a_privileged_program_has_no_workers),
         cmocka_unit_test(no_worker_outlives_its_parent),
         cmocka_unit_test(a_fork_of_the_parent_keeps_no_worker_alive),
         cmocka_unit_test(what_a_worker_has_started_ends_with_it),
     };
     if (argc == 3 && strcmp(argv[1], "--elsewhere") == 0)
         return start_from_elsewhere(argv[2]);
+    if (argc == 3 && strcmp(argv[1], "--privileged") == 0)
+        return be_privileged();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
