@@ -26,7 +26,7 @@
  * remember; changing the last entry of the program's list of constructors, which lies in memory
  * that was made read-only, and may be sealed.
  *
- * Checked by: tests/unit/proc, tests/processes */
+ * Checked by: tests/unit/proc/test_proc.c (libravel.a), tests/examples (libravel.so) */
 #include "proc/before_main.h"
 
 #include <dlfcn.h>

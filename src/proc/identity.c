@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+/* identity.c - the program is the first module that dl_iterate_phdr(3) tells of, the library the one
+ * that this code lies in: one and the same, if it is linked statically.
+ *
+ * Without a build-id all that is mapped of a module's file and not writable is hashed. A debugger's
+ * breakpoints are changes of that.
+ *
+ * Checked by: tests/unit/proc/test_proc.c */
 #include "proc/identity.h"
 
 #include <elf.h>

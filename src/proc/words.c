@@ -5,7 +5,7 @@
  * Rejected: letting workers write to our standard error themselves: nothing would be known of their
  * last words; a thread a worker that copies, which is what the outlet's one does.
  *
- * Checked by: tests/unit/proc/test_words.c */
+ * Checked by: tests/unit/proc/test_crash.c */
 #include "proc/words.h"
 
 #include <errno.h>

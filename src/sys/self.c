@@ -14,7 +14,9 @@
  * Rejected: PR_SET_PDEATHSIG, which is bound to the thread that has started the process rather than
  * to its process, and kills the child alone; a descriptor of the executable opened before main in
  * each program, which takes a low number that programs may count on; execve by the name, which is
- * another file once that was replaced. */
+ * another file once that was replaced.
+ *
+ * Checked by: tests/unit/proc/test_proc.c */
 #include "sys/self.h"
 
 #include <errno.h>
