@@ -45,10 +45,11 @@ static bool measure(const struct rv_job *job, size_t *ret_bytes)
 struct rv_future *rvi_future_new(struct rv_executor *ex, const struct rv_job *job, const void *in)
 {
     size_t bytes;
-    struct rv_future *f = measure(job, &bytes) ? rvi_calloc(1, bytes) : NULL;
+    struct rv_future *f = measure(job, &bytes) ? rvi_alloc(bytes) : NULL;
 
     if (!f)
         return NULL;
+    memset(f, 0, sizeof(*f));
     rvi_executor_ref(ex);
     f->ex = ex;
     f->job = job;
@@ -56,6 +57,8 @@ struct rv_future *rvi_future_new(struct rv_executor *ex, const struct rv_job *jo
     rvi_store_relaxed(&f->refs, 2);
     if (job->in_bytes > 0)
         memcpy(f->bytes, in, job->in_bytes);
+    if (!ex->tier->dispatch) /* else the result comes whole, from where the job has run */
+        memset(rvi_future_out(f), 0, job->out_bytes);
     return f;
 }
 
