@@ -10,7 +10,7 @@
 
 /* MOST is what a wake across cores costs, and LEAST what a round trip between two that are awake
  * does; the clock is looked at every LOOKS turns of some 20 ns each. */
-enum { MOST_NS = 50000, LEAST_NS = 2000, LOOKS = 16 };
+enum { MOST_NS = 50000, LEAST_NS = 2000, LOOKS = 16, TRY_EACH = 16 };
 
 void rvi_spin_init(struct rvi_spin *spin, int usable_cores)
 {
@@ -34,6 +34,8 @@ void rvi_spin_end(struct rvi_spin *spin, bool found)
 {
     int64_t limit = found ? spin->limit_ns * 2 : spin->limit_ns / 2;
 
+    if (++spin->waits % TRY_EACH == 0)
+        limit = MOST_NS;
     if (spin->limit_ns != 0)
         spin->limit_ns = limit < LEAST_NS ? LEAST_NS : limit > MOST_NS ? MOST_NS : limit;
 }

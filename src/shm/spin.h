@@ -4,8 +4,9 @@
  * Waking a sleeper on another core costs as much as spinning for some ten microseconds, on both
  * sides. So who waits spins about as long as a sleep would cost, which is never worse than twice
  * the best (Karlin, Li, Manasse, Owicki 1991, "Empirical studies of competitive spinning"); and
- * less while it does not help, down to a little, by which it notices when it helps again. On one
- * core it never helps. */
+ * less while it does not help, down to a little. One wait in some is as long as at first all the
+ * same: two sides that both sleep by now would otherwise never find out that it helps again. On one
+ * core it never does. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,6 +14,7 @@
 
 struct rvi_spin {
     int64_t limit_ns; /* of the next turn */
+    unsigned waits;
 };
 
 /* One wait; begins as zeros. */

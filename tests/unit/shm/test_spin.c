@@ -53,11 +53,26 @@ static void the_limit_falls_in_vain_and_rises_with_success(void **state)
     assert_int_equal(spin.limit_ns, most);
 }
 
+static void two_that_sleep_try_again_now_and_then(void **state)
+{
+    (void)state;
+    struct rvi_spin spin;
+    rvi_spin_init(&spin, 2);
+    int64_t most = spin.limit_ns;
+    int tries = 0;
+    for (int i = 0; i < 100; i++) {
+        rvi_spin_end(&spin, false);
+        tries += spin.limit_ns == most;
+    }
+    assert_true(tries >= 2 && tries <= 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nobody_spins_on_one_core),
         cmocka_unit_test(a_turn_lasts_as_long_as_its_limit),
+        cmocka_unit_test(two_that_sleep_try_again_now_and_then),
         cmocka_unit_test(the_limit_falls_in_vain_and_rises_with_success),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
