@@ -2,16 +2,20 @@
 /* executor.c - one job handed to an executor of one worker and its result fetched.
  *
  * in_flight=1: submit, wait, free the future, one after the other; more: rv_map() over that many
- * jobs at a time, in nanoseconds for one of them. The tier "threads" is driven by a plain thread,
- * the others by a task. */
+ * jobs at a time, in nanoseconds for one of them. bytes=1048576: input and result are so long, and
+ * the job copies the one to the other. The tiers "threads" and "processes" are driven by a plain
+ * thread, the others by a task. */
 #include "bench.h"
 
 #include <ravel.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+enum { MIB = 1 << 20 };
+
 static const char *tier;
-static long in_flight;
+static long in_flight, bytes;
 static long *inputs, *results;
 
 static int echo(const long *job_in, long *job_out)
@@ -20,6 +24,38 @@ static int echo(const long *job_in, long *job_out)
     return 0;
 }
 RV_JOB(echo, long, long);
+
+struct mib {
+    char bytes[MIB];
+};
+
+static int echo_mib(const struct mib *job_in, struct mib *job_out)
+{
+    *job_out = *job_in;
+    return 0;
+}
+RV_JOB(echo_mib, struct mib, struct mib);
+
+static struct mib mib_in, mib_out;
+
+static void run_mib(void *arg, long ops)
+{
+    rv_executor *ex = arg;
+    for (long i = 0; i < ops; i++) {
+        rv_future *f;
+        struct rv_outcome outcome;
+        mib_in.bytes[i % MIB]++;
+        bench_must(rv_submit(ex, &f, echo_mib, &mib_in, RV_NEVER), "rv_submit");
+        bench_must(rv_future_get(f, &mib_out, &outcome, RV_NEVER), "rv_future_get");
+        bench_require(mib_out.bytes[i % MIB] == mib_in.bytes[i % MIB], "the wrong result");
+        rv_future_free(f);
+    }
+}
+
+static bool is_far(void)
+{
+    return strcmp(tier, "threads") == 0 || strcmp(tier, "processes") == 0;
+}
 
 static void run_one_by_one(void *arg, long ops)
 {
@@ -52,10 +88,12 @@ static int measure(void *arg)
         strcat(strcpy(spec, tier), ":1");
     struct rv_executor_opts opts = {.size = sizeof opts, .backlog = (size_t)in_flight};
     bench_must(rv_executor_open(&ex, spec, &opts), "rv_executor_open");
-    if (in_flight == 1)
-        bench_batches(run_one_by_one, ex, strcmp(tier, "threads") ? 500000 : 5000);
+    if (bytes > 0)
+        bench_batches(run_mib, ex, 500);
+    else if (in_flight == 1)
+        bench_batches(run_one_by_one, ex, is_far() ? 5000 : 500000);
     else
-        bench_batches(run_map, ex, strcmp(tier, "threads") ? 512000 : 128000);
+        bench_batches(run_map, ex, is_far() ? 128000 : 512000);
     bench_must(rv_executor_close(ex, RV_CLOSE_WAIT, RV_NEVER), "rv_executor_close");
     return 0;
 }
@@ -65,15 +103,17 @@ int main(int argc, char **argv)
     bench_begin("executor", "ravel", argc, argv);
     tier = bench_param_text("tier", "threads");
     in_flight = bench_param("in_flight", 1);
-    bench_require(!strcmp(tier, "inline") || !strcmp(tier, "tasks") || !strcmp(tier, "threads"),
-                  "tier=inline, tasks or threads");
+    bytes = bench_param("bytes", 0);
+    bench_require(!strcmp(tier, "inline") || !strcmp(tier, "tasks") || is_far(),
+                  "tier=inline, tasks, threads or processes");
+    bench_require(bytes == 0 || (bytes == MIB && in_flight == 1), "bytes=1048576, in_flight=1");
     inputs = calloc((size_t)in_flight + 1, sizeof *inputs);
     results = calloc((size_t)in_flight + 1, sizeof *results);
     bench_require(inputs && results && in_flight > 0, "in_flight: none or too many");
     for (long i = 0; i < in_flight; i++)
         inputs[i] = i + 1;
     struct rv_run_opts opts = {.size = sizeof opts, .workers = 1};
-    bench_must(strcmp(tier, "threads") ? rv_run(measure, NULL, &opts) : measure(NULL), "rv_run");
+    bench_must(is_far() ? measure(NULL) : rv_run(measure, NULL, &opts), "rv_run");
     free(inputs);
     free(results);
 }

@@ -133,6 +133,9 @@ CASES = (
     Case("executor", "tier=threads"),
     Case("executor", "tier=tasks in_flight=256", (25_600, 51_200)),
     Case("executor", "tier=threads in_flight=256"),
+    Case("executor", "tier=processes", quick="ops=200"),
+    Case("executor", "tier=processes in_flight=256", quick="ops=2560"),
+    Case("executor", "tier=processes bytes=1048576", quick="ops=20"),
 )
 
 # What the project aims at, in each row's own unit.
