@@ -18,6 +18,7 @@
  *     processes_collect.c  from sent to ended: what has become of it
  *     processes_help.c     who waits collects for himself, and for others
  *     processes_stop.c     jobs that are to stop: the order, SIGTERM, SIGKILL; limits
+ *     processes_weigh.c    members that have too much memory
  *     processes_member.c   the life of one worker process
  *     processes_service.c  the thread that starts, watches and buries them
  *     serve_jobs.c         what runs in them
@@ -106,6 +107,7 @@ struct rvi_member {
 
     /* The service's alone. */
     struct rvi_link mine; /* in pool->members */
+    bool is_fat;          /* it is leaving for having more than recycle_bytes */
     uint64_t number;      /* of all that were started here; from 1 */
     struct rvi_proc proc;
     rv_time started;
@@ -228,6 +230,13 @@ void rvi_processes_help(struct rv_executor *ex, bool (*is_over)(const void *arg)
 
 /** The tier's stop. */
 void rvi_processes_stop(void *entry, int why);
+
+/** Look whether members have more memory than they may, or should. Returns when to look again. The
+ * service's. */
+rv_time rvi_processes_weigh(struct rvi_processes *pool, rv_time now);
+
+/** Whether a member that was to leave for it has given its memory back. */
+bool rvi_member_is_slim(struct rvi_member *member);
 
 /** Let a member get no more jobs, and end after those that it has. */
 void rvi_member_retire(struct rvi_member *member);

@@ -123,12 +123,23 @@ static void step_leaver(struct rvi_member *member, rv_time now)
     }
 }
 
+/* Now that it runs nothing, it has no more than it should. */
+static void readmit(struct rvi_member *member)
+{
+    member->is_fat = false;
+    member->state = RVI_MEMBER_READY;
+    member->verdict = RVI_VERDICT_NONE;
+    rvi_member_settle(member);
+}
+
 static rv_time step_member(struct rvi_member *member, rv_time now)
 {
     bool is_leaving = member->state == RVI_MEMBER_LEAVING && rvi_ring_load(&member->ring) == 0;
 
     if (member->stopping && member->step_due <= now)
         step_job(member, now);
+    else if (is_leaving && member->steps == STEP_TELL && rvi_member_is_slim(member))
+        readmit(member);
     else if (!member->stopping && is_leaving &&
              (member->steps == STEP_TELL || member->step_due <= now))
         step_leaver(member, now);
@@ -200,5 +211,5 @@ rv_time rvi_processes_step(struct rvi_processes *pool, rv_time now)
             due = sooner(due, look_at_job(member, now));
         due = sooner(due, step_member(member, now));
     }
-    return due;
+    return sooner(due, rvi_processes_weigh(pool, now));
 }

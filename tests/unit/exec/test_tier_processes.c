@@ -351,6 +351,60 @@ static void without_retries_nothing_is_run_again(void)
     close_waiting(ex);
 }
 
+/* --- memory --- */
+
+/* Has so many MiB and keeps them, or waits with them. */
+static int eat(const int *in, int *out)
+{
+    size_t bytes = (size_t)*in << 20;
+    char *memory = malloc(bytes);
+
+    RV_CHECK(memory);
+    for (size_t i = 0; i < bytes; i += 512)
+        memory[i] = 1;
+    rvi_fetch_add_relaxed(&inside, 1);
+    while (!rvi_load_relaxed(&scene->is_open))
+        usleep(50);
+    *out = memory[512];
+    return 0;
+}
+RV_JOB(eat, int, int);
+
+static void a_process_with_more_than_it_may_have_is_killed(void)
+{
+    const struct rv_process_opts process = {.size = sizeof(process), .memory_bytes = 256 << 20};
+    rv_executor *ex = open_with(1, &process);
+    rv_future *f = submit(ex, eat, &(int){300});
+    rv_future *behind = submit(ex, add_one, &(int){1});
+
+    RV_CHECK(kind_of(f) == RV_OUTCOME_MEMORY && outcome_of(f).deaths == 1);
+    RV_CHECK(value_of(behind) == 2);
+    open_gate();
+    f = rv_future_free(f);
+    f = submit(ex, eat, &(int){1});
+    RV_CHECK(value_of(f) == 1);
+    f = rv_future_free(f);
+    behind = rv_future_free(behind);
+    close_waiting(ex);
+}
+
+static void a_process_that_has_grown_is_replaced(void)
+{
+    const struct rv_process_opts process = {.size = sizeof(process), .recycle_bytes = 256 << 20};
+    rv_executor *ex = open_with(1, &process);
+    pid_t first = process_of_next_job(ex);
+
+    open_gate();
+    rv_future *f = submit(ex, eat, &(int){300});
+    RV_CHECK(value_of(f) == 1);
+    while (stats_of(ex).recycled == 0)
+        rv_yield();
+    RV_CHECK(process_of_next_job(ex) != first);
+    RV_CHECK(stats_of(ex).deaths == 0);
+    f = rv_future_free(f);
+    close_waiting(ex);
+}
+
 /* --- what does not stop --- */
 
 static void what_does_not_stop_is_killed(void)
@@ -573,6 +627,8 @@ int main(void)
         ON_PROCESSES(an_idempotent_job_is_run_again),
         ON_PROCESSES(one_that_kills_them_all_is_set_aside),
         ON_PROCESSES(without_retries_nothing_is_run_again),
+        ON_PROCESSES(a_process_with_more_than_it_may_have_is_killed),
+        ON_PROCESSES(a_process_that_has_grown_is_replaced),
         ON_PROCESSES(what_does_not_stop_is_killed),
         ON_PROCESSES(a_job_out_of_time_is_killed),
         ON_PROCESSES(closing_ends_what_does_not_stop),
