@@ -577,7 +577,7 @@ static int a_scene(void *arg)
     }
     rv_queue_free(other);
     rv_queue_free(q);
-    return r < 0 ? r : err;
+    return r == 0 || r == -ECANCELED ? err : r; /* what has cancelled it is err */
 }
 
 static void cancelling_at_every_point_leaves_nothing_behind(void **state)
