@@ -135,13 +135,18 @@ static void knew(struct rvi_seam *seam)
 
 /* --- who has what; under the lock --- */
 
-static void take_in_hand(struct rvi_queue_shared *s, struct rvi_taken taken, const void *party)
+/* The shared memory may say that a slot is free to be taken which is in hand: somebody has written
+ * over it. */
+static int take_in_hand(struct rvi_queue_shared *s, struct rvi_taken taken, const void *party)
 {
     struct held *held = &s->held[taken.slot];
 
+    if (rvi_link_is_linked(&held->link))
+        return -EBADMSG;
     held->party = party;
     held->ticket = taken.ticket;
     rvi_list_push_back(&s->in_hand, &held->link);
+    return 0;
 }
 
 static struct held *held_of(struct rvi_link *link)
@@ -166,9 +171,7 @@ static int get_for(struct rvi_queue_shared *s, void *ret_item, const void *party
     struct rvi_taken taken;
     int r = rvi_workqueue_get(&s->queue, ret_item, &taken);
 
-    if (r == 0)
-        take_in_hand(s, taken, party);
-    return r;
+    return r < 0 ? r : take_in_hand(s, taken, party);
 }
 
 /* --- serving; under the lock --- */
@@ -190,19 +193,15 @@ static int attempt(struct rvi_queue_shared *s, struct request *request)
     }
 }
 
-/* Tasks served, in their order, for rvi_chain_wake(). */
-struct served {
-    struct rvi_link *first, **end;
-};
-
-static void serve_line(struct rvi_queue_shared *s, enum rvi_workqueue_want what,
-                       const struct request *self, struct served *served)
+/* Tasks that are served join the chain at `end`; returns its new end. */
+static struct rvi_link **serve_line(struct rvi_queue_shared *s, enum rvi_workqueue_want what,
+                                    const struct request *self, struct rvi_link **end)
 {
     struct rvi_waitlist *line = &s->lines[what];
     bool has_threads = false;
 
     if (rvi_waitlist_is_empty(line))
-        return;
+        return end;
     rvi_workqueue_want(&s->queue, what);
     while (!rvi_waitlist_is_empty(line)) {
         struct request *first = request_of(rvi_waiter_of(line->first));
@@ -213,8 +212,8 @@ static void serve_line(struct rvi_queue_shared *s, enum rvi_workqueue_want what,
         first->is_served = true;
         first->result = r;
         if (first != self && first->waiter.task != NULL) {
-            *served->end = &first->waiter.link;
-            served->end = &first->waiter.link.next;
+            *end = &first->waiter.link;
+            end = &first->waiter.link.next;
         }
         has_threads |= first != self && first->waiter.task == NULL;
     }
@@ -222,18 +221,18 @@ static void serve_line(struct rvi_queue_shared *s, enum rvi_workqueue_want what,
         rvi_workqueue_unwant(&s->queue, what);
     if (has_threads)
         rvi_workqueue_ring_self(&s->queue);
+    return end;
 }
 
 /* Returns the tasks to be woken once the lock is free. `self` is the caller's own request, which
  * needs no wake, or NULL. */
 static struct rvi_link *serve(struct rvi_queue_shared *s, const struct request *self)
 {
-    struct rvi_link *chain;
-    struct served served = {NULL, &chain};
+    struct rvi_link *chain, **end = &chain;
 
     for (int what = 0; what < RVI_WANT_KINDS; what++)
-        serve_line(s, what, self, &served);
-    *served.end = NULL;
+        end = serve_line(s, what, self, end);
+    *end = NULL;
     return chain;
 }
 

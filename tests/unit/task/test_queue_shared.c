@@ -12,7 +12,7 @@
 #include "../../support/under_tool.h"
 #include "base/alloc.h"
 #include "sched/helpers.h"
-#include "shm/workqueue.h"
+#include "shm/workqueue_inside.h"
 #include "sys/call.h"
 #include "task/queue_shared.h"
 
@@ -614,6 +614,31 @@ static void a_task_that_can_have_no_listener_does_not_wait(void **state)
     rv_queue_free(q);
 }
 
+/* --- malice --- */
+
+/* Somebody writes that the item in our hands can be had again: in our own memory nothing breaks. */
+static void what_is_in_hand_cannot_be_handed_out_again(void **state)
+{
+    (void)state;
+    struct rv_queue_ref ref;
+    struct rvi_workqueue inside;
+    void *memory;
+    rv_queue *q = new_shared(2);
+    int item = 7;
+    put_int(q, 7);
+    assert_int_equal(rv_queue_ref_of(q, &ref), 0);
+    assert_int_equal(rv_shm_map(ref.memory, &memory), 0);
+    assert_int_equal(rvi_workqueue_view(&inside, memory, ref.memory.bytes), 0);
+    uint64_t word = rvi_load_relaxed(&slot_at(&inside, 0)->word);
+    assert_int_equal(get_int(q), 7);
+    rvi_store_relaxed(&slot_at(&inside, 0)->word, word);
+    rvi_store_relaxed(&inside.shared->head, 0);
+    assert_int_equal(rv_queue_try_get(q, &item), -EBADMSG);
+    assert_int_equal(rv_queue_done(q), 0);
+    assert_int_equal(rv_queue_done(q), -EINVAL);
+    rv_queue_free(q);
+}
+
 /* --- misuse --- */
 
 static void free_with_a_joiner(void)
@@ -659,6 +684,7 @@ int main(void)
         cmocka_unit_test(cancelling_at_every_point_leaves_nothing_behind),
         cmocka_unit_test(failing_every_allocation_leaves_nothing_behind),
         cmocka_unit_test(a_task_that_can_have_no_listener_does_not_wait),
+        cmocka_unit_test(what_is_in_hand_cannot_be_handed_out_again),
         cmocka_unit_test(free_while_somebody_waits_stops_the_program),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
