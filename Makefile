@@ -12,6 +12,7 @@ all: $(TREE)/build.ninja
 help:
 	@echo 'make            build the library and the examples in $(TREE)'
 	@echo 'make demo       build and run examples/wordfreq; ARGS="[options] [DIRECTORY]"'
+	@echo '                without ARGS examples/convert as well'
 	@echo 'make test       every test in every build; ARGS="--config gcc --suite unit" for fewer'
 	@echo 'make fuzz       the fuzz targets, for long; ARGS="reader --seconds 600"'
 	@echo 'make soak       20,000 connections at once, a million one by one, processes killed; long'
@@ -28,8 +29,10 @@ $(TREE)/build.ninja:
 	@said=$$(meson setup $(TREE)) || { echo "$$said"; exit 1; }
 
 demo: $(TREE)/build.ninja
-	@said=$$(ninja -C $(TREE) examples/wordfreq/wordfreq) || { echo "$$said"; exit 1; }
+	@said=$$(ninja -C $(TREE) demos) || { echo "$$said"; exit 1; }
 	@$(TREE)/examples/wordfreq/wordfreq $(ARGS)
+	@[ -n "$(ARGS)" ] || [ ! -x $(TREE)/examples/convert/convert ] || \
+	    { echo; $(TREE)/examples/convert/convert --demo; }
 
 test:
 	@tools/install_deps.sh --for test

@@ -5,7 +5,7 @@
 # Does nothing, fast, when all are there. Needs root or sudo otherwise.
 set -euo pipefail
 
-demo=(gcc libc6-dev meson ninja-build python3 pkg-config liburing-dev)
+demo=(gcc libc6-dev meson ninja-build python3 pkg-config liburing-dev libpng-dev)
 # clang's sanitizer runtimes are a package of their own; cmake and g++ are for the install and
 # header tests; gdb prints the stacks of a test that hangs, libdw those of parked tasks; mandoc
 # judges the manual pages; libcurl is what an example adopts, node-llhttp has the sources of the
