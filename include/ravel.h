@@ -33,6 +33,7 @@
 #include <ravel/sim.h>
 #include <ravel/strand.h>
 #include <ravel/stream.h>
+#include <ravel/supervisor.h>
 #include <ravel/sync.h>
 #include <ravel/task.h>
 #include <ravel/ticker.h>

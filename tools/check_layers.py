@@ -28,6 +28,7 @@ BELOW["task"] = LOWER | {"sched"}
 BELOW["io"] = LOWER | {"sched", "task"}
 BELOW["proc"] = LOWER | {"sched", "task", "io"}
 BELOW["exec"] = LOWER | {"sched", "task", "io", "proc"}
+BELOW["supervise"] = LOWER | {"sched", "task", "io", "proc", "exec"}
 
 EVERY_ROOM = set(BELOW)
 

@@ -78,6 +78,8 @@ const char *rvi_why_word(enum rvi_why why)
         return "signal";
     case RVI_WHY_PRINT:
         return "print";
+    case RVI_WHY_SUPERVISOR:
+        return "supervisor";
     case RVI_WHY_FOREGROUND:
         return "foreground";
     }

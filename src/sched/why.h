@@ -42,7 +42,8 @@ enum rvi_why {
     RVI_WHY_SIGNAL,
     RVI_WHY_PRINT,
     RVI_WHY_FOREGROUND,
-    RVI_WHY_LAST = RVI_WHY_FOREGROUND,
+    RVI_WHY_SUPERVISOR,
+    RVI_WHY_LAST = RVI_WHY_SUPERVISOR,
 };
 
 /** One or two words; static. */
