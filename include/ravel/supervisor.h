@@ -101,6 +101,13 @@ struct rv_supervisor_event {
                          again (2 of 3 in 5 s) */
 };
 
+/** Hears of all that happens, in the supervisor's task. It may wait: nobody is started or stopped
+ * meanwhile. It must not call the supervisor's functions, but rv_supervisor_stop() with deadline 0.
+ *
+ * @param arg    report_arg
+ * @param event  for the length of the call */
+typedef void rv_supervisor_report(void *arg, const struct rv_supervisor_event *event);
+
 /** How a supervisor behaves. Zeroed fields mean the default. */
 struct rv_supervisor_opts {
     size_t size;      /* sizeof(struct rv_supervisor_opts); 0: the first release's fields */
@@ -113,13 +120,10 @@ struct rv_supervisor_opts {
     rv_time period;  /* of intensity; 0: 5 seconds */
     rv_time backoff; /* before a service is started again, doubled each time that it has lived
                               for less than the period; 0: none */
-    rv_time backoff_most; /* of that; 0: a minute */
-    void (*report)(void *arg,
-                   const struct rv_supervisor_event *event); /* called in the supervisor's
-                              task; it may wait, and nobody is started or stopped meanwhile. It must not
-                              call the supervisor's functions, but rv_supervisor_stop() with the deadline 0.
-                              NULL: that of the supervisor above, if there is one */
-    void *report_arg;                                        /* for it */
+    rv_time backoff_most;         /* of that; 0: a minute */
+    rv_supervisor_report *report; /* called for all that happens; NULL: that of the supervisor
+                                     above, if there is one */
+    void *report_arg;             /* for it */
 };
 
 /** Start a supervisor and, one after the other, its services.
@@ -132,10 +136,10 @@ struct rv_supervisor_opts {
  * @param deadline  absolute monotonic nanoseconds, or RV_NEVER
  * @return 0: all services are ready
  * Errors:  those with which a service could not be started, or which it returned before it was
- *          ready; -EPIPE one ended before; -ETIME one was not ready in time, or the deadline; -EINVAL
- *          no services, a name that is missing or has a '/', times or numbers that are negative, the
- *          scope has a limit or that policy; -EEXIST two services of one name; -E2BIG unknown
- *          fields; -ECANCELED; -ENOMEM. Those services that had started are stopped again.
+ *          ready; -EPIPE one ended before; -ETIME one was not ready in time, or the deadline;
+ *          -EINVAL no services, a name that is missing or has a '/', times or numbers that are
+ *          negative, the scope has a limit or that policy; -EEXIST two services of one name; -E2BIG
+ *          unknown fields; -ECANCELED; -ENOMEM. Those services that had started are stopped again.
  * Blocks:  until then, the task, never its thread
  * Threads: whoever may start tasks in the scope; not signal handlers
  * Lifetime: until rv_supervisor_close */

@@ -48,7 +48,7 @@ struct rv_supervisor {
     enum rv_strategy strategy;
     size_t intensity;
     rv_time period, backoff, backoff_most;
-    void (*report)(void *arg, const struct rv_supervisor_event *event);
+    rv_supervisor_report *report;
     void *report_arg;
 
     /* The manager's alone. */
