@@ -68,6 +68,12 @@ static void a_worker_survives_every_allocation_that_fails(void **state)
     fail_every_allocation_of(run_a_worker);
 }
 
+static void processes_survive_every_allocation_that_fails(void **state)
+{
+    (void)state;
+    fail_every_allocation_of(run_processes);
+}
+
 static void a_shared_queue_survives_every_allocation_that_fails(void **state)
 {
     (void)state;
@@ -129,6 +135,7 @@ int main(void)
         cmocka_unit_test(shared_memory_survives_every_allocation_that_fails),
         cmocka_unit_test(children_survive_every_allocation_that_fails),
         cmocka_unit_test(a_worker_survives_every_allocation_that_fails),
+        cmocka_unit_test(processes_survive_every_allocation_that_fails),
         cmocka_unit_test(files_survive_every_allocation_that_fails),
         cmocka_unit_test(sockets_survive_every_allocation_that_fails),
         cmocka_unit_test(sockets_on_a_ring_survive_every_allocation_that_fails),

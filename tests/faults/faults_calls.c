@@ -205,6 +205,12 @@ static void a_worker_survives_every_system_call_that_fails(void **state)
     fail_all(run_a_worker);
 }
 
+static void processes_survive_every_system_call_that_fails(void **state)
+{
+    (void)state;
+    fail_all(run_processes);
+}
+
 static int run_a_shared_queue_on_an_older_kernel(void)
 {
     rvi_call_lacks(RVI_CALL_MAKE_MEMORY_NOEXEC, true);
@@ -326,6 +332,7 @@ int main(void)
         cmocka_unit_test(children_survive_every_system_call_that_fails),
         cmocka_unit_test(children_on_an_older_kernel_survive_every_system_call_that_fails),
         cmocka_unit_test(a_worker_survives_every_system_call_that_fails),
+        cmocka_unit_test(processes_survive_every_system_call_that_fails),
         cmocka_unit_test(a_shared_queue_survives_every_system_call_that_fails),
         cmocka_unit_test(shared_memory_survives_every_system_call_that_fails),
         cmocka_unit_test(files_survive_every_system_call_that_fails),

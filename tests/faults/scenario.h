@@ -388,6 +388,51 @@ static int run_a_worker(void)
     return r < 0 ? r : share_a_life();
 }
 
+/* ---- an executor of worker processes --------------------------------------------------------- */
+
+static int die(const long *in, long *out)
+{
+    *out = *in;
+    return kill(getpid(), SIGKILL);
+}
+RV_JOB(die, long, long);
+
+/* The next job needs another process. */
+static int kill_one(rv_executor *ex)
+{
+    long in = 0;
+    struct rv_outcome outcome;
+    rv_future *f;
+    int r = rv_submit(ex, &f, die, &in, RV_NEVER);
+    if (r < 0)
+        return r;
+    r = rv_future_get(f, NULL, &outcome, RV_NEVER);
+    rv_future_free(f);
+    if (r == 0 && outcome.kind == RV_OUTCOME_ERROR)
+        r = outcome.error;
+    RV_CHECK(r < 0 || outcome.kind == RV_OUTCOME_SIGNAL);
+    return r;
+}
+
+static int run_processes(void)
+{
+    const struct rv_process_opts process = {.size = sizeof process,
+                                            .term_grace = 10 * RV_MILLISECOND,
+                                            .memory_bytes = (uint64_t)1 << 40};
+    const struct rv_executor_opts opts = {.size = sizeof opts, .process = &process};
+    rv_executor *ex;
+    int r = rv_executor_open(&ex, "processes:1", &opts);
+    if (r < 0)
+        return r;
+    r = submit_one(ex);
+    if (r == 0)
+        r = kill_one(ex);
+    if (r == 0)
+        r = submit_one(ex);
+    int closed = rv_executor_close(ex, RV_CLOSE_WAIT, RV_NEVER);
+    return r < 0 ? r : closed;
+}
+
 /* ---- a queue between processes --------------------------------------------------------------- */
 
 static int put_some(void *arg)
