@@ -91,7 +91,7 @@ struct rv_executor {
     uint64_t submitted, ended;
     uint64_t cancelled; /* of the ended */
     uint64_t queued;    /* the length of `waiting` */
-    uint64_t watched;   /* watches of futures that have not ended */
+    uint64_t expecting; /* who sleep until a job of this executor ends */
 
     /* Of worker processes: see struct rv_executor_stats. */
     uint64_t deaths, retried, poisoned, started, recycled;

@@ -108,6 +108,13 @@ void rvi_future_begin(struct rv_future *f)
     f->since = now;
 }
 
+/* Who watches futures of several executors may sleep at any time, for all that they know; who
+ * watches those of one tells it before he sleeps. */
+static bool is_expected(const struct rvi_gather *g)
+{
+    return !g->ex;
+}
+
 static void tell(struct rvi_watch *watch, struct rvi_link **wakes)
 {
     struct rvi_gather *g = watch->gather;
@@ -129,19 +136,20 @@ void rvi_future_end(struct rv_future *f, const struct rv_outcome *outcome, struc
     f->outcome = *outcome;
     rvi_store_release(&f->state, RVI_FUTURE_DONE); /* pairs: future-done */
     while ((link = rvi_list_pop_front(&f->watches))) {
-        f->ex->watched--;
-        tell(rvi_container_of(link, struct rvi_watch, link), wakes);
+        struct rvi_watch *watch = rvi_container_of(link, struct rvi_watch, link);
+        f->ex->expecting -= is_expected(watch->gather);
+        tell(watch, wakes);
     }
 }
 
 /* --- gathering --- */
 
-void rvi_gather_init(struct rvi_gather *g)
+void rvi_gather_init(struct rvi_gather *g, struct rv_executor *ex)
 {
     rvi_lock_init(&g->lock);
     rvi_list_init(&g->told);
     g->waiter = NULL;
-    g->ex = NULL;
+    g->ex = ex;
 }
 
 void rvi_gather_watch(struct rvi_gather *g, struct rvi_watch *watch, struct rv_future *f)
@@ -152,12 +160,13 @@ void rvi_gather_watch(struct rvi_gather *g, struct rvi_watch *watch, struct rv_f
     rvi_link_init(&watch->link);
     watch->gather = g;
     watch->future = f;
-    g->ex = f->ex;
-    if (is_done(f)) {
+    RV_DCHECK(!g->ex || g->ex == f->ex);
+    if (is_done(f))
         tell(watch, &wakes);
-    } else {
+    else
         rvi_list_push_back(&f->watches, &watch->link);
-        f->ex->watched++;
+    if (!is_done(f) && is_expected(g)) {
+        f->ex->expecting++;
         rvi_executor_expect(f->ex);
     }
     rvi_bias_unlock(&f->ex->lock, biased);
@@ -171,7 +180,7 @@ void rvi_watch_forget(struct rvi_watch *watch)
     struct rvi_bias *lock = &watch->future->ex->lock;
     bool biased = rvi_bias_lock(lock);
 
-    watch->future->ex->watched -= !is_done(watch->future);
+    watch->future->ex->expecting -= !is_done(watch->future) && is_expected(watch->gather);
     rvi_lock_acquire(&watch->gather->lock);
     rvi_link_remove(&watch->link);
     rvi_lock_release(&watch->gather->lock);
@@ -214,6 +223,25 @@ static bool withdraw(struct rvi_waiter *w, void *object)
     return waits;
 }
 
+static void fall_asleep(struct rvi_gather *g)
+{
+    if (!g->ex || !g->ex->tier->expect)
+        return;
+    bool biased = rvi_bias_lock(&g->ex->lock);
+    g->ex->expecting++;
+    g->ex->tier->expect(g->ex);
+    rvi_bias_unlock(&g->ex->lock, biased);
+}
+
+static void wake_up(struct rvi_gather *g)
+{
+    if (!g->ex || !g->ex->tier->expect)
+        return;
+    bool biased = rvi_bias_lock(&g->ex->lock);
+    g->ex->expecting--;
+    rvi_bias_unlock(&g->ex->lock, biased);
+}
+
 static bool has_told(const void *arg)
 {
     struct rvi_gather *g = (struct rvi_gather *)(uintptr_t)arg;
@@ -224,21 +252,24 @@ static bool has_told(const void *arg)
     return has;
 }
 
-int rvi_gather_next(struct rvi_gather *g, struct rvi_watch **ret, rv_time deadline)
+static int sleep_for_told(struct rvi_gather *g, struct rvi_watch **ret, rv_time deadline)
 {
     struct rvi_waiter w;
     int r = rvi_wait_allowed();
 
-    if (r < 0)
-        return r;
-    if (g->ex)
-        rvi_executor_help(g->ex, has_told, g, deadline);
-    while (!(*ret = take_or_enlist(g, &w))) {
+    while (r == 0 && !(*ret = take_or_enlist(g, &w))) {
+        fall_asleep(g);
         r = rvi_wait(&w, deadline, RVI_WHY_FUTURE, withdraw, g);
-        if (r < 0)
-            return r;
+        wake_up(g);
     }
-    return 0;
+    return r;
+}
+
+int rvi_gather_next(struct rvi_gather *g, struct rvi_watch **ret, rv_time deadline)
+{
+    if (g->ex && rvi_wait_allowed() == 0)
+        rvi_executor_help(g->ex, has_told, g, deadline);
+    return sleep_for_told(g, ret, deadline);
 }
 
 struct rvi_watch *rvi_gather_next_always(struct rvi_gather *g)
@@ -246,8 +277,11 @@ struct rvi_watch *rvi_gather_next_always(struct rvi_gather *g)
     struct rvi_waiter w;
     struct rvi_watch *watch;
 
-    while (!(watch = take_or_enlist(g, &w)))
+    while (!(watch = take_or_enlist(g, &w))) {
+        fall_asleep(g);
         rvi_wait_always(&w, RVI_WHY_FUTURE);
+        wake_up(g);
+    }
     return watch;
 }
 
@@ -269,10 +303,9 @@ int rv_future_wait(rv_future *f, rv_time deadline)
     rvi_executor_help(f->ex, has_ended, f, deadline);
     if (is_done(f))
         return 0;
-    rvi_gather_init(&g);
+    rvi_gather_init(&g, f->ex);
     rvi_gather_watch(&g, &watch, f);
-    g.ex = NULL; /* it has been helped */
-    r = rvi_gather_next(&g, &told, deadline);
+    r = sleep_for_told(&g, &told, deadline);
     rvi_watch_forget(&watch);
     return r;
 }
@@ -354,6 +387,18 @@ struct rv_completions {
     struct rvi_watch watches[];
 };
 
+/* NULL: there is none. While one of several futures is left, so is their executor. */
+static struct rv_executor *common_executor(rv_future *const *futures, size_t n)
+{
+    struct rv_executor *ex = n > 0 ? futures[0]->ex : NULL;
+
+    for (size_t i = 1; ex && i < n; i++) {
+        if (futures[i]->ex != ex)
+            ex = NULL;
+    }
+    return ex;
+}
+
 int rv_as_completed(rv_completions **ret, rv_future *const *futures, size_t n)
 {
     rv_completions *it;
@@ -365,7 +410,7 @@ int rv_as_completed(rv_completions **ret, rv_future *const *futures, size_t n)
     it = rvi_alloc(bytes);
     if (!it)
         return -ENOMEM;
-    rvi_gather_init(&it->gather);
+    rvi_gather_init(&it->gather, common_executor(futures, n));
     it->count = n;
     it->left = n;
     for (size_t i = 0; i < n; i++)

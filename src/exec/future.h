@@ -74,7 +74,7 @@ struct rvi_gather {
     struct rvi_lock lock;      /* taken under an executor's */
     struct rvi_list told;      /* watches whose futures have ended and that have not been taken */
     struct rvi_waiter *waiter; /* its owner, while that one waits */
-    struct rv_executor *ex;    /* the owner's: of its last watch; NULL: nobody can be helped */
+    struct rv_executor *ex;    /* of all its futures; NULL: of several */
 };
 
 /* One future of a gather, in its owner's memory. */
@@ -84,7 +84,8 @@ struct rvi_watch {
     struct rv_future *future; /* NULL: it has been taken */
 };
 
-void rvi_gather_init(struct rvi_gather *g);
+/** @param ex  whose futures alone it will watch; NULL: those of any */
+void rvi_gather_init(struct rvi_gather *g, struct rv_executor *ex);
 
 /** Let `watch` be told when `f` has ended: at once, if it has. */
 void rvi_gather_watch(struct rvi_gather *g, struct rvi_watch *watch, struct rv_future *f);

@@ -162,7 +162,7 @@ int rv_map_job(rv_executor *ex, const struct rv_job *job, const void *in, size_t
 
     if (n == 0)
         return rvi_wait_allowed();
-    rvi_gather_init(&map.gather);
+    rvi_gather_init(&map.gather, ex);
     map.slots = rvi_calloc(map.slot_count, sizeof(*map.slots));
     if (!map.slots)
         map.slot_count = 0;

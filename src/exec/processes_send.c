@@ -232,7 +232,7 @@ static void want_more(struct rvi_processes *pool)
 
 static bool somebody_waits(const struct rv_executor *ex)
 {
-    return ex->queued > 0 || ex->watched > 0 || !rvi_waitlist_is_empty(&ex->submitters) ||
+    return ex->queued > 0 || ex->expecting > 0 || !rvi_waitlist_is_empty(&ex->submitters) ||
            !rvi_waitlist_is_empty(&ex->closers);
 }
 
