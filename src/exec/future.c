@@ -70,6 +70,8 @@ void rvi_future_unref(struct rv_future *f)
         return;
     (void)rvi_load_acquire(&f->refs); /* pairs: future-refs */
     RV_DCHECK(rvi_list_is_empty(&f->watches));
+    if (f->alone.id)
+        rv_shm_free(f->alone);
     rvi_free(f->words);
     rvi_free(f);
     rvi_executor_unref(ex);

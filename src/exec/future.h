@@ -12,6 +12,7 @@
 
 #include <ravel/future.h>
 #include <ravel/job.h>
+#include <ravel/shm.h>
 
 #include "base/atomic.h"
 #include "base/list.h"
@@ -40,6 +41,8 @@ struct rv_future {
     int stop;                /* why the job is to stop; 0: it is not */
     void *context;           /* what its tier stops it by, once its runner has said so */
     struct rv_outcome outcome;
+    struct rv_shm
+        alone;      /* where input and result travel that are larger than any arena; or zeros */
     bool is_poison; /* it is set aside after its last retry */
     char *words;    /* the last of the process that died while it ran this; NULL: none */
 

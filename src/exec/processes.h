@@ -78,7 +78,7 @@ struct rvi_entry {
     struct rvi_member *member;
     struct rv_future *future; /* NULL: none, or it was taken back */
     uint64_t index;           /* in the ring */
-    struct rvi_piece *piece;  /* of the arena, for input and result; NULL: both are in the slot */
+    struct rvi_piece *piece;  /* of the arena, for input and result; NULL: they are elsewhere */
     rv_time sent;
     rv_time begun; /* once the service has seen that it has; else 0 */
 };
@@ -195,6 +195,9 @@ void rvi_member_settle(struct rvi_member *member);
 void rvi_processes_dispatch(struct rv_executor *ex);
 bool rvi_processes_recall(struct rv_future *f);
 uint64_t rvi_processes_running(struct rv_executor *ex);
+
+/** Where a job's input and, behind it, its result lie. */
+unsigned char *rvi_entry_bytes(struct rvi_entry *entry, struct rvi_slot *slot);
 
 /** Take back all that has not begun. */
 void rvi_member_recall_all(struct rvi_member *member);

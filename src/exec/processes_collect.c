@@ -68,11 +68,10 @@ static void judge(const struct rv_future *f, int status, struct rv_outcome *ret)
     ret->error = ret->kind == RV_OUTCOME_ERROR ? status : 0;
 }
 
-static void copy_result(const struct rvi_entry *entry, struct rvi_letter *letter)
+static void copy_result(struct rvi_entry *entry, struct rvi_slot *slot)
 {
     struct rv_future *f = entry->future;
-    const unsigned char *from =
-        entry->piece ? entry->member->space + rvi_piece_at(entry->piece) : letter->small;
+    const unsigned char *from = rvi_entry_bytes(entry, slot);
 
     memcpy(rvi_future_out(f), from + rvi_job_out_at(f->job), f->job->out_bytes);
 }
@@ -103,13 +102,13 @@ static void end(struct rv_future *f, const struct rv_outcome *outcome, struct rv
 
 static void conclude(struct rvi_entry *entry, int status, struct rvi_owed *owed)
 {
-    struct rvi_letter *letter = rvi_letter_of(rvi_ring_slot(&entry->member->ring, entry->index));
+    struct rvi_slot *slot = rvi_ring_slot(&entry->member->ring, entry->index);
     struct rv_outcome outcome = {.deaths = entry->future->outcome.deaths};
 
-    read_times(entry, letter, &outcome);
+    read_times(entry, rvi_letter_of(slot), &outcome);
     judge(entry->future, status, &outcome);
     if (outcome.kind == RV_OUTCOME_VALUE)
-        copy_result(entry, letter);
+        copy_result(entry, slot);
     note_time(entry->member->pool, outcome.run_ns);
     end(clear(entry), &outcome, owed);
 }

@@ -22,6 +22,8 @@
 
 #include <string.h>
 
+#include <ravel/shm.h>
+
 #include "base/check.h"
 #include "sys/clock.h"
 #include "sys/fd.h"
@@ -88,24 +90,29 @@ static struct rvi_member *with_room(struct rvi_processes *pool)
 
 /* --- sending --- */
 
-/* Room for what is too large for a slot: in_at and out_at. False: there is none now. */
+/* Room for what is too large for a slot. False: there is none now. */
 static bool make_room(struct rvi_member *member, struct rvi_entry *entry, struct rvi_slot *slot,
                       const struct rv_job *job)
 {
-    size_t at, out_at = rvi_job_out_at(job);
+    size_t bytes = rvi_job_out_at(job) + job->out_bytes;
 
-    if (rvi_arena_take(&member->arena, out_at + job->out_bytes, &entry->piece) < 0)
+    if (rvi_arena_take(&member->arena, bytes, &entry->piece) < 0)
         return false;
-    at = (size_t)(member->space - member->segment.base) + rvi_piece_at(entry->piece);
+    size_t at = (size_t)(member->space - member->segment.base) + rvi_piece_at(entry->piece);
     slot->in_at = (uint32_t)(at / RVI_SLOT_UNIT);
-    slot->out_at = (uint32_t)((at + out_at) / RVI_SLOT_UNIT);
     return true;
 }
 
-static unsigned char *input_of(struct rvi_entry *entry, struct rvi_slot *slot)
+unsigned char *rvi_entry_bytes(struct rvi_entry *entry, struct rvi_slot *slot)
 {
-    return entry->piece ? entry->member->space + rvi_piece_at(entry->piece)
-                        : rvi_letter_of(slot)->small;
+    void *memory = NULL;
+
+    if (entry->piece)
+        return entry->member->space + rvi_piece_at(entry->piece);
+    if (!entry->future->alone.id)
+        return rvi_letter_of(slot)->small;
+    RV_CHECK(rv_shm_map(entry->future->alone, &memory) == 0); /* we have made it */
+    return memory;
 }
 
 static bool send(struct rvi_member *member, struct rv_future *f)
@@ -114,11 +121,12 @@ static bool send(struct rvi_member *member, struct rv_future *f)
     struct rvi_entry *entry = rvi_member_entry(member, member->ring.sent);
 
     *entry = (struct rvi_entry){.member = member, .future = f, .sent = f->since};
-    if (!rvi_job_is_small(f->job) && !make_room(member, entry, slot, f->job))
+    slot->object = f->alone.id;
+    if (!f->alone.id && !rvi_job_is_small(f->job) && !make_room(member, entry, slot, f->job))
         return false;
     rvi_slot_name(slot, f->job->key);
     rvi_store_relaxed(&rvi_letter_of(slot)->begun, 0);
-    memcpy(input_of(entry, slot), rvi_future_in(f), f->job->in_bytes);
+    memcpy(rvi_entry_bytes(entry, slot), rvi_future_in(f), f->job->in_bytes);
     entry->index = rvi_ring_send(&member->ring);
     rvi_ring_call(&member->ring);
     f->context = entry;

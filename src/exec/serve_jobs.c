@@ -130,23 +130,34 @@ static unsigned char *place(struct server *server, uint32_t at)
     return server->segment.base + (size_t)at * RVI_SLOT_UNIT;
 }
 
+/* Where its input lies, and behind it the room for its result. */
+static int find_bytes(struct server *server, struct rvi_slot *slot, const struct rv_job *job,
+                      unsigned char **ret)
+{
+    const struct rv_shm alone = {slot->object, rvi_job_out_at(job) + job->out_bytes};
+    void *memory;
+
+    if (slot->object != 0) {
+        int r = rv_shm_map(alone, &memory);
+        *ret = r == 0 ? memory : NULL;
+        return r;
+    }
+    *ret = rvi_job_is_small(job) ? rvi_letter_of(slot)->small : place(server, slot->in_at);
+    return 0;
+}
+
 static int run(struct server *server, struct rvi_slot *slot)
 {
     const struct rv_job *job = find(server, rvi_slot_key(slot));
-    unsigned char *in = rvi_letter_of(slot)->small;
-    unsigned char *out;
+    unsigned char *in;
+    int status = job ? find_bytes(server, slot, job, &in) : -ENOSYS;
 
-    if (!job)
-        return -ENOSYS;
-    if (rvi_job_is_small(job)) {
-        out = in + rvi_job_out_at(job);
-    } else {
-        in = place(server, slot->in_at);
-        out = place(server, slot->out_at);
-    }
+    if (status < 0)
+        return status;
+    unsigned char *out = in + rvi_job_out_at(job);
     memset(out, 0, job->out_bytes);
     rvi_proc_set_job(job->name);
-    int status = job->run(in, out);
+    status = job->run(in, out);
     rvi_proc_set_job(NULL);
     return status;
 }

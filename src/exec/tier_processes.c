@@ -15,6 +15,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include <ravel/shm.h>
+
 #include "base/alloc.h"
 #include "base/check.h"
 #include "exec/processes_opts.h"
@@ -165,16 +167,26 @@ static bool is_registered(struct rvi_processes *pool, const struct rv_job *job)
     return is_known;
 }
 
+/* What an arena could not hold twice has memory of its own; the worker is handed its descriptor. */
+static int travel_alone(struct rvi_processes *pool, struct rv_future *f)
+{
+    size_t bytes = rvi_job_out_at(f->job) + f->job->out_bytes;
+    void *memory;
+
+    if (rvi_job_is_small(f->job) || bytes <= pool->opts.arena_bytes / 2)
+        return 0;
+    int r = rv_shm_alloc(&f->alone, bytes);
+    return r < 0 ? r : rv_shm_map(f->alone, &memory);
+}
+
 static int submit_processes(struct rv_executor *ex, struct rv_future *f, rv_time deadline)
 {
     struct rvi_processes *pool = rvi_processes_of(ex);
 
     if (!is_registered(pool, f->job))
         return -EINVAL;
-    if (!rvi_job_is_small(f->job) &&
-        rvi_job_out_at(f->job) + f->job->out_bytes > pool->opts.arena_bytes)
-        return -EMSGSIZE;
-    return rvi_backlog_submit(ex, f, deadline);
+    int r = travel_alone(pool, f);
+    return r < 0 ? r : rvi_backlog_submit(ex, f, deadline);
 }
 
 static int may_close_processes(struct rv_executor *ex)

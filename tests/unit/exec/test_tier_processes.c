@@ -514,12 +514,26 @@ static void large_inputs_and_results_travel_whole(void)
 static void more_than_the_arena_holds_waits_its_turn(void)
 {
     static struct large in[8], out[8];
-    const struct rv_process_opts process = {.size = sizeof(process), .arena_bytes = 1000000};
+    const struct rv_process_opts process = {.size = sizeof(process), .arena_bytes = 1300000};
     rv_executor *ex = open_with(1, &process);
 
     RV_CHECK(rv_map(ex, turn_large, in, 8, out, NULL, RV_NEVER) == 0);
     for (int i = 0; i < 8; i++)
         RV_CHECK(out[i].bytes[i * 1000] == 1);
+    close_waiting(ex);
+}
+
+static void what_is_larger_than_the_arena_travels_alone(void)
+{
+    static struct large in, out;
+    const struct rv_process_opts process = {.size = sizeof(process), .arena_bytes = 4096};
+    rv_executor *ex = open_with(1, &process);
+
+    for (unsigned char round = 0; round < 3; round++) {
+        memset(in.bytes, round, sizeof(in.bytes));
+        RV_CHECK(rv_map(ex, turn_large, &in, 1, &out, NULL, RV_NEVER) == 0);
+        RV_CHECK(out.bytes[0] == round + 1 && out.bytes[sizeof(out.bytes) - 1] == round + 1);
+    }
     close_waiting(ex);
 }
 
@@ -636,6 +650,7 @@ int main(void)
         ON_PROCESSES(others_take_what_waits_behind_a_stopped_process),
         ON_PROCESSES(large_inputs_and_results_travel_whole),
         ON_PROCESSES(more_than_the_arena_holds_waits_its_turn),
+        ON_PROCESSES(what_is_larger_than_the_arena_travels_alone),
         ON_PROCESSES(every_size_travels_whole),
         ON_PROCESSES(shared_memory_is_seen_by_jobs),
     };
