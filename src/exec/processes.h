@@ -30,8 +30,8 @@
  *   P3  jobs wait  =>  no READY member has room for one, or none is there and some are to come;
  *       when the service leaves the lock, also: there is a member, one is wanted, or the pool is
  *       `lame`
- *   P4  somebody sleeps for an end, or jobs wait, while jobs are under way  =>  the bell is set for the
- *       service, or it has rung and the service comes, or somebody helps who will set it
+ *   P4  somebody sleeps for an end, or jobs wait, while jobs are under way  =>  the bell is set
+ *       for the service, or it has rung and the service comes, or somebody helps who will set it
  *   P5  `alive` = members in the three lists; `coming` = those of them that are STARTING;
  *       `occupied` = those whose ring is not empty
  *
