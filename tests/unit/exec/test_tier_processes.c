@@ -356,9 +356,11 @@ static void without_retries_nothing_is_run_again(void)
 /* Has so many MiB and keeps them, or waits with them. */
 static int eat(const int *in, int *out)
 {
+    static char *memory;
     size_t bytes = (size_t)*in << 20;
-    char *memory = malloc(bytes);
 
+    free(memory);
+    memory = malloc(bytes);
     RV_CHECK(memory);
     for (size_t i = 0; i < bytes; i += 512)
         memory[i] = 1;
