@@ -32,7 +32,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ("floor", "epoll", "uring", "pthread", "openssl", "spawn", "fork", "pipe", "socketpair",
-         "python", "boost", "go", "tokio", "crossbeam", "tbb", "rayon", "libgomp",
+         "python", "pickle", "boost", "go", "tokio", "crossbeam", "tbb", "rayon", "libgomp",
          "libomp")
 RECORD = ROOT / "bench" / "instructions.json"
 NOISY = 0.15        # of the median, between the quartiles
@@ -94,6 +94,9 @@ CASES = (
     Case("child", "how=task mib=0", quick="ops=20"),
     Case("child", "how=task mib=1024", heavy=True, quick="ops=20"),
     Case("child", "how=thread mib=1024", heavy=True, quick="ops=20"),
+    Case("process-bytes", "how=plain", quick="ops=10000"),
+    Case("process-bytes", "how=encoded", quick="ops=10000"),
+    Case("process-fit", quick="count=4"),
     Case("process-queue", "capacity=128", quick="ops=1000"),
     Case("process-start", "how=worker mib=0", quick="ops=20"),
     Case("process-start", "how=worker mib=1024", heavy=True, quick="ops=20"),
