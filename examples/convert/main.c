@@ -121,6 +121,7 @@ int main(int argc, char **argv)
     int status = options_parse(&o, argc, argv);
     if (status >= 0)
         return status;
+    setvbuf(stdout, NULL, _IOLBF, 0); /* in its place among what the processes say */
     if (o.demo)
         status = demo();
     else if (o.make > 0)
