@@ -202,7 +202,8 @@ static rv_time look_around(struct rvi_processes *pool, rv_time now, struct rvi_o
     return due;
 }
 
-/* Until when to sleep. Nobody has called while jobs came and went: it may be so again at once. */
+/* Until when to sleep. Nobody has called while jobs came and went: it may be so again at once. A
+ * job that could not be sent for a lack of memory is tried again. */
 static rv_time rest_until(struct rvi_processes *pool, rv_time now, rv_time due)
 {
     bool was_quiet = pool->ex.submitted == pool->seen;
@@ -212,7 +213,7 @@ static rv_time rest_until(struct rvi_processes *pool, rv_time now, rv_time due)
         due = pool->start_after;
     if (pool->is_hurried && now + HURRY_NS < due)
         due = now + HURRY_NS;
-    if ((pool->occupied > 0 || !was_quiet) && now + LOOK_NS < due)
+    if ((pool->occupied > 0 || pool->ex.queued > 0 || !was_quiet) && now + LOOK_NS < due)
         due = now + LOOK_NS;
     pool->service_rests = due == RV_NEVER;
     return due;

@@ -539,6 +539,39 @@ static void what_is_larger_than_the_arena_travels_alone(void)
     close_waiting(ex);
 }
 
+static int open_and_use(void)
+{
+    static struct large in[2], out[2];
+    rv_executor *ex;
+    char spec[] = "processes:1";
+    int r = rv_executor_open(&ex, spec, NULL);
+
+    if (r < 0)
+        return r;
+    r = rv_map(ex, turn_large, in, 2, out, NULL, RV_NEVER);
+    close_waiting(ex);
+    return r;
+}
+
+static void each_allocation_may_fail(void)
+{
+    int failures = 0;
+    bool pending = false;
+
+    RV_CHECK(open_and_use() == 0);
+    long live = rvi_alloc_live();
+    for (long n = 1; !pending; n++) {
+        rvi_alloc_fail_after(n);
+        int r = open_and_use();
+        pending = rvi_alloc_fail_pending();
+        rvi_alloc_fail_after(-1);
+        RV_CHECK(r == 0 || r == -ENOMEM);
+        RV_CHECK(now_on->workers > 0 || rvi_alloc_live() == live);
+        failures += r < 0;
+    }
+    RV_CHECK(failures >= 4);
+}
+
 /* Around what fits a slot. */
 #define SIZED(n, in_bytes, out_bytes)                                                              \
     struct in_##n {                                                                                \
@@ -653,6 +686,7 @@ int main(void)
         ON_PROCESSES(large_inputs_and_results_travel_whole),
         ON_PROCESSES(more_than_the_arena_holds_waits_its_turn),
         ON_PROCESSES(what_is_larger_than_the_arena_travels_alone),
+        ON_PROCESSES(each_allocation_may_fail),
         ON_PROCESSES(every_size_travels_whole),
         ON_PROCESSES(shared_memory_is_seen_by_jobs),
     };
