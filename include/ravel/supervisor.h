@@ -4,7 +4,7 @@
  *
  *     const struct rv_service services[] = {
  *         {.size = sizeof(struct rv_service), .name = "store", .run = keep_store},
- *         {.size = sizeof(struct rv_service), .name = "door", .run = answer, .arg = &port},
+ *         {.size = sizeof(struct rv_service), .name = "door", .run = keep_door},
  *     };
  *     const struct rv_supervisor_opts opts = {
  *         .size = sizeof(opts),
@@ -14,8 +14,14 @@
  *         .intensity = 3,
  *         .period = 10 * RV_SECOND,
  *     };
- *     rv_supervisor *sup;
- *     int r = rv_supervisor_start(&sup, scope, &opts, rv_after(RV_MINUTE));
+ *     int err;
+ *     RV_SCOPE (s, err) {
+ *         rv_supervisor *sup;
+ *         if (rv_supervisor_start(&sup, s, &opts, rv_after(RV_MINUTE)) == 0) {
+ *             int r = rv_event_wait(&stop, RV_NEVER); // set when the program is to end
+ *             int closed = rv_supervisor_close(sup);  // 0 unless it had given up
+ *         }
+ *     }
  *
  * Services are started in their order, each when the one before is ready, and stopped in the
  * reverse order. One that ends is started again, alone or with others as the strategy says. When
@@ -31,8 +37,10 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <ravel/def.h>
+#include <ravel/process.h>
 #include <ravel/scope.h>
 #include <ravel/time.h>
 
@@ -55,9 +63,47 @@ enum rv_restart {
     RV_RESTART_TEMPORARY, /* never, with others neither */
 };
 
+/** A function that can be a service in a process of its own; made by RV_SERVICE(). */
+struct rv_service_entry {
+    const char *name;              /* the function's; unique in this executable */
+    rv_fn *run;                    /* calls the typed function */
+    size_t arg_bytes;              /* size of its argument's type */
+    struct rv_service_entry *next; /* the registry's */
+};
+
+/** Add a function to this executable's registry; RV_SERVICE() does so before main.
+ *
+ * @param entry  static; a second one of its name stops the program
+ * Errors:  none
+ * Blocks:  no
+ * Threads: the first, before main
+ * Lifetime: entry for ever */
+RV_API void rv_service_register(struct rv_service_entry *entry);
+
+/** Register `fn`, an `int fn(const arg_type *)`, under its own name. At file scope, in C. The type
+ * needs no more than max_align_t's alignment, and holds no pointers to be followed elsewhere. */
+#define RV_SERVICE(fn, arg_type)                                                                   \
+    typedef arg_type rv_service_arg_##fn;                                                          \
+    _Static_assert(_Alignof(rv_service_arg_##fn) <= _Alignof(max_align_t),                         \
+                   "the argument of service " #fn " is aligned too strictly");                     \
+    static int rv_service_run_##fn(void *arg)                                                      \
+    {                                                                                              \
+        return fn((const rv_service_arg_##fn *)arg);                                               \
+    }                                                                                              \
+    static struct rv_service_entry rv_service_##fn = {#fn, rv_service_run_##fn,                    \
+                                                      sizeof(rv_service_arg_##fn), NULL};          \
+    __attribute__((constructor)) static void rv_service_register_##fn(void)                        \
+    {                                                                                              \
+        rv_service_register(&rv_service_##fn);                                                     \
+    }                                                                                              \
+    struct rv_service_entry
+
+/** What RV_SERVICE(fn, ...) has registered, in the same file. */
+#define RV_PROCESS(fn) (&rv_service_##fn)
+
 struct rv_supervisor_opts;
 
-/** A service. Zeroed fields mean the default; one of `run` and `supervisor` is given. */
+/** A service. Zeroed fields mean the default; one of `run`, `process` and `supervisor` is given. */
 struct rv_service {
     size_t size;      /* sizeof(struct rv_service), the same in each of an array; 0: the first
                                 release's fields */
@@ -74,11 +120,20 @@ struct rv_service {
                            reported, and waited for. 0: 5 seconds, RV_NEVER for a supervisor */
     const struct rv_supervisor_opts *supervisor; /* a supervisor, which is ready when all that is
                                                     under it is */
+    const struct rv_service_entry *process; /* a function, RV_PROCESS(fn), in a process of its own:
+                                               as the first task of a runtime, which is cancelled
+                                               when it is to stop. After stop_time it gets SIGTERM,
+                                               after term_grace more SIGKILL */
+    const struct rv_process_opts *opts;     /* for the process, copied; NULL: the defaults. Its
+                                               descriptors stay open here, as each start passes them
+                                               on. memory_bytes has to be 0: set RLIMIT_DATA */
 };
 
 /** How a service, or a supervisor, has ended. */
 struct rv_service_end {
-    int error;      /* 0: well; or -errno, what it returned or why it could not be started */
+    int error;  /* 0: well; -errno, what it returned or why it could not be started; -ECHILD: its
+                       process has ended by exit(), or was killed */
+    int signal; /* what has killed its process; else 0 */
     char text[128]; /* in words: returned -EIO (Input/output error) */
 };
 
@@ -150,9 +205,10 @@ RV_API RV_NODISCARD int rv_supervisor_start(rv_supervisor **ret, rv_scope *scope
 /** Say, from inside a service, that it is ready; what is started after it may use it now.
  *
  * @return 0, each time again
- * Errors:  -EPERM the caller is no service, nor a task that one has started
+ * Errors:  -EPERM the caller is no service, nor a task that one has started; in a service's process
+ *          -EPIPE its parent is gone, which ends it
  * Blocks:  no
- * Threads: the service's task and those that it has started, while it runs
+ * Threads: the service's task and those that it has started, while it runs; in its process, all
  * Lifetime: nothing is held */
 RV_API RV_NODISCARD int rv_service_ready(void);
 
@@ -207,6 +263,7 @@ struct rv_service_stats {
     size_t size;                 /* sizeof(struct rv_service_stats); in: what the caller knows */
     enum rv_service_state state; /* what it is doing */
     uint64_t starts;             /* how often it was started */
+    pid_t pid;                   /* of its process while it runs; else 0 */
     struct rv_service_end end;   /* how it last ended; all zero: it has not */
 };
 

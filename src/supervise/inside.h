@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include <ravel/process.h>
 #include <ravel/supervisor.h>
 #include <ravel/sync.h>
 
@@ -16,14 +17,18 @@
 #include "sys/lock.h"
 #include "task/scope.h"
 
+enum { RVI_SERVICE_NAME_BYTES = 128 };
+
 /* A service, as its supervisor keeps it. */
 struct rvi_kept {
     rv_supervisor *above;
     char *name;
-    struct rv_service what; /* name, arg and supervisor are not to be used */
-    unsigned char *arg;     /* a copy; NULL: what.arg */
-    size_t copy_at;         /* in arg: what one start is given */
-    rv_supervisor *below;   /* it is a supervisor; else NULL */
+    struct rv_service what;      /* name, arg and supervisor are not to be used */
+    unsigned char *arg;          /* a copy; NULL: what.arg */
+    size_t copy_at;              /* in arg: what one start is given */
+    rv_supervisor *below;        /* it is a supervisor; else NULL */
+    struct rv_process_opts opts; /* copied, with `opts_memory` behind; of a process */
+    void *opts_memory;
     struct rvi_errand errand;
 
     /* The manager's alone. */
@@ -39,6 +44,7 @@ struct rvi_kept {
     bool is_told; /* to stop */
     enum rv_service_state state;
     uint64_t starts;
+    pid_t pid;
     struct rv_service_end end;
 };
 
@@ -99,6 +105,38 @@ void rvi_kept_has_ended(struct rvi_kept *kept, const struct rv_service_end *end)
  *
  * Errors: -ECANCELED, -ENOMEM: nothing is told */
 int rvi_kept_launch(struct rvi_kept *kept) __attribute__((warn_unused_result));
+
+/** Be the keeper of a process, from its start to its end. */
+void rvi_keep_process(struct rvi_kept *kept, struct rv_service_end *end);
+
+void rvi_kept_has_process(struct rvi_kept *kept, pid_t pid);
+
+/* --- a service's process, and what the two sides say after the first message --- */
+
+struct rvi_service_hello {
+    char name[RVI_SERVICE_NAME_BYTES]; /* of the entry; the argument follows */
+};
+
+enum rvi_service_word {
+    RVI_SERVICE_STOP,     /* to the process; all else from it */
+    RVI_SERVICE_READY,    /* it says so itself */
+    RVI_SERVICE_RETURNED, /* `result` */
+};
+
+struct rvi_service_message {
+    uint32_t word; /* enum rvi_service_word */
+    int32_t result;
+};
+
+/** NULL: there is none. */
+const struct rv_service_entry *rvi_service_find(const char *name);
+
+/** In a service's process: say that it is ready. Errors: -EPERM this is none; -EPIPE */
+int rvi_serve_say_ready(void);
+
+/** Send a message, or not at all: a socket that is full, or has no other end, is one of a process
+ * that is ending. */
+int rvi_service_say(int control, uint32_t word, int result);
 
 /* --- words --- */
 

@@ -69,6 +69,10 @@ static void play(struct rvi_kept *kept, struct rv_service_end *end)
         end->error = r;
         return;
     }
+    if (kept->what.process) {
+        rvi_keep_process(kept, end);
+        return;
+    }
     if (kept->what.start_time == 0)
         rvi_kept_is_ready(kept);
     rvi_end_returned(end, run_function(kept));
@@ -148,7 +152,7 @@ int rv_service_ready(void)
     struct rvi_kept *kept = rv_local_get(&of_service);
 
     if (!kept)
-        return -EPERM;
+        return rvi_serve_say_ready();
     rvi_kept_is_ready(kept);
     return 0;
 }

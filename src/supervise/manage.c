@@ -77,6 +77,13 @@ void rvi_kept_is_ready(struct rvi_kept *kept)
     wake_manager(kept->above);
 }
 
+void rvi_kept_has_process(struct rvi_kept *kept, pid_t pid)
+{
+    rvi_lock_acquire(&kept->above->lock);
+    kept->pid = pid;
+    rvi_lock_release(&kept->above->lock);
+}
+
 void rvi_kept_has_ended(struct rvi_kept *kept, const struct rv_service_end *end)
 {
     rv_supervisor *s = kept->above;
@@ -198,15 +205,15 @@ static bool lives(struct rvi_kept *kept)
     return yes;
 }
 
-/* It was told to stop. Nobody can kill a task. */
-static void await_end(rv_supervisor *s, struct rvi_kept *kept)
+/* Nobody can kill a task. A process that was killed for being late was late, whoever has seen its
+ * end first: hence the look at the clock, and a deadline from before it was told. */
+static void await_end(rv_supervisor *s, struct rvi_kept *kept, rv_time deadline)
 {
-    rv_time deadline = rv_after(kept->what.stop_time);
     int r = 0;
 
     while (lives(kept) && r == 0)
         r = wait_for_news(s, deadline);
-    if (r == -ETIME && lives(kept))
+    if (r == -ETIME || rv_now() >= deadline)
         report(s, RV_SUPERVISOR_LATE, kept, "service '%s' has not stopped within its time",
                kept->name);
     while (lives(kept))
@@ -226,10 +233,11 @@ static bool forget_end(rv_supervisor *s, struct rvi_kept *kept)
 
 static void stop(rv_supervisor *s, struct rvi_kept *kept)
 {
+    rv_time deadline = rv_after(kept->what.stop_time);
     bool lived = tell_to_stop(kept);
 
     if (lived)
-        await_end(s, kept);
+        await_end(s, kept, deadline);
     bool ended = forget_end(s, kept);
     if (kept->state != RV_SERVICE_ENDED)
         set_state(kept, RV_SERVICE_STOPPED);
@@ -303,8 +311,9 @@ static int await_ready(rv_supervisor *s, struct rvi_kept *kept)
         waited = wait_for_news(s, deadline);
     if (r < 1)
         return r;
+    rv_time stop_deadline = rv_after(kept->what.stop_time);
     (void)tell_to_stop(kept);
-    await_end(s, kept);
+    await_end(s, kept, stop_deadline);
     rvi_lock_acquire(&s->lock);
     rvi_end_error(&kept->end, waited, "was not ready in time");
     rvi_lock_release(&s->lock);

@@ -16,6 +16,8 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/opts.h"
+#include "exec/processes_opts.h"
+#include "proc/proc.h"
 #include "supervise/inside.h"
 
 #define USUAL_PERIOD (5 * RV_SECOND)
@@ -44,9 +46,13 @@ static int read_service(struct rv_service *ret, const struct rv_supervisor_opts 
 
     if (r < 0)
         return r;
-    if (!ret->name || !*ret->name || strchr(ret->name, '/') || !ret->run == !ret->supervisor ||
+    if (!ret->name || !*ret->name || strchr(ret->name, '/') ||
+        !!ret->run + !!ret->supervisor + !!ret->process != 1 ||
         (unsigned)ret->restart > RV_RESTART_TEMPORARY || ret->start_time < 0 ||
         ret->stop_time < 0 || ret->arg_bytes > PTRDIFF_MAX / 4 || (ret->arg_bytes && !ret->arg))
+        return -EINVAL;
+    if (ret->process && (ret->arg_bytes != ret->process->arg_bytes ||
+                         ret->arg_bytes > RVI_HELLO_BYTES - sizeof(struct rvi_service_hello)))
         return -EINVAL;
     if (ret->stop_time == 0)
         ret->stop_time = ret->supervisor ? RV_NEVER : USUAL_STOP_TIME;
@@ -77,6 +83,16 @@ static int copy_arg(struct rvi_kept *kept)
     return 0;
 }
 
+static int copy_opts(struct rvi_kept *kept)
+{
+    const struct rv_process_opts *opts = kept->what.opts;
+
+    if (!kept->what.process)
+        return 0;
+    int r = rvi_process_opts_take(&kept->opts, &kept->opts_memory, opts);
+    return r == 0 && kept->opts.memory_bytes > 0 ? -EINVAL : r;
+}
+
 static int make(rv_supervisor **ret, const struct rv_supervisor_opts *opts,
                 const rv_supervisor *above, struct rvi_kept *as);
 
@@ -95,6 +111,8 @@ static int add(rv_supervisor *s, const struct rv_supervisor_opts *opts)
     kept->name = copy_text(kept->what.name);
     s->count++;
     r = kept->name ? copy_arg(kept) : -ENOMEM;
+    if (r == 0)
+        r = copy_opts(kept);
     if (r == 0 && kept->what.supervisor)
         r = make(&kept->below, kept->what.supervisor, s, kept);
     return r;
@@ -169,6 +187,7 @@ static void drop(rv_supervisor *s)
         struct rvi_kept *kept = &s->services[i];
         if (kept->below)
             drop(kept->below);
+        rvi_process_opts_drop(kept->opts_memory);
         rvi_free(kept->arg);
         rvi_free(kept->name);
     }
@@ -327,6 +346,7 @@ int rv_service_stats_read(rv_supervisor *s, const char *path, struct rv_service_
     struct rv_service_stats known = {
         .state = kept->state,
         .starts = kept->starts,
+        .pid = kept->pid,
         .end = kept->end,
     };
     rvi_lock_release(&kept->above->lock);

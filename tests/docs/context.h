@@ -23,6 +23,8 @@ void sample(int ticks);
 int load_table(void *table);
 int append(void *line);
 int greet(struct rv_conn *conn, void *arg);
+int keep_store(void *arg);
+int keep_door(void *arg);
 
 __attribute__((unused)) static int count_words(const struct chunk *in, struct count *out)
 {

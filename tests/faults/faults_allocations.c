@@ -86,6 +86,12 @@ static void shared_memory_survives_every_allocation_that_fails(void **state)
     fail_every_allocation_of(share_memory);
 }
 
+static void services_survive_every_allocation_that_fails(void **state)
+{
+    (void)state;
+    fail_every_allocation_of(run_services);
+}
+
 static void children_survive_every_allocation_that_fails(void **state)
 {
     (void)state;
@@ -133,6 +139,7 @@ int main(void)
         cmocka_unit_test(a_dump_survives_every_allocation_that_fails),
         cmocka_unit_test(a_shared_queue_survives_every_allocation_that_fails),
         cmocka_unit_test(shared_memory_survives_every_allocation_that_fails),
+        cmocka_unit_test(services_survive_every_allocation_that_fails),
         cmocka_unit_test(children_survive_every_allocation_that_fails),
         cmocka_unit_test(a_worker_survives_every_allocation_that_fails),
         cmocka_unit_test(processes_survive_every_allocation_that_fails),

@@ -234,6 +234,12 @@ static void shared_memory_survives_every_system_call_that_fails(void **state)
     fail_all(share_memory);
 }
 
+static void services_survive_every_system_call_that_fails(void **state)
+{
+    (void)state;
+    fail_all(run_services);
+}
+
 static void files_survive_every_system_call_that_fails(void **state)
 {
     (void)state;
@@ -337,6 +343,7 @@ int main(void)
         cmocka_unit_test(processes_survive_every_system_call_that_fails),
         cmocka_unit_test(a_shared_queue_survives_every_system_call_that_fails),
         cmocka_unit_test(shared_memory_survives_every_system_call_that_fails),
+        cmocka_unit_test(services_survive_every_system_call_that_fails),
         cmocka_unit_test(files_survive_every_system_call_that_fails),
         cmocka_unit_test(sockets_survive_every_system_call_that_fails),
         cmocka_unit_test(sockets_on_a_ring_survive_every_system_call_that_fails),

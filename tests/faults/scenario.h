@@ -433,6 +433,69 @@ static int run_processes(void)
     return r < 0 ? r : closed;
 }
 
+/* ---- services that are looked after ---------------------------------------------------------- */
+
+static int serve_until_told(const int *arg)
+{
+    int r = rv_service_ready();
+    (void)arg;
+    return r < 0 ? r : rv_sleep_until(RV_NEVER);
+}
+RV_SERVICE(serve_until_told, int);
+
+static int stay_until_told(void *arg)
+{
+    (void)arg;
+    return rv_sleep_until(RV_NEVER);
+}
+
+/* How a service has ended, if not as it was told to: with SIGTERM where that could not be said. */
+static int end_of(rv_supervisor *sup, const char *name)
+{
+    struct rv_service_stats stats = {.size = sizeof stats};
+    RV_CHECK(rv_service_stats_read(sup, name, &stats) == 0);
+    return stats.end.error == -ECANCELED || stats.end.signal == SIGTERM ? 0 : stats.end.error;
+}
+
+static int look_after_services(void *arg)
+{
+    static int nothing;
+    const struct rv_service services[] = {
+        {.size = sizeof *services,
+         .name = "process",
+         .process = RV_PROCESS(serve_until_told),
+         .arg = &nothing,
+         .arg_bytes = sizeof nothing,
+         .restart = RV_RESTART_TEMPORARY,
+         .start_time = 60 * RV_SECOND,
+         .stop_time = 60 * RV_SECOND},
+        {.size = sizeof *services,
+         .name = "task",
+         .run = stay_until_told,
+         .restart = RV_RESTART_TEMPORARY},
+    };
+    struct rv_supervisor_opts opts = {.size = sizeof opts, .services = services, .count = 2};
+    int err, r = 0;
+    (void)arg;
+    RV_SCOPE(scope, err) {
+        rv_supervisor *sup;
+        r = rv_supervisor_start(&sup, scope, &opts, RV_NEVER);
+        if (r == 0) {
+            r = rv_supervisor_stop(sup, RV_NEVER);
+            int process = end_of(sup, "process"), task = end_of(sup, "task");
+            int closed = rv_supervisor_close(sup);
+            r = r < 0 ? r : process < 0 ? process : task < 0 ? task : closed;
+        }
+    }
+    return r < 0 ? r : err;
+}
+
+static int run_services(void)
+{
+    struct rv_run_opts opts = {.size = sizeof opts, .workers = WORKERS};
+    return rv_run(look_after_services, NULL, &opts);
+}
+
 /* ---- a queue between processes --------------------------------------------------------------- */
 
 static int put_some(void *arg)

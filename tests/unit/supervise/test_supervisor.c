@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_supervisor.c - supervisors of tasks: each play has services a, b, c ... that act by a plan,
- * and is compared with the journal of what its supervisors report:
- *
- *     +b started   !b ended   -b stopped   ~b late   X gave up */
+ * and is compared with the journal (journal.h) of what its supervisors report. */
 #include <ravel/supervisor.h>
 
 #include <errno.h>
@@ -19,9 +17,9 @@
 #include "../../support/every_point.h"
 #include "base/alloc.h"
 #include "base/check.h"
-#include "sys/lock.h"
+#include "journal.h"
 
-enum { ACTORS = 4, MOST = 128 };
+enum { ACTORS = 4 };
 
 #define SOON RV_MILLISECOND
 #define LONG (1000 * RV_MINUTE)
@@ -38,15 +36,19 @@ struct actor {
 };
 
 static struct {
-    struct rvi_lock lock; /* guards the journal */
-    char journal[MOST];
-    size_t count;
-    struct rv_event more;
     struct actor actors[ACTORS];
 } on;
 
+/* Late ones are let. */
+static void let(const char *service)
+{
+    rv_event_set(&on.actors[service[0] - 'a'].go);
+}
+
 static void reset(void)
 {
+    memset(&journal, 0, sizeof journal);
+    journal.on_late = let;
     memset(&on, 0, sizeof on);
     for (int i = 0; i < ACTORS; i++)
         on.actors[i].plan = "s";
@@ -90,44 +92,6 @@ static int act(void *arg)
         break;
     }
     return stay();
-}
-
-static void note(void *arg, const struct rv_supervisor_event *event)
-{
-    static const char signs[] = {'+', '!', '-', '~', 'X'};
-
-    (void)arg;
-    RV_CHECK(event->text[0] && event->supervisor[0] && on.count + 3 < MOST);
-    RV_CHECK(!event->end ==
-             (event->news != RV_SUPERVISOR_ENDED && event->news != RV_SUPERVISOR_STOPPED));
-    rvi_lock_acquire(&on.lock);
-    on.journal[on.count++] = signs[event->news];
-    if (event->service)
-        on.journal[on.count++] = event->service[0];
-    rvi_lock_release(&on.lock);
-    rv_event_set(&on.more);
-    if (event->news == RV_SUPERVISOR_LATE)
-        rv_event_set(&on.actors[event->service[0] - 'a'].go);
-}
-
-/* Until the journal is as long as it is to be. */
-static void await_journal(const char *expected)
-{
-    for (;;) {
-        rv_event_reset(&on.more);
-        rvi_lock_acquire(&on.lock);
-        bool done = on.count >= strlen(expected);
-        rvi_lock_release(&on.lock);
-        if (done)
-            break;
-        RV_CHECK(rv_event_wait(&on.more, RV_NEVER) == 0);
-    }
-}
-
-static void expect_journal(const char *expected)
-{
-    if (strcmp(on.journal, expected) != 0)
-        rvi_panic("the journal is %s, not %s", on.journal, expected);
 }
 
 static struct rv_service service(int i)
@@ -220,7 +184,7 @@ static int play_restart(void *arg)
 {
     const struct restart_case *one = arg;
     struct cast cast;
-    char whole[MOST];
+    char whole[JOURNAL_MOST];
     int err;
 
     set_up(&cast);
@@ -560,7 +524,7 @@ static int refuse(void *arg)
         set_up(&cast);                                                                             \
         change;                                                                                    \
         RV_CHECK(rv_supervisor_start(&sup, scope, &cast.opts, RV_NEVER) == (error));               \
-        RV_CHECK(on.count == 0);                                                                   \
+        RV_CHECK(journal.count == 0);                                                              \
     } while (0)
         REFUSED(-EINVAL, cast.opts.count = 0);
         REFUSED(-EINVAL, cast.opts.strategy = 3);

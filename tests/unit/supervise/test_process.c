@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/* test_process.c - services that are processes: how they end, by themselves and when they are told
+ * to, and what they are given. This program is its own worker. */
+#include <ravel/supervisor.h>
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <ravel.h>
+
+#include "../../support/held.h"
+#include "base/alloc.h"
+#include "base/check.h"
+#include "journal.h"
+
+#define SOON RV_MILLISECOND
+#define LONG (1000 * RV_MINUTE)
+
+/* --- in the process --- */
+
+enum way {
+    STAY,
+    SAY_READY,
+    NEVER_READY,
+    RETURN_WELL,
+    FAIL,
+    EXIT,
+    EXIT_WELL,
+    CRASH,
+    DEAF,
+    STUBBORN
+};
+
+struct order {
+    enum way way;
+    int fd; /* -1, or where to say what one is */
+};
+
+static void hold_out(void)
+{
+    RV_CHECK(rv_shield_begin(rv_after(LONG)) == 0);
+    (void)!rv_sleep(LONG);
+    rv_shield_end();
+}
+
+static int act(const struct order *order)
+{
+    if (order->fd >= 0)
+        RV_CHECK(write(order->fd, &(pid_t){getpid()}, sizeof(pid_t)) == sizeof(pid_t));
+    switch (order->way) {
+    case STAY:
+    case NEVER_READY:
+        break;
+    case SAY_READY:
+        RV_CHECK(rv_service_ready() == 0);
+        break;
+    case RETURN_WELL:
+        return 300;
+    case FAIL:
+        return -EIO;
+    case EXIT:
+        RV_CHECK(write(2, "exits\n", 6) == 6);
+        _exit(3);
+    case EXIT_WELL:
+        _exit(0);
+    case CRASH:
+        signal(SIGSEGV, SIG_DFL); /* a sanitizer's handler would exit */
+        raise(SIGSEGV);
+        break;
+    case STUBBORN:
+        signal(SIGTERM, SIG_IGN);
+        RV_CHECK(rv_service_ready() == 0);
+        hold_out();
+        break;
+    case DEAF:
+        RV_CHECK(rv_service_ready() == 0);
+        hold_out();
+        break;
+    }
+    return rv_sleep_until(RV_NEVER);
+}
+RV_SERVICE(act, struct order);
+
+/* --- here --- */
+
+static const struct rv_child_limit no_core = {RLIMIT_CORE, {0, 0}};
+
+static struct {
+    struct order orders[2];
+    struct rv_process_opts process;
+    struct rv_service services[2];
+    struct rv_supervisor_opts opts;
+} on;
+
+static int wait_in_task(void *arg)
+{
+    (void)arg;
+    return rv_sleep_until(RV_NEVER);
+}
+
+/* a is a process, b a task. */
+static void set_up(enum way way)
+{
+    memset(&journal, 0, sizeof journal);
+    on.orders[0] = (struct order){way, -1};
+    on.process =
+        (struct rv_process_opts){.size = sizeof on.process, .limits = &no_core, .limit_count = 1};
+    on.services[0] = (struct rv_service){.size = sizeof on.services[0],
+                                         .name = "a",
+                                         .process = RV_PROCESS(act),
+                                         .arg = &on.orders[0],
+                                         .arg_bytes = sizeof on.orders[0],
+                                         .restart = RV_RESTART_TEMPORARY,
+                                         .stop_time = LONG,
+                                         .opts = &on.process};
+    on.services[1] = (struct rv_service){.size = sizeof on.services[1],
+                                         .name = "b",
+                                         .run = wait_in_task,
+                                         .restart = RV_RESTART_TEMPORARY};
+    on.opts = (struct rv_supervisor_opts){.size = sizeof on.opts,
+                                          .services = on.services,
+                                          .count = 1,
+                                          .intensity = 5,
+                                          .period = LONG,
+                                          .report = note};
+}
+
+static rv_supervisor *start(rv_scope *scope)
+{
+    rv_supervisor *sup;
+    int r = rv_supervisor_start(&sup, scope, &on.opts, RV_NEVER);
+    if (r < 0)
+        rvi_panic("cannot start: %d, %s", r, journal.last.text);
+    return sup;
+}
+
+static pid_t pid_of(rv_supervisor *sup, const char *name)
+{
+    struct rv_service_stats stats = {.size = sizeof stats};
+    RV_CHECK(rv_service_stats_read(sup, name, &stats) == 0);
+    return stats.pid;
+}
+
+/* No memory, no descriptor, no process is left. */
+static void perform(rv_fn *play, void *arg)
+{
+    struct rv_run_opts opts = {.size = sizeof opts, .workers = 2};
+    long before = rvi_alloc_live();
+    size_t descriptors = open_descriptors();
+
+    assert_int_equal(rv_run(play, arg, &opts), 0);
+    assert_int_equal(rvi_alloc_live(), before);
+    assert_int_equal(open_descriptors(), descriptors);
+    assert_true(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
+}
+
+/* --- ends --- */
+
+static const struct end_case {
+    enum way way;
+    int error, signal;
+    const char *text;
+} end_cases[] = {
+    {RETURN_WELL, 0, 0, "returned 300"},
+    {FAIL, -EIO, 0, "returned -EIO (Input/output error)"},
+    {EXIT, -ECHILD, 0, "exited with status 3"},
+    {EXIT_WELL, 0, 0, "exited with status 0"},
+    {CRASH, -ECHILD, SIGSEGV, "was killed by SIGSEGV"},
+};
+
+static int play_end(void *arg)
+{
+    const struct end_case *one = arg;
+    int err;
+
+    set_up(one->way);
+    RV_SCOPE(scope, err) {
+        rv_supervisor *sup = start(scope);
+        RV_CHECK(rv_supervisor_wait(sup, NULL, RV_NEVER) == 0);
+        RV_CHECK(rv_supervisor_close(sup) == 0);
+    }
+    expect_journal("+a!a");
+    if (journal.last.error != one->error || journal.last.signal != one->signal ||
+        strcmp(journal.last.text, one->text) != 0)
+        rvi_panic("it %s, and not %s", journal.last.text, one->text);
+    return err;
+}
+
+/* What is there for good once something was handed on to our standard error, is not looked for. */
+static int warm_up(void **state)
+{
+    struct end_case one = {EXIT, -ECHILD, 0, "exited with status 3"};
+    (void)state;
+    return rv_run(play_end, &one, NULL);
+}
+
+static void each_end_is_told_for_what_it_is(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof end_cases / sizeof *end_cases; i++)
+        perform(play_end, (void *)(uintptr_t)&end_cases[i]);
+}
+
+/* --- started again --- */
+
+static int play_killed(void *arg)
+{
+    int err;
+
+    (void)arg;
+    set_up(SAY_READY);
+    on.opts.count = 2;
+    on.opts.strategy = RV_REST_FOR_ONE;
+    on.services[0].restart = on.services[1].restart = RV_RESTART_PERMANENT;
+    on.services[0].start_time = LONG;
+    RV_SCOPE(scope, err) {
+        rv_supervisor *sup = start(scope);
+        pid_t first = pid_of(sup, "a");
+        RV_CHECK(first > 0 && kill(first, SIGKILL) == 0);
+        await_journal("+a+b!a-b+a+b");
+        pid_t second = pid_of(sup, "a");
+        RV_CHECK(second > 0 && second != first && pid_of(sup, "b") == 0);
+        RV_CHECK(rv_supervisor_close(sup) == 0);
+    }
+    expect_journal("+a+b!a-b+a+b-b-a");
+    RV_CHECK(journal.last.error == -ECANCELED);
+    return err;
+}
+
+static void one_that_is_killed_is_started_again_with_the_rest(void **state)
+{
+    (void)state;
+    perform(play_killed, NULL);
+}
+
+/* --- stopped --- */
+
+static int play_stubborn(void *arg)
+{
+    int err, number = *(const int *)arg;
+
+    set_up(number == SIGKILL ? STUBBORN : DEAF);
+    on.services[0].start_time = LONG;
+    on.services[0].stop_time = SOON;
+    on.process.term_grace = number == SIGKILL ? SOON : LONG;
+    RV_SCOPE(scope, err) {
+        rv_supervisor *sup = start(scope);
+        RV_CHECK(rv_supervisor_close(sup) == 0);
+    }
+    expect_journal("+a~a-a");
+    RV_CHECK(journal.last.signal == number);
+    return err;
+}
+
+static void one_that_does_not_stop_is_killed_by_and_by(void **state)
+{
+    (void)state;
+    perform(play_stubborn, &(int){SIGTERM});
+    perform(play_stubborn, &(int){SIGKILL});
+}
+
+static int play_cancelled(void *arg)
+{
+    int err;
+    rv_supervisor *sup = NULL;
+
+    (void)arg;
+    set_up(STAY);
+    on.opts.count = 2;
+    RV_SCOPE(scope, err) {
+        sup = start(scope);
+        rv_scope_cancel(scope, -EINTR);
+    }
+    RV_CHECK(err == -EINTR && rv_supervisor_close(sup) == -ECANCELED);
+    expect_journal("+a+b-b-a");
+    RV_CHECK(journal.last.error == -ECANCELED && journal.last.signal == 0);
+    return 0;
+}
+
+static void a_cancelled_scope_stops_it(void **state)
+{
+    (void)state;
+    perform(play_cancelled, NULL);
+}
+
+static int play_never_ready(void *arg)
+{
+    int err;
+    rv_supervisor *sup;
+
+    (void)arg;
+    set_up(NEVER_READY);
+    on.services[0].start_time = SOON;
+    RV_SCOPE(scope, err)
+        RV_CHECK(rv_supervisor_start(&sup, scope, &on.opts, RV_NEVER) == -ETIME);
+    expect_journal("!a");
+    return err;
+}
+
+static void one_that_is_not_ready_in_time_has_failed(void **state)
+{
+    (void)state;
+    perform(play_never_ready, NULL);
+}
+
+/* --- what it is given --- */
+
+static int play_descriptor(void *arg)
+{
+    int err, ends[2];
+    pid_t said = 0;
+
+    (void)arg;
+    RV_CHECK(rv_pipe(ends) == 0);
+    set_up(STAY);
+    on.orders[0].fd = 9;
+    on.process.fds = &(struct rv_child_fd){ends[1], 9};
+    on.process.fd_count = 1;
+    RV_SCOPE(scope, err) {
+        rv_supervisor *sup = start(scope);
+        RV_CHECK(rv_read(ends[0], &said, sizeof said, RV_NEVER) == sizeof said);
+        RV_CHECK(said == pid_of(sup, "a") && said != getpid());
+        RV_CHECK(rv_supervisor_close(sup) == 0);
+    }
+    rv_close(ends[0]);
+    rv_close(ends[1]);
+    return err;
+}
+
+static void it_gets_its_argument_and_its_descriptors(void **state)
+{
+    (void)state;
+    perform(play_descriptor, NULL);
+}
+
+static int refuse(void *arg)
+{
+    int err, r;
+    rv_supervisor *sup;
+
+    (void)arg;
+    RV_SCOPE(scope, err) {
+        set_up(STAY);
+        on.services[0].arg_bytes--;
+        r = rv_supervisor_start(&sup, scope, &on.opts, RV_NEVER);
+        RV_CHECK(r == -EINVAL);
+        set_up(STAY);
+        on.process.memory_bytes = 1;
+        r = rv_supervisor_start(&sup, scope, &on.opts, RV_NEVER);
+        RV_CHECK(r == -EINVAL);
+        set_up(STAY);
+        on.process.folder = "/nowhere at all";
+        r = rv_supervisor_start(&sup, scope, &on.opts, RV_NEVER);
+        RV_CHECK(r == -ENOENT && strstr(journal.last.text, "/nowhere at all"));
+    }
+    return err;
+}
+
+static void one_that_cannot_be_started_says_why(void **state)
+{
+    (void)state;
+    perform(refuse, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_end_is_told_for_what_it_is),
+        cmocka_unit_test(one_that_is_killed_is_started_again_with_the_rest),
+        cmocka_unit_test(one_that_does_not_stop_is_killed_by_and_by),
+        cmocka_unit_test(a_cancelled_scope_stops_it),
+        cmocka_unit_test(one_that_is_not_ready_in_time_has_failed),
+        cmocka_unit_test(it_gets_its_argument_and_its_descriptors),
+        cmocka_unit_test(one_that_cannot_be_started_says_why),
+    };
+    return cmocka_run_group_tests(tests, warm_up, NULL);
+}
