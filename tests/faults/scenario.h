@@ -492,7 +492,7 @@ static int look_after_services(void *arg)
 
 static int run_services(void)
 {
-    struct rv_run_opts opts = {.size = sizeof opts, .workers = WORKERS};
+    struct rv_run_opts opts = {.size = sizeof opts, .workers = 1};
     return rv_run(look_after_services, NULL, &opts);
 }
 
