@@ -14,7 +14,7 @@ enum { MOST_NS = 50000, LEAST_NS = 2000, LOOKS = 16, TRY_EACH = 16 };
 
 void rvi_spin_init(struct rvi_spin *spin, int usable_cores)
 {
-    spin->limit_ns = usable_cores > 1 ? MOST_NS : 0;
+    *spin = (struct rvi_spin){.limit_ns = usable_cores > 1 ? MOST_NS : 0};
 }
 
 bool rvi_spin_again(const struct rvi_spin *spin, struct rvi_spin_turn *turn)
