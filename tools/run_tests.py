@@ -61,7 +61,7 @@ CONFIGS = {c.name: c for c in (
     # clang's ThreadSanitizer: the newer runtime of the two, and it knows of fibers as well.
     Config("tsan", "clang", ("unit", "stress", "explore", "faults"),
            ("-Dtests=enabled", "-Ddebug_checks=1", "-Db_sanitize=thread", "-Db_lundef=false"),
-           env={"TSAN_OPTIONS": "second_deadlock_stack=1"}, scale=10, slowdown=4),
+           env={"TSAN_OPTIONS": "second_deadlock_stack=1 atexit_sleep_ms=20"}, scale=10, slowdown=4),
     Config("valgrind", "gcc", ("unit", "explore"),
            ("-Dtests=enabled", "-Ddebug_checks=1", "-Dvalgrind=enabled"),
            scale=5, slowdown=4,
