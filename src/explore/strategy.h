@@ -5,6 +5,7 @@
  * others by spinning. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,10 +25,13 @@ struct rvi_strategy_opts {
     uint64_t length; /* PCT: how many steps a run takes, about; at least 1 */
 };
 
-/* One who may run. */
+/* One who may run. Who asks without knowing what comes next leaves the later fields 0. */
 struct rvi_candidate {
-    uint64_t who;  /* the same number at each step; not 0 */
-    uint64_t spun; /* 0, or when (any rising count) it said that it gets no further by itself */
+    uint64_t who;      /* the same number at each step; not 0 */
+    uint64_t spun;     /* 0, or when (any rising count) it said that it gets no further by itself */
+    uint64_t location; /* where in the program its next step is; the same number in every process */
+    uint64_t object;   /* what that step touches; 0: conflicts with nothing */
+    bool is_write;     /* it conflicts with any on its object, otherwise with writes alone */
 };
 
 struct rvi_strategy {

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* fail.h - what an execution has to say, into the result. */
+#pragma once
+
+#include <stdint.h>
+
+#include "check/wire.h"
+
+/** A report under construction, in static memory: one at a time. `text` as printf. */
+struct ck_report *ck_report_begin(enum ck_kind kind, const char *text, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/** One more party: with a backtrace of now if it is the one that runs, else of where it stands. NULL: no more room. */
+struct ck_party *ck_report_party(struct ck_report *report, uint32_t thread, uint64_t address);
+
+/** One whose stack is gone: where it was is known by its program counter alone. */
+struct ck_party *ck_report_past(struct ck_report *report, uint32_t thread, uint64_t address,
+                                uintptr_t pc);
+
+/** It is complete; the execution goes on. The same kind at the same innermost places is kept once. */
+void ck_report_end(struct ck_report *report);
+
+/** It is complete, and the execution is over. */
+_Noreturn void ck_report_fail(struct ck_report *report);
+
+/** The runtime cannot go on: CK_UNABLE, in words. */
+_Noreturn void ck_unable(const char *text, ...) __attribute__((format(printf, 1, 2)));
