@@ -2,8 +2,10 @@
 /* faults_allocations.c - each allocation of whole scenarios fails in turn, whichever thread makes
  * it: -ENOMEM comes out, or -EAGAIN where it was to be for a thread, or nothing where the memory
  * was a hint. */
-#include "scenario.h"
+#include "files.h"
+#include "processes.h"
 #include "sockets.h"
+#include "tasks.h"
 
 static void fail_every_allocation_of(scenario *play)
 {
