@@ -52,8 +52,9 @@ struct rv_process_opts {
     size_t limit_count;                  /* of limits */
     uint64_t memory_bytes;  /* memory of its own that each may have resident: what it has allocated
                                and written to, without the program's text and what it shares with
-                               others. Looked at every some milliseconds. Above it, it is killed
-                               and its job's outcome is RV_OUTCOME_MEMORY; 0: as much as there is */
+                               others. Looked at every some milliseconds. Above it, it is killed:
+                               its job's outcome is RV_OUTCOME_MEMORY, a service has ended with
+                               -ENOMEM; 0: as much as there is */
     const char *folder;     /* where they run; NULL: where this program is */
     const char *const *env; /* their environment, ended by NULL; NULL: this program's */
     const char *const

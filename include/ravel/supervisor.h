@@ -126,13 +126,14 @@ struct rv_service {
                                                after term_grace more SIGKILL */
     const struct rv_process_opts *opts;     /* for the process, copied; NULL: the defaults. Its
                                                descriptors stay open here, as each start passes them
-                                               on. memory_bytes has to be 0: set RLIMIT_DATA */
+                                               on. What is said of jobs there means nothing here */
 };
 
 /** How a service, or a supervisor, has ended. */
 struct rv_service_end {
     int error;  /* 0: well; -errno, what it returned or why it could not be started; -ECHILD: its
-                       process has ended by exit(), or was killed */
+                       process has ended by exit(), or was killed; -ENOMEM with SIGKILL: it had
+                       more than its memory_bytes */
     int signal; /* what has killed its process; else 0 */
     char text[128]; /* in words: returned -EIO (Input/output error) */
 };

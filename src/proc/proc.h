@@ -112,6 +112,7 @@ struct rvi_proc_self {
     size_t hello_bytes;
     const int *fds; /* the role's, closed at execve */
     size_t fd_count;
+    enum rv_confinement confinement; /* it holds already */
 };
 
 /** What a worker process does instead of main(). */

@@ -208,6 +208,7 @@ int rvi_proc_be(int control, int life)
     if (error < 0)
         return refuse(control, error, fault);
     self.role = role->name;
+    self.confinement = first.confinement;
     answer(control, 0, "");
     int status = role->run(&self);
     rvi_proc_set_job(NULL);

@@ -34,9 +34,15 @@
 #include "supervise/inside.h"
 #include "sys/op.h"
 #include "sys/poller.h"
+#include "sys/resident.h"
 
 /* How long to wait for a standard error that is full. */
 #define WORDS_PAUSE (10 * RV_MILLISECOND)
+
+/* Between two looks at its memory, and how much of that may be had in a millisecond. */
+#define LEAST_PAUSE (10 * RV_MILLISECOND)
+#define MOST_PAUSE (100 * RV_MILLISECOND)
+#define GROWTH_BYTES ((uint64_t)8 << 20)
 
 enum phase { LIVING, ASKED, TERMINATED, KILLED };
 
@@ -46,6 +52,8 @@ struct life {
     int poller;
     enum phase phase;
     rv_time due;          /* of the next phase */
+    rv_time weigh_due;    /* when to look at its memory; RV_NEVER: it has no limit */
+    bool is_fat;          /* it was killed for that */
     bool words_are_stuck; /* in our own standard error */
     bool is_mute;         /* its control socket has ended */
     int refused;          /* 0, -errno */
@@ -186,11 +194,28 @@ static void press(struct life *life)
     }
 }
 
+/* The kernel has no limit for what a process has resident. The more it may still have, the later it
+ * is looked at again; it can be over its limit by what it gets within a pause. */
+static void weigh(struct life *life)
+{
+    uint64_t most = life->kept->opts.memory_bytes, bytes = 0;
+    int r = rvi_resident_own(life->proc.pid, &bytes);
+
+    if (bytes > most) {
+        life->is_fat = true;
+        (void)rvi_proc_kill(&life->proc, SIGKILL); /* it may have ended just now */
+    }
+    uint64_t pause_ms = r < 0 || bytes > most ? 0 : (most - bytes) / GROWTH_BYTES;
+    rv_time pause =
+        pause_ms > MOST_PAUSE / RV_MILLISECOND ? MOST_PAUSE : (rv_time)pause_ms * RV_MILLISECOND;
+    life->weigh_due = rv_after(pause > LEAST_PAUSE ? pause : LEAST_PAUSE);
+}
+
 /* Without the shield while it lives: to be cancelled is what it waits for. */
 static int await(struct life *life)
 {
     struct epoll_event events[4];
-    rv_time deadline = life->due;
+    rv_time deadline = life->due < life->weigh_due ? life->due : life->weigh_due;
     int r;
 
     if (life->words_are_stuck && rv_after(WORDS_PAUSE) < deadline)
@@ -218,6 +243,8 @@ static void attend(struct life *life)
         give_up(life, r);
     else if (rv_now() >= life->due)
         press(life);
+    if (rv_now() >= life->weigh_due)
+        weigh(life);
     hear(life);
 }
 
@@ -236,7 +263,11 @@ static int await_end(struct life *life, struct rv_child_status *status)
 static void describe(const struct life *life, const struct rv_child_status *status,
                      struct rv_service_end *end)
 {
-    if (life->refused < 0) {
+    if (life->is_fat && status->signal == SIGKILL) {
+        end->error = -ENOMEM;
+        end->signal = SIGKILL;
+        snprintf(end->text, sizeof end->text, "was killed: it had more memory than it may have");
+    } else if (life->refused < 0) {
         end->error = life->refused;
         snprintf(end->text, sizeof end->text, "could not be started: %.96s", life->proc.refusal);
     } else if (life->lost < 0 && (status->signal == SIGKILL || !life->has_returned)) {
@@ -300,6 +331,7 @@ void rvi_keep_process(struct rvi_kept *kept, struct rv_service_end *end)
     if (r == 0) {
         life->kept = kept;
         life->due = RV_NEVER;
+        life->weigh_due = kept->opts.memory_bytes > 0 ? rv_now() : RV_NEVER;
         r = keep(life, end);
         rv_shield_end();
     }

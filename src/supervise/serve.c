@@ -130,6 +130,17 @@ static int take_hello(const struct rvi_proc_self *self)
     return 0;
 }
 
+/* What would be asked of a ring, no filter could see: there is none for who only computes, whatever
+ * the environment wants. */
+static int run_runtime(const struct rvi_proc_self *self)
+{
+    struct rv_run_opts opts = {.size = sizeof opts};
+
+    if (self->confinement == RV_CONFINE_COMPUTE)
+        opts.backend = RV_BACKEND_EPOLL;
+    return rv_run(run_in_scope, NULL, &opts);
+}
+
 static int serve(const struct rvi_proc_self *self)
 {
     int r = take_hello(self);
@@ -137,7 +148,7 @@ static int serve(const struct rvi_proc_self *self)
     if (r == 0)
         r = rvi_proc_listen(self, sizeof(struct rvi_service_message), hear, NULL);
     if (r == 0)
-        r = rv_run(run_in_scope, NULL, NULL);
+        r = run_runtime(self);
     (void)rvi_service_say(self->control, RVI_SERVICE_RETURNED, r); /* if anybody hears it */
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -89,8 +89,7 @@ static int copy_opts(struct rvi_kept *kept)
 
     if (!kept->what.process)
         return 0;
-    int r = rvi_process_opts_take(&kept->opts, &kept->opts_memory, opts);
-    return r == 0 && kept->opts.memory_bytes > 0 ? -EINVAL : r;
+    return rvi_process_opts_take(&kept->opts, &kept->opts_memory, opts);
 }
 
 static int make(rv_supervisor **ret, const struct rv_supervisor_opts *opts,

@@ -151,12 +151,14 @@ static int end_of(rv_supervisor *sup, const char *name)
 static int look_after_services(void *arg)
 {
     static int nothing;
+    const struct rv_process_opts lent = {.size = sizeof lent, .memory_bytes = (uint64_t)1 << 40};
     const struct rv_service services[] = {
         {.size = sizeof *services,
          .name = "process",
          .process = RV_PROCESS(serve_until_told),
          .arg = &nothing,
          .arg_bytes = sizeof nothing,
+         .opts = &lent,
          .restart = RV_RESTART_TEMPORARY,
          .start_time = 60 * RV_SECOND,
          .stop_time = 60 * RV_SECOND},

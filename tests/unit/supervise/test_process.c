@@ -4,11 +4,13 @@
 #include <ravel/supervisor.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -38,7 +40,10 @@ enum way {
     EXIT_WELL,
     CRASH,
     DEAF,
-    STUBBORN
+    STUBBORN,
+    EAT,
+    READ_A_FILE,
+    WRITE_A_FILE
 };
 
 struct order {
@@ -51,6 +56,38 @@ static void hold_out(void)
     RV_CHECK(rv_shield_begin(rv_after(LONG)) == 0);
     (void)!rv_sleep(LONG);
     rv_shield_end();
+}
+
+/* 300 MiB, to stay. */
+static int eat(void)
+{
+    volatile char *memory = malloc(300 << 20);
+    RV_CHECK(memory != NULL);
+    for (size_t i = 0; i < 300 << 20; i += 512) {
+        memory[i] = 1;
+        if (i % (1 << 20) == 0)
+            rv_yield();
+    }
+    return rv_sleep_until(RV_NEVER);
+}
+
+/* After it has been seen to be a runtime as any other. Returns 0 or errno. */
+static int open_null(int flags)
+{
+    char byte = 'x';
+    int ends[2], r = rv_pipe(ends);
+    if (r < 0)
+        return r;
+    RV_CHECK(rv_write(ends[1], &byte, 1, RV_NEVER) == 1 &&
+             rv_read(ends[0], &byte, 1, RV_NEVER) == 1);
+    RV_CHECK(rv_read(ends[0], &byte, 1, rv_after(SOON)) == -ETIME);
+    rv_close(ends[0]);
+    rv_close(ends[1]);
+    int fd = open("/dev/null", flags | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    close(fd);
+    return 0;
 }
 
 static int act(const struct order *order)
@@ -86,6 +123,12 @@ static int act(const struct order *order)
         RV_CHECK(rv_service_ready() == 0);
         hold_out();
         break;
+    case EAT:
+        return eat();
+    case READ_A_FILE:
+        return open_null(O_RDONLY);
+    case WRITE_A_FILE:
+        return open_null(O_WRONLY);
     }
     return rv_sleep_until(RV_NEVER);
 }
@@ -209,6 +252,117 @@ static void each_end_is_told_for_what_it_is(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof end_cases / sizeof *end_cases; i++)
         perform(play_end, (void *)(uintptr_t)&end_cases[i]);
+}
+
+/* --- what it is kept from --- */
+
+/* Looked at from its start on, and well within: it is stopped as any other. */
+static int play_slim(void *arg)
+{
+    int err;
+
+    (void)arg;
+    set_up(STAY);
+    on.process.memory_bytes = (uint64_t)1 << 40;
+    RV_SCOPE(scope, err) {
+        rv_supervisor *sup = start(scope);
+        RV_CHECK(rv_sleep(20 * RV_MILLISECOND) == 0);
+        RV_CHECK(rv_supervisor_close(sup) == 0);
+    }
+    expect_journal("+a-a");
+    RV_CHECK(journal.last.error == -ECANCELED && journal.last.signal == 0);
+    return err;
+}
+
+static int play_fat(void *arg)
+{
+    int err;
+
+    (void)arg;
+    set_up(EAT);
+    on.process.memory_bytes = 256 << 20;
+    RV_SCOPE(scope, err) {
+        rv_supervisor *sup = start(scope);
+        RV_CHECK(rv_supervisor_wait(sup, NULL, RV_NEVER) == 0);
+        RV_CHECK(rv_supervisor_close(sup) == 0);
+    }
+    expect_journal("+a!a");
+    RV_CHECK(journal.last.error == -ENOMEM && journal.last.signal == SIGKILL);
+    RV_CHECK(strstr(journal.last.text, "more memory than it may have"));
+    return err;
+}
+
+static void one_with_more_memory_than_it_may_have_is_killed(void **state)
+{
+    (void)state;
+    perform(play_slim, NULL);
+    perform(play_fat, NULL);
+}
+
+struct confined_case {
+    enum rv_confinement confinement;
+    enum way way;
+    int returned;
+    const char *const *env_changes;
+};
+
+/* -EOPNOTSUPP: this kernel confines nobody so. */
+static int play_confined(void *arg)
+{
+    const struct confined_case *one = arg;
+    rv_supervisor *sup;
+    char text[32];
+    int err, r = 0;
+
+    set_up(one->way);
+    snprintf(text, sizeof text, "returned %d", one->returned);
+    on.process.confinement = one->confinement;
+    on.process.env_changes = one->env_changes;
+    RV_SCOPE(scope, err) {
+        r = rv_supervisor_start(&sup, scope, &on.opts, RV_NEVER);
+        if (r == 0) {
+            RV_CHECK(rv_supervisor_wait(sup, NULL, RV_NEVER) == 0);
+            RV_CHECK(rv_supervisor_close(sup) == 0 && strcmp(journal.last.text, text) == 0);
+        }
+    }
+    RV_CHECK(err == 0);
+    return r;
+}
+
+static void check_confined(const struct confined_case *cases, size_t count)
+{
+    struct rv_run_opts opts = {.size = sizeof opts, .workers = 2};
+
+    for (size_t i = 0; i < count; i++) {
+        int r = rv_run(play_confined, (void *)(uintptr_t)&cases[i], &opts);
+        if (r == -EOPNOTSUPP)
+            skip();
+        assert_int_equal(r, 0);
+    }
+}
+
+static void one_that_is_confined_to_computing_is_a_runtime_still(void **state)
+{
+    static const struct confined_case cases[] = {{RV_CONFINE_COMPUTE, READ_A_FILE, EPERM, NULL},
+                                                 {RV_CONFINE_COMPUTE, WRITE_A_FILE, EPERM, NULL}};
+    (void)state;
+    check_confined(cases, 2);
+}
+
+static void regress_one_that_only_computes_wanted_the_ring_of_the_environment(void **state)
+{
+    static const char *const changes[] = {"RAVEL_BACKEND=uring", NULL};
+    static const struct confined_case one = {RV_CONFINE_COMPUTE, READ_A_FILE, EPERM, changes};
+    (void)state;
+    check_confined(&one, 1);
+}
+
+static void one_that_is_confined_to_reading_is_a_runtime_still(void **state)
+{
+    static const struct confined_case cases[] = {{RV_CONFINE_READING, READ_A_FILE, 0, NULL},
+                                                 {RV_CONFINE_READING, WRITE_A_FILE, EACCES, NULL}};
+    (void)state;
+    check_confined(cases, 2);
 }
 
 /* --- started again --- */
@@ -354,10 +508,6 @@ static int refuse(void *arg)
         on.services[0].arg_bytes--;
         r = rv_supervisor_start(&sup, scope, &on.opts, RV_NEVER);
         RV_CHECK(r == -EINVAL);
-        set_up(STAY);
-        on.process.memory_bytes = 1;
-        r = rv_supervisor_start(&sup, scope, &on.opts, RV_NEVER);
-        RV_CHECK(r == -EINVAL);
         if (is_under_valgrind() || is_under_qemu())
             continue; /* which learn of it too late: sys/spawn.c */
         set_up(STAY);
@@ -378,6 +528,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_end_is_told_for_what_it_is),
+        cmocka_unit_test(one_with_more_memory_than_it_may_have_is_killed),
+        cmocka_unit_test(one_that_is_confined_to_computing_is_a_runtime_still),
+        cmocka_unit_test(regress_one_that_only_computes_wanted_the_ring_of_the_environment),
+        cmocka_unit_test(one_that_is_confined_to_reading_is_a_runtime_still),
         cmocka_unit_test(one_that_is_killed_is_started_again_with_the_rest),
         cmocka_unit_test(one_that_does_not_stop_is_killed_by_and_by),
         cmocka_unit_test(a_cancelled_scope_stops_it),
