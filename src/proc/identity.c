@@ -123,10 +123,10 @@ static int look(struct dl_phdr_info *info, size_t bytes, void *arg)
 static void find_own(void)
 {
     struct search program = {.hash = own.program};
-    struct search library = {.address = (uintptr_t)find_own, .hash = own.library};
+    struct search ravel = {.address = (uintptr_t)find_own, .hash = own.ravel};
 
     dl_iterate_phdr(look, &program);
-    dl_iterate_phdr(look, &library);
+    dl_iterate_phdr(look, &ravel);
 }
 
 void rvi_identity_own(struct rvi_identity *ret)

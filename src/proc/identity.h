@@ -11,7 +11,7 @@
 
 struct rvi_identity {
     uint64_t program[2];
-    uint64_t library[2]; /* the program's again, if it contains the library */
+    uint64_t ravel[2]; /* the program's again, if it contains this library */
 };
 
 /** This process's. Blocks: where there is no build-id the module's pages are read, once. */
