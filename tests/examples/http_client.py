@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A server of examples/httpd, and a client that says exactly what it is told to, byte by byte."""
 
-import os
 import re
 import socket
 import ssl
@@ -34,9 +33,7 @@ class Server(Listening):
     def __init__(self, program, root, *args, cert=None, **popen):
         self.context = ssl.create_default_context(cafile=cert) if cert else None
         super().__init__([program, "--listen=127.0.0.1:0", *PATIENT, *args, root],
-                         r"(https?://127\.0\.0\.1:\d+/)\n",
-                         env={**os.environ, "RAVEL_STALL_MS": "0"},     # OpenSSL under sanitizers
-                         **popen)
+                         r"(https?://127\.0\.0\.1:\d+/)\n", **popen)
         self.url = self.places[0]
         self.port = int(self.url.rpartition(":")[2].rstrip("/"))
 

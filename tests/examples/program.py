@@ -10,6 +10,7 @@ PATIENCE = 200      # seconds for what should happen at once, on a machine that 
 NOBODY = {"user": 65534, "group": 65534, "extra_groups": []}
 
 os.umask(0o022)         # what is made for a program is there for somebody_else(), too
+os.environ["RAVEL_STALL_MS"] = "0"      # a busy machine stalls tasks; debug builds would say so
 
 
 def somebody_else(*commands):

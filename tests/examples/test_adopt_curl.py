@@ -17,13 +17,13 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "examples")]
 
+from program import PATIENCE  # noqa: E402
 from tap import run_unittests  # noqa: E402
 
 PROGRAM = sys.argv[1] if len(sys.argv) > 1 else None
 TOGETHER = 5
-SECONDS = 200           # after which something hangs
 
 
 def files():
@@ -49,7 +49,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if name in self.server.files:
             self.send(self.server.files[name])
         elif name.startswith("together"):       # answered when all are there
-            self.server.together.wait(SECONDS)
+            self.server.together.wait(PATIENCE)
             self.send(name.encode())
         elif name == "moved":
             self.send_response(302)
@@ -63,7 +63,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send(b"half", (("Content-Length", "8"),))
             self.close_connection = True
         elif name == "never":
-            self.server.over.wait(SECONDS)
+            self.server.over.wait(PATIENCE)
         else:
             self.send_error(404)
 
@@ -105,7 +105,7 @@ class AdoptCurl(unittest.TestCase):
         clean = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
         return subprocess.run([PROGRAM, *options, "-o", self.folder.name, *urls],
                               stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              timeout=SECONDS, env=dict(clean, **env or {}))
+                              timeout=PATIENCE, env=dict(clean, **env or {}))
 
     def got(self):
         return {p.name: p.read_bytes() for p in Path(self.folder.name).iterdir()}
