@@ -22,7 +22,7 @@
  * Lock order: line.lock, then the outlet's own.
  * Rejected: a queue of texts in memory of their own: an allocation a line, and a bound in lines
  * means nothing to who has to set it.
- * Checked by: tests/unit/io/test_print.c, tests/stress/stress_print.c, tests/faults */
+ * Checked by: tests/unit/io/test_print*.c, tests/stress/stress_print.c, tests/faults */
 #include <ravel/print.h>
 
 #include <errno.h>

@@ -46,7 +46,7 @@
  * Rejected: O_NONBLOCK on 1 and 2, which changes them for every process that shares them; writing
  * in the printing thread when poll() says that there is room, since another process, or ^S, may
  * come in between, and RWF_NOWAIT is not known to terminals; a write a line.
- * Checked by: tests/unit/io/test_print.c, tests/stress/stress_print.c, tests/faults */
+ * Checked by: tests/unit/io/test_print*.c, tests/stress/stress_print.c, tests/faults */
 #include "sys/outlet.h"
 
 #include <errno.h>

@@ -8,7 +8,7 @@
 
 #include "base/rng.h"
 
-enum { PARTIES = 24, THREADS = 3, LONGEST = 6000, BOUND = 4096 };
+enum { PARTIES = 24, THREADS = 3, LONGEST = 6000 };
 
 static size_t texts;
 static _Atomic(size_t) accepted[PARTIES];
@@ -82,10 +82,9 @@ static void *print_as_thread(void *arg)
 
 static void everybody_prints(void)
 {
-    struct rv_print_opts opts = {.size = sizeof opts, .bound_bytes = BOUND};
     pthread_t threads[THREADS];
 
-    RV_CHECK(rv_print_setup(&opts) == 0);
+    set_bound();
     for (size_t i = 0; i < THREADS; i++)
         RV_CHECK(pthread_create(&threads[i], NULL, print_as_thread, (void *)i) == 0);
     RV_CHECK(run_on(3, print_in_tasks, NULL) == 0);

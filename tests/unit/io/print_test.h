@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,4 +113,46 @@ static inline struct rv_print_stats print_stats(enum rv_print_stream stream)
 
     RV_CHECK(rv_print_stats_read(stream, &stats) == 0);
     return stats;
+}
+
+/* --- a queue that is soon full --- */
+
+#define NINE "xxxxxxxxx"
+#define THIRTY_THREE NINE NINE NINE "xxxxxx"
+
+static const char text_of_100[] = THIRTY_THREE THIRTY_THREE THIRTY_THREE "\n";
+
+enum { TEXT = sizeof text_of_100 - 1, BOUND = 4096, MANY = 2000 };
+
+static inline void set_bound(void)
+{
+    struct rv_print_opts opts = {.size = sizeof opts, .bound_bytes = BOUND};
+    RV_CHECK(rv_print_setup(&opts) == 0);
+}
+
+/* MANY are enough to fill pipe or terminal, and the queue. */
+static inline int print_many(void *count)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < (size_t)(uintptr_t)count; i++)
+        r = rv_print_text(RV_OUT, text_of_100, TEXT, RV_NEVER);
+    return r;
+}
+
+/* Nobody reads. The pipe first, to the last byte, so that no piece of the queue still fits. */
+static inline void fill_up(void)
+{
+    static const char zeros[PIPE_BUF];
+    int r, flags = fcntl(STDOUT_FILENO, F_GETFL);
+
+    RV_CHECK(fcntl(STDOUT_FILENO, F_SETFL, flags | O_NONBLOCK) == 0);
+    for (size_t n = sizeof zeros; n > 0; n /= 2) {
+        while (write(STDOUT_FILENO, zeros, n) > 0) {}
+    }
+    RV_CHECK(errno == EAGAIN && fcntl(STDOUT_FILENO, F_SETFL, flags) == 0);
+    do
+        r = rv_print_text(RV_OUT, text_of_100, TEXT, rv_after(0));
+    while (r == 0);
+    RV_CHECK(r == -ETIME);
 }
