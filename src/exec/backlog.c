@@ -60,7 +60,6 @@ static bool enqueue(struct rv_executor *ex, struct rv_future *f, struct rvi_link
 {
     struct rvi_waiter *runner = rvi_waitlist_pop(&ex->idle);
 
-    f->since = rvi_clock_now();
     rvi_list_push_back(&ex->waiting, &f->link);
     ex->queued++;
     ex->submitted++;
@@ -79,26 +78,29 @@ static void hand_on_room(struct rv_executor *ex, struct rvi_link **wakes)
         return;
     struct submission *first = rvi_container_of(w, struct submission, waiter);
     first->result = 0;
+    first->future->since = rvi_clock_now();
     (void)enqueue(ex, first->future, wakes);
     rvi_wakes_add(wakes, w);
 }
 
 /* PENDING or RUNNING -> DONE. */
-void rvi_backlog_end(struct rv_future *f, const struct rv_outcome *outcome, struct rvi_link **wakes)
+bool rvi_backlog_end(struct rv_future *f, const struct rv_outcome *outcome, struct rvi_link **wakes)
 {
     struct rv_executor *ex = f->ex;
     struct rvi_waiter *closer;
 
     rvi_link_remove(&f->link);
-    rvi_future_end(f, outcome, wakes);
+    bool is_last = rvi_future_end(f, outcome, wakes);
     ex->ended++;
     ex->cancelled += outcome->kind == RV_OUTCOME_CANCELLED;
     hand_on_room(ex, wakes);
     while (rvi_executor_in_flight(ex) == 0 && (closer = rvi_waitlist_pop(&ex->closers)))
         rvi_wakes_add(wakes, closer);
+    return is_last;
 }
 
-static void cancel_waiting(struct rv_future *f, struct rvi_link **wakes)
+/* Returns what rvi_backlog_end() does. */
+static bool cancel_waiting(struct rv_future *f, struct rvi_link **wakes)
 {
     const struct rv_outcome outcome = {
         .kind = RV_OUTCOME_CANCELLED,
@@ -107,7 +109,7 @@ static void cancel_waiting(struct rv_future *f, struct rvi_link **wakes)
     };
 
     f->ex->queued--;
-    rvi_backlog_end(f, &outcome, wakes);
+    return rvi_backlog_end(f, &outcome, wakes);
 }
 
 static void begin(struct rv_executor *ex, struct rv_future *f)
@@ -207,10 +209,53 @@ int rvi_backlog_submit(struct rv_executor *ex, struct rv_future *f, rv_time dead
     bool starts =
         enqueue(ex, f, &wakes) && ex->tier->start && ex->runners + ex->ordered < ex->width;
     ex->ordered += starts;
-    leave(ex, biased, wakes);
+    if (ex->tier->dispatch)
+        ex->tier->dispatch(ex);
+    f->since = rvi_clock_now(); /* what was sent is on its way meanwhile */
+    rvi_bias_unlock(&ex->lock, biased);
+    rvi_chain_wake(wakes);
     if (starts)
         start_runner(ex);
     return 0;
+}
+
+/* As many as there is room for, in one go. Returns whether there was any. */
+static bool submit_some(struct rv_executor *ex, struct rvi_list *futures)
+{
+    struct rvi_link *wakes = NULL, *link;
+    bool biased = rvi_bias_lock(&ex->lock);
+    rv_time now = rvi_clock_now();
+    bool is_any = false;
+
+    while (ex->refusal == 0 && has_room(ex) && (link = rvi_list_pop_front(futures))) {
+        struct rv_future *f = rvi_container_of(link, struct rv_future, link);
+        f->since = now;
+        (void)enqueue(ex, f, &wakes);
+        is_any = true;
+    }
+    leave(ex, biased, wakes);
+    return is_any;
+}
+
+static int submit_first(struct rv_executor *ex, struct rvi_list *futures, rv_time deadline)
+{
+    struct rvi_link *link = rvi_list_pop_front(futures);
+    int r = ex->tier->submit(ex, rvi_container_of(link, struct rv_future, link), deadline);
+
+    if (r < 0)
+        rvi_list_push_front(futures, link);
+    return r;
+}
+
+int rvi_backlog_submit_all(struct rv_executor *ex, struct rvi_list *futures, rv_time deadline)
+{
+    int r = 0;
+
+    while (r == 0 && !rvi_list_is_empty(futures)) {
+        if (!ex->tier->dispatch || !submit_some(ex, futures))
+            r = submit_first(ex, futures, deadline);
+    }
+    return r;
 }
 
 int rvi_backlog_admit(struct rv_executor *ex, struct rv_future *f)
@@ -232,26 +277,22 @@ int rvi_backlog_admit(struct rv_executor *ex, struct rv_future *f)
 /* PENDING, perhaps again. */
 static bool has_not_begun(struct rv_future *f)
 {
-    uint32_t state = rvi_load_relaxed(&f->state);
-
-    if (state == RVI_FUTURE_RUNNING && f->ex->tier->recall)
+    if (f->state == RVI_FUTURE_RUNNING && f->ex->tier->recall)
         return f->ex->tier->recall(f);
-    return state == RVI_FUTURE_PENDING;
+    return f->state == RVI_FUTURE_PENDING;
 }
 
+/* The caller holds it. */
 void rvi_backlog_cancel(struct rv_future *f)
 {
     struct rvi_link *wakes = NULL;
     bool biased = rvi_bias_lock(&f->ex->lock);
-    bool is_over = has_not_begun(f);
 
-    if (is_over)
-        cancel_waiting(f, &wakes);
-    else if (rvi_load_relaxed(&f->state) == RVI_FUTURE_RUNNING)
+    if (has_not_begun(f))
+        RV_CHECK(!cancel_waiting(f, &wakes));
+    else if (f->state == RVI_FUTURE_RUNNING)
         rvi_backlog_stop(f, -ECANCELED);
     leave(f->ex, biased, wakes);
-    if (is_over)
-        rvi_future_unref(f);
 }
 
 /* One of those who wait; false when nobody does. */
@@ -260,12 +301,11 @@ static bool cancel_first_waiting(struct rv_executor *ex)
     struct rvi_link *wakes = NULL;
     bool biased = rvi_bias_lock(&ex->lock);
     struct rv_future *f = first_of(&ex->waiting);
+    bool is_last = f && cancel_waiting(f, &wakes);
 
-    if (f)
-        cancel_waiting(f, &wakes);
     leave(ex, biased, wakes);
-    if (f)
-        rvi_future_unref(f);
+    if (is_last)
+        rvi_future_destroy(f);
     return f;
 }
 
@@ -279,16 +319,14 @@ static void recall_or_stop_all(struct rv_executor *ex)
     rvi_list_init(&over);
     RVI_LIST_FOREACH_SAFE(running, &ex->running) {
         struct rv_future *f = rvi_container_of(running, struct rv_future, link);
-        if (has_not_begun(f)) {
-            cancel_waiting(f, &wakes);
-            rvi_list_push_back(&over, &f->link);
-        } else {
+        if (!has_not_begun(f))
             rvi_backlog_stop(f, -ECANCELED);
-        }
+        else if (cancel_waiting(f, &wakes))
+            rvi_list_push_back(&over, &f->link);
     }
     leave(ex, biased, wakes);
     while ((link = rvi_list_pop_front(&over)))
-        rvi_future_unref(rvi_container_of(link, struct rv_future, link));
+        rvi_future_destroy(rvi_container_of(link, struct rv_future, link));
 }
 
 void rvi_backlog_cancel_all(struct rv_executor *ex)
@@ -447,10 +485,11 @@ static void conclude(struct rv_future *f, enum rv_outcome_kind kind, int result)
         .run_ns = rvi_clock_now() - f->since,
     };
 
-    rvi_backlog_end(f, &outcome, &wakes);
+    bool is_last = rvi_backlog_end(f, &outcome, &wakes);
     rvi_bias_unlock(&ex->lock, biased);
     rvi_chain_wake(wakes);
-    rvi_future_unref(f);
+    if (is_last)
+        rvi_future_destroy(f);
 }
 
 /* What has become of a job that returned `result`, and was asked to stop if `reason` is not 0. Time
@@ -490,7 +529,7 @@ struct rv_future *rvi_backlog_send(struct rv_executor *ex)
     struct rv_future *f = take_first(ex);
 
     if (f) {
-        rvi_store_relaxed(&f->state, RVI_FUTURE_RUNNING);
+        f->state = RVI_FUTURE_RUNNING;
         rvi_list_push_back(&ex->running, &f->link);
     }
     return f;
@@ -498,8 +537,8 @@ struct rv_future *rvi_backlog_send(struct rv_executor *ex)
 
 void rvi_backlog_take_back(struct rv_future *f)
 {
-    RV_DCHECK(rvi_load_relaxed(&f->state) == RVI_FUTURE_RUNNING);
-    rvi_store_relaxed(&f->state, RVI_FUTURE_PENDING);
+    RV_DCHECK(f->state == RVI_FUTURE_RUNNING);
+    f->state = RVI_FUTURE_PENDING;
     rvi_link_remove(&f->link);
     rvi_list_push_front(&f->ex->waiting, &f->link);
     f->ex->queued++;

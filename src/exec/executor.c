@@ -27,6 +27,7 @@ enum {
     MOST_WIDTH = 65536,
     BACKLOG_EACH = 4, /* of the default backlog, for each runner */
     BACKLOG_LEAST = 16,
+    SPARE_BYTES_MOST = 1024, /* larger blocks of futures are not kept */
 };
 
 /* What a spec comes down to. */
@@ -58,7 +59,21 @@ void rvi_executor_unref(struct rv_executor *ex)
     if (rvi_fetch_sub_release(&ex->refs, 1) > 1) /* pairs: executor-refs */
         return;
     (void)rvi_load_acquire(&ex->refs); /* pairs: executor-refs */
+    rvi_spares_fini(&ex->spares);
     rvi_free(ex);
+}
+
+void *rvi_executor_take_spare(struct rv_executor *ex, size_t bytes)
+{
+    return bytes == ex->spare_bytes ? rvi_spares_take(&ex->spares) : NULL;
+}
+
+bool rvi_executor_keep_spare(struct rv_executor *ex, void *block, size_t bytes)
+{
+    if (ex->spares.count == 0)
+        ex->spare_bytes = bytes;
+    return bytes == ex->spare_bytes && bytes <= SPARE_BYTES_MOST &&
+           rvi_spares_keep(&ex->spares, block);
 }
 
 static struct rv_executor *executor_new(const struct rvi_tier *tier, rv_time job_timeout)
@@ -246,10 +261,11 @@ int rv_submit_job(rv_executor *ex, rv_future **ret, const struct rv_job *job, co
     f = rvi_future_new(ex, job, in);
     if (!f)
         return -ENOMEM;
-    r = ex->tier->submit(ex, f, deadline);
+    r = rvi_executor_prepare(ex, f);
+    if (r == 0)
+        r = ex->tier->submit(ex, f, deadline);
     if (r < 0) {
-        rvi_future_unref(f);
-        rvi_future_unref(f);
+        rvi_future_destroy(f);
         return r;
     }
     *ret = f;

@@ -13,6 +13,7 @@
 
 #include "base/atomic.h"
 #include "base/list.h"
+#include "base/spares.h"
 #include "exec/future.h"
 #include "sched/bias.h"
 #include "sched/wait.h"
@@ -27,7 +28,10 @@ struct rvi_tier {
      * On error nothing is left behind. */
     int (*open)(struct rv_executor *ex, const char *arg, const struct rv_executor_opts *opts);
 
-    /** Take a job over. On success the executor's reference of it is in its hands. */
+    /** Before a job is handed over: see that it can be. NULL: each can. */
+    int (*prepare)(struct rv_executor *ex, struct rv_future *f);
+
+    /** Take a job over. */
     int (*submit)(struct rv_executor *ex, struct rv_future *f, rv_time deadline);
 
     /** Start one runner more; an error is no harm, there are others. NULL: there are no runners. */
@@ -89,9 +93,11 @@ struct rv_executor {
     unsigned ordered;               /* that were started and should begin */
     int refusal;                    /* 0, or what rv_submit gets */
     uint64_t submitted, ended;
-    uint64_t cancelled; /* of the ended */
-    uint64_t queued;    /* the length of `waiting` */
-    uint64_t expecting; /* who sleep until a job of this executor ends */
+    uint64_t cancelled;       /* of the ended */
+    uint64_t queued;          /* the length of `waiting` */
+    uint64_t expecting;       /* who sleep until a job of this executor ends: future.c, F3 */
+    struct rvi_spares spares; /* blocks of futures, each of spare_bytes */
+    size_t spare_bytes;
 
     /* Of worker processes: see struct rv_executor_stats. */
     uint64_t deaths, retried, poisoned, started, recycled;
@@ -99,6 +105,12 @@ struct rv_executor {
 
 void rvi_executor_ref(struct rv_executor *ex);
 void rvi_executor_unref(struct rv_executor *ex);
+
+/** A block for a future; NULL: allocate one. Under ex->lock. */
+void *rvi_executor_take_spare(struct rv_executor *ex, size_t bytes);
+
+/** Keep a block of so many bytes that rvi_alloc() has returned. False: free it. Under ex->lock. */
+bool rvi_executor_keep_spare(struct rv_executor *ex, void *block, size_t bytes);
 
 /** Set the width by a spec's argument, or by `usual` when there is none. Errors: -EINVAL. */
 int rvi_executor_set_width(struct rv_executor *ex, const char *arg, unsigned usual)
@@ -122,6 +134,12 @@ static inline rv_time rvi_executor_due(const struct rv_executor *ex, const struc
     rv_time limit = ex->job_timeout;
 
     return limit == 0 || f->since > RV_NEVER - limit ? RV_NEVER : f->since + limit;
+}
+
+/** What comes before a tier's submit. Errors: why the job cannot be handed over. */
+static inline int rvi_executor_prepare(struct rv_executor *ex, struct rv_future *f)
+{
+    return ex->tier->prepare ? ex->tier->prepare(ex, f) : 0;
 }
 
 /** Owe a waiter a wake; it has been taken off whatever it was on. */
@@ -150,6 +168,11 @@ static inline void rvi_executor_expect(struct rv_executor *ex)
 
 /** A tier's submit: queue a job, waiting in line while there is no room, and see to a runner. */
 int rvi_backlog_submit(struct rv_executor *ex, struct rv_future *f, rv_time deadline);
+
+/** Hand several futures over that are on a list by their links, in one go where the tier sends its
+ * jobs away. On error those that were not are still on it. */
+int rvi_backlog_submit_all(struct rv_executor *ex, struct rvi_list *futures, rv_time deadline)
+    __attribute__((warn_unused_result));
 
 /** For a submit that runs the job itself: RUNNING at once, without queue or limit. Errors: the
  * refusal. */
@@ -205,9 +228,9 @@ void rvi_backlog_take_back(struct rv_future *f);
 /** Ask a job to stop that is RUNNING. */
 void rvi_backlog_stop(struct rv_future *f, int why);
 
-/** End a job. The caller owes the wakes, and drops the executor's reference after it. */
-void rvi_backlog_end(struct rv_future *f, const struct rv_outcome *outcome,
-                     struct rvi_link **wakes);
+/** End a job. The caller owes the wakes. Returns what rvi_future_end() does. */
+bool rvi_backlog_end(struct rv_future *f, const struct rv_outcome *outcome, struct rvi_link **wakes)
+    __attribute__((warn_unused_result));
 
 /* --- backlog.c: time --- */
 

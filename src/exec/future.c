@@ -1,22 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 /* future.c - the life of a future, and waiting for one, several, or the next of many.
  *
+ * Parting. The submitter parts by rv_future_free, the executor when the job has ended, each by an
+ * exchange unless it sees that it is the last: of two that part at once one sees the other, and
+ * has it to destroy. That the executor has parted is also how everybody else sees that a future has
+ * ended: all of it was written before.
+ *
  * Every wait here is one mechanism. A party that waits owns a gather; each future that it waits for
  * gets a watch. The end of a job moves the future's watches to their gathers, under both locks:
  *
- *   F1  a watch is in its future's list while that is not DONE; then in its gather's, until it is
- *       taken
+ *   F1  a watch is in its future's list while that has not ended; then in its gather's `told`,
+ *       then, until it is taken, in `fetched`, which is its owner's alone
  *   F2  a gather's owner waits  =>  its list of told watches is empty
+ *   F3  ex->expecting = gathers of ex alone whose owners wait, and watches on futures of ex by
+ *       gathers of several executors
  *
  * By F1 whoever forgets a watch takes both locks and knows it untouched afterwards, so that watches
  * and gathers may live on their owner's stack. The owner is woken after the locks are free, by way
- * of its waiter, which by the waiter protocol stays until it has been woken.
+ * of its waiter, which by the waiter protocol stays until it has been woken. A gather of one
+ * executor has no lock of its own: that executor's is held by all who touch it.
  *
  * Waiting for all needs no watch a future: waiting for one after the other takes as long.
  *
+ * Freed blocks are kept by their executor, under its lock, and used for the next futures of that
+ * size. Only who has the lock for nothing, by its bias, or wants many, goes there: a lock's round
+ * costs as much as malloc() for a few, and half of what it costs for hundreds.
+ *
  * Rejected: a callback as the way to hear of an end (whose thread, under which locks?); a lock in
  * each future (ending a job already holds its executor's, and futures of one job each are not
- * contended). */
+ * contended); a count of references in place of two parties (two more locked operations a job). */
 #include "exec/future.h"
 
 #include <errno.h>
@@ -35,26 +47,22 @@ static size_t out_offset(const struct rv_job *job)
     return (job->in_bytes + _Alignof(max_align_t) - 1) & ~(_Alignof(max_align_t) - 1);
 }
 
-static bool measure(const struct rv_job *job, size_t *ret_bytes)
+bool rvi_future_measure(const struct rv_job *job, size_t *ret_bytes)
 {
     return job->in_bytes <= SIZE_MAX / 2 &&
            !__builtin_add_overflow(sizeof(struct rv_future), out_offset(job), ret_bytes) &&
            !__builtin_add_overflow(*ret_bytes, job->out_bytes, ret_bytes);
 }
 
-struct rv_future *rvi_future_new(struct rv_executor *ex, const struct rv_job *job, const void *in)
+struct rv_future *rvi_future_init(void *block, struct rv_executor *ex, const struct rv_job *job,
+                                  const void *in)
 {
-    size_t bytes;
-    struct rv_future *f = measure(job, &bytes) ? rvi_alloc(bytes) : NULL;
+    struct rv_future *f = block;
 
-    if (!f)
-        return NULL;
     memset(f, 0, sizeof(*f));
-    rvi_executor_ref(ex);
     f->ex = ex;
     f->job = job;
     rvi_list_init(&f->watches);
-    rvi_store_relaxed(&f->refs, 2);
     if (job->in_bytes > 0)
         memcpy(f->bytes, in, job->in_bytes);
     if (!ex->tier->dispatch) /* else the result comes whole, from where the job has run */
@@ -62,18 +70,57 @@ struct rv_future *rvi_future_new(struct rv_executor *ex, const struct rv_job *jo
     return f;
 }
 
-void rvi_future_unref(struct rv_future *f)
+void rvi_future_fini(struct rv_future *f)
 {
-    struct rv_executor *ex = f->ex;
-
-    if (rvi_fetch_sub_release(&f->refs, 1) > 1) /* pairs: future-refs */
-        return;
-    (void)rvi_load_acquire(&f->refs); /* pairs: future-refs */
     RV_DCHECK(rvi_list_is_empty(&f->watches));
     if (f->alone.id)
         rv_shm_free(f->alone);
     rvi_free(f->words);
-    rvi_free(f);
+}
+
+/* NULL: none, or it is not worth asking. */
+static void *take_spare(struct rv_executor *ex, size_t bytes)
+{
+    if (!rvi_bias_try_lock(&ex->lock))
+        return NULL;
+    void *block = rvi_executor_take_spare(ex, bytes);
+    rvi_bias_unlock(&ex->lock, true);
+    return block;
+}
+
+static bool keep_spare(struct rv_executor *ex, void *block, size_t bytes)
+{
+    if (!rvi_bias_try_lock(&ex->lock))
+        return false;
+    bool keeps = rvi_executor_keep_spare(ex, block, bytes);
+    rvi_bias_unlock(&ex->lock, true);
+    return keeps;
+}
+
+struct rv_future *rvi_future_new(struct rv_executor *ex, const struct rv_job *job, const void *in)
+{
+    size_t bytes;
+
+    if (!rvi_future_measure(job, &bytes))
+        return NULL;
+    void *block = take_spare(ex, bytes);
+    if (!block)
+        block = rvi_alloc(bytes);
+    if (!block)
+        return NULL;
+    rvi_executor_ref(ex);
+    return rvi_future_init(block, ex, job, in);
+}
+
+void rvi_future_destroy(struct rv_future *f)
+{
+    struct rv_executor *ex = f->ex;
+    size_t bytes = 0;
+
+    (void)!rvi_future_measure(f->job, &bytes); /* it could be made */
+    rvi_future_fini(f);
+    if (!keep_spare(ex, f, bytes))
+        rvi_free(f);
     rvi_executor_unref(ex);
 }
 
@@ -89,7 +136,13 @@ void *rvi_future_out(struct rv_future *f)
 
 static bool is_done(const struct rv_future *f)
 {
-    return rvi_load_acquire(&f->state) == RVI_FUTURE_DONE; /* pairs: future-done */
+    return rvi_load_acquire(&f->parted) == RVI_PARTED_EXECUTOR; /* pairs: future-parted */
+}
+
+/* Returns whether the other party had parted before. */
+static bool part(struct rv_future *f, enum rvi_future_parted who)
+{
+    return rvi_exchange_acq_rel(&f->parted, who) != RVI_PARTED_NOBODY; /* pairs: future-parted */
 }
 
 void rvi_future_read(struct rv_future *f, void *ret_value, struct rv_outcome *ret_outcome)
@@ -104,75 +157,119 @@ void rvi_future_begin(struct rv_future *f)
 {
     rv_time now = rvi_clock_now();
 
-    RV_DCHECK(rvi_load_relaxed(&f->state) == RVI_FUTURE_PENDING);
-    rvi_store_relaxed(&f->state, RVI_FUTURE_RUNNING);
+    RV_DCHECK(f->state == RVI_FUTURE_PENDING);
+    f->state = RVI_FUTURE_RUNNING;
     f->outcome.queued_ns = now - f->since;
     f->since = now;
 }
 
-/* Who watches futures of several executors may sleep at any time, for all that they know; who
- * watches those of one tells it before he sleeps. */
+/* Who watches futures of several executors may sleep at any time, for all that they know. */
 static bool is_expected(const struct rvi_gather *g)
 {
     return !g->ex;
+}
+
+/* A gather's lock, of which its executor's is held, should it have but one. */
+static void lock_own(struct rvi_gather *g)
+{
+    if (!g->ex)
+        rvi_lock_acquire(&g->lock);
+}
+
+static void unlock_own(struct rvi_gather *g)
+{
+    if (!g->ex)
+        rvi_lock_release(&g->lock);
+}
+
+/* Its owner waits no more. */
+static struct rvi_waiter *detach_waiter(struct rvi_gather *g)
+{
+    struct rvi_waiter *w = g->waiter;
+
+    if (w && g->ex)
+        g->ex->expecting--;
+    g->waiter = NULL;
+    return w;
 }
 
 static void tell(struct rvi_watch *watch, struct rvi_link **wakes)
 {
     struct rvi_gather *g = watch->gather;
 
-    rvi_lock_acquire(&g->lock);
+    lock_own(g);
     rvi_list_push_back(&g->told, &watch->link);
-    if (g->waiter)
-        rvi_wakes_add(wakes, g->waiter);
-    g->waiter = NULL;
-    rvi_lock_release(&g->lock);
+    struct rvi_waiter *w = detach_waiter(g);
+    if (w)
+        rvi_wakes_add(wakes, w);
+    unlock_own(g);
 }
 
-void rvi_future_end(struct rv_future *f, const struct rv_outcome *outcome, struct rvi_link **wakes)
+/* A watch's owner may be through with the future as soon as it has been told. */
+bool rvi_future_end(struct rv_future *f, const struct rv_outcome *outcome, struct rvi_link **wakes)
 {
+    struct rv_executor *ex = f->ex;
+    struct rvi_list watches;
     struct rvi_link *link;
 
-    RV_DCHECK(rvi_load_relaxed(&f->state) != RVI_FUTURE_DONE);
+    RV_DCHECK(f->state != RVI_FUTURE_DONE);
     RV_DCHECK((outcome->error < 0) == (outcome->kind == RV_OUTCOME_ERROR));
     f->outcome = *outcome;
-    rvi_store_release(&f->state, RVI_FUTURE_DONE); /* pairs: future-done */
-    while ((link = rvi_list_pop_front(&f->watches))) {
+    f->state = RVI_FUTURE_DONE;
+    rvi_list_init(&watches);
+    rvi_list_concat(&watches, &f->watches);
+    bool is_last = part(f, RVI_PARTED_EXECUTOR);
+    while ((link = rvi_list_pop_front(&watches))) {
         struct rvi_watch *watch = rvi_container_of(link, struct rvi_watch, link);
-        f->ex->expecting -= is_expected(watch->gather);
+        ex->expecting -= is_expected(watch->gather);
         tell(watch, wakes);
     }
+    return is_last;
 }
 
 /* --- gathering --- */
 
 void rvi_gather_init(struct rvi_gather *g, struct rv_executor *ex)
 {
+    g->ex = ex;
     rvi_lock_init(&g->lock);
     rvi_list_init(&g->told);
+    rvi_list_init(&g->fetched);
     g->waiter = NULL;
-    g->ex = ex;
+}
+
+static void set_watch(struct rvi_gather *g, struct rvi_watch *watch, struct rv_future *f)
+{
+    RV_DCHECK(!g->ex || g->ex == f->ex);
+    rvi_link_init(&watch->link);
+    watch->gather = g;
+    watch->future = f;
 }
 
 void rvi_gather_watch(struct rvi_gather *g, struct rvi_watch *watch, struct rv_future *f)
 {
     struct rvi_link *wakes = NULL;
     bool biased = rvi_bias_lock(&f->ex->lock);
+    bool is_over = is_done(f);
 
-    rvi_link_init(&watch->link);
-    watch->gather = g;
-    watch->future = f;
-    RV_DCHECK(!g->ex || g->ex == f->ex);
-    if (is_done(f))
+    set_watch(g, watch, f);
+    if (is_over)
         tell(watch, &wakes);
     else
         rvi_list_push_back(&f->watches, &watch->link);
-    if (!is_done(f) && is_expected(g)) {
+    if (!is_over && is_expected(g)) {
         f->ex->expecting++;
         rvi_executor_expect(f->ex);
     }
     rvi_bias_unlock(&f->ex->lock, biased);
     RV_DCHECK(!wakes); /* the owner is here and does not wait */
+}
+
+void rvi_gather_watch_first(struct rvi_gather *g, struct rvi_watch *watch, struct rv_future *f)
+{
+    RV_DCHECK(!is_expected(g));
+    set_watch(g, watch, f);
+    rvi_list_push_back(&f->watches, &watch->link);
 }
 
 void rvi_watch_forget(struct rvi_watch *watch)
@@ -183,16 +280,15 @@ void rvi_watch_forget(struct rvi_watch *watch)
     bool biased = rvi_bias_lock(lock);
 
     watch->future->ex->expecting -= !is_done(watch->future) && is_expected(watch->gather);
-    rvi_lock_acquire(&watch->gather->lock);
+    lock_own(watch->gather);
     rvi_link_remove(&watch->link);
-    rvi_lock_release(&watch->gather->lock);
+    unlock_own(watch->gather);
     rvi_bias_unlock(lock, biased);
 }
 
-/* With the gather's lock. */
-static struct rvi_watch *take_told(struct rvi_gather *g)
+struct rvi_watch *rvi_gather_more(struct rvi_gather *g)
 {
-    struct rvi_link *link = rvi_list_pop_front(&g->told);
+    struct rvi_link *link = rvi_list_pop_front(&g->fetched);
     struct rvi_watch *watch = link ? rvi_container_of(link, struct rvi_watch, link) : NULL;
 
     if (watch)
@@ -200,58 +296,61 @@ static struct rvi_watch *take_told(struct rvi_gather *g)
     return watch;
 }
 
+/* Under the lock that guards it. */
+static bool lock_gather(struct rvi_gather *g)
+{
+    if (g->ex)
+        return rvi_bias_lock(&g->ex->lock);
+    rvi_lock_acquire(&g->lock);
+    return false;
+}
+
+static void unlock_gather(struct rvi_gather *g, bool biased)
+{
+    if (g->ex)
+        rvi_bias_unlock(&g->ex->lock, biased);
+    else
+        rvi_lock_release(&g->lock);
+}
+
 /* NULL: there is none, and `w` is the gather's waiter. */
 static struct rvi_watch *take_or_enlist(struct rvi_gather *g, struct rvi_waiter *w)
 {
-    rvi_lock_acquire(&g->lock);
-    struct rvi_watch *watch = take_told(g);
-    if (!watch) {
+    struct rvi_watch *watch = rvi_gather_more(g);
+
+    if (watch)
+        return watch;
+    bool biased = lock_gather(g);
+    rvi_list_concat(&g->fetched, &g->told);
+    if (rvi_list_is_empty(&g->fetched)) {
         rvi_waiter_init(w);
         g->waiter = w;
+        if (g->ex) {
+            g->ex->expecting++;
+            rvi_executor_expect(g->ex);
+        }
     }
-    rvi_lock_release(&g->lock);
-    return watch;
+    unlock_gather(g, biased);
+    return rvi_gather_more(g);
 }
 
 static bool withdraw(struct rvi_waiter *w, void *object)
 {
     struct rvi_gather *g = object;
-
-    rvi_lock_acquire(&g->lock);
+    bool biased = lock_gather(g);
     bool waits = g->waiter == w;
+
     if (waits)
-        g->waiter = NULL;
-    rvi_lock_release(&g->lock);
+        (void)detach_waiter(g);
+    unlock_gather(g, biased);
     return waits;
-}
-
-static void fall_asleep(struct rvi_gather *g)
-{
-    if (!g->ex || !g->ex->tier->expect)
-        return;
-    bool biased = rvi_bias_lock(&g->ex->lock);
-    g->ex->expecting++;
-    g->ex->tier->expect(g->ex);
-    rvi_bias_unlock(&g->ex->lock, biased);
-}
-
-static void wake_up(struct rvi_gather *g)
-{
-    if (!g->ex || !g->ex->tier->expect)
-        return;
-    bool biased = rvi_bias_lock(&g->ex->lock);
-    g->ex->expecting--;
-    rvi_bias_unlock(&g->ex->lock, biased);
 }
 
 static bool has_told(const void *arg)
 {
-    struct rvi_gather *g = (struct rvi_gather *)(uintptr_t)arg;
+    const struct rvi_gather *g = arg;
 
-    rvi_lock_acquire(&g->lock);
-    bool has = !rvi_list_is_empty(&g->told);
-    rvi_lock_release(&g->lock);
-    return has;
+    return !rvi_list_is_empty(&g->told);
 }
 
 static int sleep_for_told(struct rvi_gather *g, struct rvi_watch **ret, rv_time deadline)
@@ -259,17 +358,14 @@ static int sleep_for_told(struct rvi_gather *g, struct rvi_watch **ret, rv_time 
     struct rvi_waiter w;
     int r = rvi_wait_allowed();
 
-    while (r == 0 && !(*ret = take_or_enlist(g, &w))) {
-        fall_asleep(g);
+    while (r == 0 && !(*ret = take_or_enlist(g, &w)))
         r = rvi_wait(&w, deadline, RVI_WHY_FUTURE, withdraw, g);
-        wake_up(g);
-    }
     return r;
 }
 
 int rvi_gather_next(struct rvi_gather *g, struct rvi_watch **ret, rv_time deadline)
 {
-    if (g->ex && rvi_wait_allowed() == 0)
+    if (rvi_list_is_empty(&g->fetched) && g->ex && rvi_wait_allowed() == 0)
         rvi_executor_help(g->ex, has_told, g, deadline);
     return sleep_for_told(g, ret, deadline);
 }
@@ -279,11 +375,8 @@ struct rvi_watch *rvi_gather_next_always(struct rvi_gather *g)
     struct rvi_waiter w;
     struct rvi_watch *watch;
 
-    while (!(watch = take_or_enlist(g, &w))) {
-        fall_asleep(g);
+    while (!(watch = take_or_enlist(g, &w)))
         rvi_wait_always(&w, RVI_WHY_FUTURE);
-        wake_up(g);
-    }
     return watch;
 }
 
@@ -354,8 +447,8 @@ size_t rv_future_last_words(rv_future *f, char *buf, size_t n)
 
 rv_future *rv_future_free(rv_future *f)
 {
-    if (f)
-        rvi_future_unref(f);
+    if (f && (is_done(f) || part(f, RVI_PARTED_SUBMITTER)))
+        rvi_future_destroy(f);
     return NULL;
 }
 

@@ -2,8 +2,8 @@
 /* future.h - a job that has been handed over, and how the ends of one or many are waited for.
  *
  * Two parties hold a future: the submitter, until rv_future_free, and the executor, until the job
- * has ended. A future in turn holds the memory of its executor, whose lock guards it: so it can be
- * read and freed after the executor has been closed. */
+ * has ended. Who parts last destroys it. A future in turn holds the memory of its executor, whose
+ * lock guards it: so it can be read and freed after the executor has been closed. */
 #pragma once
 
 #include <stdbool.h>
@@ -27,33 +27,51 @@ enum rvi_future_state {
     RVI_FUTURE_DONE,
 };
 
+/* Who holds it no more. */
+enum rvi_future_parted {
+    RVI_PARTED_NOBODY,
+    RVI_PARTED_EXECUTOR, /* its job has ended */
+    RVI_PARTED_SUBMITTER,
+};
+
 struct rv_future {
     struct rv_executor *ex;
     const struct rv_job *job;
-    _Atomic(uint32_t) refs;
+    _Atomic(uint32_t) parted; /* enum rvi_future_parted: who was first to */
 
-    /* Under ex->lock. Whoever has seen DONE may read state and outcome without it: they are
+    /* Under ex->lock. Whoever has seen that the executor has parted may read all without it: it is
      * final. */
-    _Atomic(uint32_t) state; /* enum rvi_future_state */
+    enum rvi_future_state state;
+    int stop;                /* why the job is to stop; 0: it is not */
     struct rvi_link link;    /* in ex->waiting or ex->running */
     struct rvi_list watches; /* struct rvi_watch: who is to be told of the end */
-    rv_time since;           /* when it came into its state */
-    int stop;                /* why the job is to stop; 0: it is not */
+    rv_time since;           /* when it came into its state; of one that was sent away: to ex */
     void *context;           /* what its tier stops it by, once its runner has said so */
     struct rv_outcome outcome;
-    struct rv_shm
-        alone;      /* where input and result travel that are larger than any arena; or zeros */
-    bool is_poison; /* it is set aside after its last retry */
-    char *words;    /* the last of the process that died while it ran this; NULL: none */
+    struct rv_shm alone; /* where input and result travel that no arena could hold; or zeros */
+    char *words;         /* the last of the process that died while it ran this; NULL: none */
 
     _Alignas(max_align_t) unsigned char bytes[]; /* the job's input, padding, its result */
 };
 
-/** A PENDING future for a copy of the input; both references are the caller's. NULL: no memory. */
+/** A PENDING future for a copy of the input, whose submitter the caller is. NULL: no memory. */
 struct rv_future *rvi_future_new(struct rv_executor *ex, const struct rv_job *job, const void *in);
 
-/** Drop one reference; the last one frees it. Not under ex->lock. */
-void rvi_future_unref(struct rv_future *f);
+/** Free a future that was never handed over, or that both parties have parted from. Not under
+ * ex->lock. */
+void rvi_future_destroy(struct rv_future *f);
+
+/** What a future of that job takes. False: more than there could be. */
+bool rvi_future_measure(const struct rv_job *job, size_t *ret_bytes)
+    __attribute__((warn_unused_result));
+
+/** The same as rvi_future_new() in a block of that size, for one that ends while its executor is
+ * open: it does not hold that one's memory. */
+struct rv_future *rvi_future_init(void *block, struct rv_executor *ex, const struct rv_job *job,
+                                  const void *in);
+
+/** Free what such a future has, but for its block. */
+void rvi_future_fini(struct rv_future *f);
 
 /** The job's input. */
 const void *rvi_future_in(const struct rv_future *f);
@@ -61,28 +79,35 @@ const void *rvi_future_in(const struct rv_future *f);
 /** Where the job writes its result. */
 void *rvi_future_out(struct rv_future *f);
 
-/** Copy the outcome of a future that is DONE, and its value if there is one and `ret_value` is not
- * NULL. */
+/** Copy the outcome of a future that has ended, and its value if there is one and `ret_value` is
+ * not NULL. */
 void rvi_future_read(struct rv_future *f, void *ret_value, struct rv_outcome *ret_outcome);
 
 /** Its turn has come. Under ex->lock. */
 void rvi_future_begin(struct rv_future *f);
 
-/** It has ended. Under ex->lock; the caller owes a wake to those who are put on the chain. */
-void rvi_future_end(struct rv_future *f, const struct rv_outcome *outcome, struct rvi_link **wakes);
+/** It has ended, and the executor parts from it. Under ex->lock; the caller owes a wake to those
+ * who are put on the chain.
+ *
+ * @return whether its submitter had parted: then it is the caller's to destroy, and otherwise not
+ *         to be touched any more */
+bool rvi_future_end(struct rv_future *f, const struct rv_outcome *outcome, struct rvi_link **wakes)
+    __attribute__((warn_unused_result));
 
 /* --- gathering: one party waits for the ends of many futures --- */
 
+/* What others touch is guarded by its executor's lock, or by its own if it has several. */
 struct rvi_gather {
-    struct rvi_lock lock;      /* taken under an executor's */
-    struct rvi_list told;      /* watches whose futures have ended and that have not been taken */
-    struct rvi_waiter *waiter; /* its owner, while that one waits */
     struct rv_executor *ex;    /* of all its futures; NULL: of several */
+    struct rvi_lock lock;      /* taken under an executor's */
+    struct rvi_list told;      /* watches whose futures have ended */
+    struct rvi_waiter *waiter; /* its owner, while that one waits */
+    struct rvi_list fetched;   /* the owner's: of those told, what it has not taken yet */
 };
 
 /* One future of a gather, in its owner's memory. */
 struct rvi_watch {
-    struct rvi_link link; /* in the future's watches, then in the gather's told */
+    struct rvi_link link; /* in the future's watches, then in the gather's told, then fetched */
     struct rvi_gather *gather;
     struct rv_future *future; /* NULL: it has been taken */
 };
@@ -93,6 +118,9 @@ void rvi_gather_init(struct rvi_gather *g, struct rv_executor *ex);
 /** Let `watch` be told when `f` has ended: at once, if it has. */
 void rvi_gather_watch(struct rvi_gather *g, struct rvi_watch *watch, struct rv_future *f);
 
+/** The same before `f` is handed over to g->ex, without a lock. */
+void rvi_gather_watch_first(struct rvi_gather *g, struct rvi_watch *watch, struct rv_future *f);
+
 /** Take the next watch that has been told, in the order of the ends, waiting while there is none.
  *
  * @return 0; its future is NULL from now on
@@ -101,7 +129,11 @@ void rvi_gather_watch(struct rvi_gather *g, struct rvi_watch *watch, struct rv_f
 int rvi_gather_next(struct rvi_gather *g, struct rvi_watch **ret, rv_time deadline)
     __attribute__((warn_unused_result));
 
-/** The same, whatever is cancelled meanwhile. */
+/** The next watch that came along with one that rvi_gather_next() gave; NULL: it has to be asked
+ * again. */
+struct rvi_watch *rvi_gather_more(struct rvi_gather *g);
+
+/** As rvi_gather_next(), whatever is cancelled meanwhile. */
 struct rvi_watch *rvi_gather_next_always(struct rvi_gather *g);
 
 /** From now on nobody touches the watch, whether it has been told or not. */

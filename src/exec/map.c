@@ -5,6 +5,11 @@
  * of whichever ends first takes the next element, so one slow job delays nobody. The caller alone
  * touches the map; what arrives from elsewhere arrives through the gather.
  *
+ * Whatever can be done for many at once is: all slots that are free take off together, all elements
+ * that have ended land together, and the blocks of the futures are fetched from the executor once,
+ * used again and again, and brought back at the end. As none of these futures outlives the call,
+ * they hold none of the executor's memory.
+ *
  * An error ends the first half, in which elements are handed over. The second cancels what flies
  * and waits for it whatever happens, because the caller's arrays must be left alone afterwards.
  *
@@ -21,6 +26,7 @@ struct slot {
     struct rvi_watch watch;
     rv_future *future; /* NULL: free */
     size_t index;
+    struct rvi_qlink free; /* in the map's, while it is */
 };
 
 struct map {
@@ -35,6 +41,9 @@ struct map {
     struct rvi_gather gather;
     struct slot *slots;
     size_t slot_count;
+    struct rvi_fifo free;     /* slots */
+    struct rvi_spares blocks; /* for futures, each of block_bytes */
+    size_t block_bytes;
     size_t given;  /* elements handed over */
     size_t flying; /* of these, not yet landed */
 
@@ -63,19 +72,105 @@ static int error_of(const struct rv_outcome *outcome)
     return -EIO;
 }
 
-/* The next element takes off. */
-static int launch(struct map *map, struct slot *slot)
+/* --- blocks --- */
+
+static void fetch_blocks(struct map *map)
+{
+    bool biased = rvi_bias_lock(&map->ex->lock);
+    void *block;
+
+    while (map->blocks.count < map->slot_count &&
+           (block = rvi_executor_take_spare(map->ex, map->block_bytes)) &&
+           rvi_spares_keep(&map->blocks, block))
+        continue;
+    rvi_bias_unlock(&map->ex->lock, biased);
+}
+
+static void bring_blocks_back(struct map *map)
+{
+    bool biased = rvi_bias_lock(&map->ex->lock), has_room = true;
+    void *block;
+
+    while (has_room && (block = rvi_spares_take(&map->blocks))) {
+        has_room = rvi_executor_keep_spare(map->ex, block, map->block_bytes);
+        if (!has_room)
+            (void)rvi_spares_keep(&map->blocks, block); /* where it came from */
+    }
+    rvi_bias_unlock(&map->ex->lock, biased);
+    rvi_spares_fini(&map->blocks);
+}
+
+static void drop_future(struct map *map, struct slot *slot)
+{
+    rvi_future_fini(slot->future);
+    if (!rvi_spares_keep(&map->blocks, slot->future))
+        rvi_free(slot->future);
+    slot->future = NULL;
+    rvi_fifo_push(&map->free, &slot->free);
+}
+
+/* --- taking off --- */
+
+/* The next element, in a free slot. */
+static int board(struct map *map, struct slot *slot)
 {
     const unsigned char *in = map->in + map->given * map->job->in_bytes;
-    int r = rv_submit_job(map->ex, &slot->future, map->job, in, map->deadline);
+    void *block = rvi_spares_take(&map->blocks);
 
-    if (r < 0)
+    if (!block)
+        block = rvi_alloc(map->block_bytes);
+    if (!block)
+        return -ENOMEM;
+    slot->future = rvi_future_init(block, map->ex, map->job, in);
+    int r = rvi_executor_prepare(map->ex, slot->future);
+    if (r < 0) {
+        drop_future(map, slot);
         return r;
+    }
     slot->index = map->given++;
     map->flying++;
-    rvi_gather_watch(&map->gather, &slot->watch, slot->future);
+    rvi_gather_watch_first(&map->gather, &slot->watch, slot->future);
     return 0;
 }
+
+static struct slot *slot_of(struct rvi_watch *watch)
+{
+    return rvi_container_of(watch, struct slot, watch);
+}
+
+/* One that was not handed over after all; so were none behind it. */
+static void disembark(struct map *map, rv_future *f)
+{
+    struct slot *slot =
+        slot_of(rvi_container_of(rvi_list_pop_front(&f->watches), struct rvi_watch, link));
+
+    map->given--;
+    map->flying--;
+    drop_future(map, slot);
+}
+
+/* As many elements as there are free slots. */
+static int launch(struct map *map)
+{
+    struct rvi_list boarded;
+    struct rvi_qlink *free;
+    struct rvi_link *link;
+    int r = 0, submitted;
+
+    rvi_list_init(&boarded);
+    while (r == 0 && map->given < map->n && (free = rvi_fifo_pop(&map->free))) {
+        struct slot *slot = rvi_container_of(free, struct slot, free);
+        r = board(map, slot);
+        if (r == 0)
+            rvi_list_push_back(&boarded, &slot->future->link);
+    }
+    submitted = rvi_backlog_submit_all(map->ex, &boarded, map->deadline);
+    while ((link = rvi_list_pop_front(&boarded)))
+        disembark(map, rvi_container_of(link, struct rv_future, link));
+    return r < 0 ? r : submitted;
+}
+
+/* --- landing --- */
 
 static void note_failure(struct map *map, size_t index, const struct rv_outcome *outcome)
 {
@@ -97,13 +192,19 @@ static void land(struct map *map, struct slot *slot)
     if (map->outcomes)
         map->outcomes[slot->index] = outcome;
     note_failure(map, slot->index, &outcome);
-    slot->future = rv_future_free(slot->future);
     map->flying--;
+    drop_future(map, slot);
 }
 
-static struct slot *slot_of(struct rvi_watch *watch)
+/* One at least, and what has ended with it. */
+static int land_some(struct map *map)
 {
-    return rvi_container_of(watch, struct slot, watch);
+    struct rvi_watch *watch;
+    int r = rvi_gather_next(&map->gather, &watch, map->deadline);
+
+    for (; r == 0 && watch; watch = rvi_gather_more(&map->gather))
+        land(map, slot_of(watch));
+    return r;
 }
 
 static bool must_stop(const struct map *map)
@@ -114,18 +215,12 @@ static bool must_stop(const struct map *map)
 /* Hand over everything, first into fresh slots, then into those that land. */
 static int fly(struct map *map)
 {
-    struct rvi_watch *watch;
     int r = rvi_wait_allowed();
 
-    while (r == 0 && map->given < map->slot_count)
-        r = launch(map, &map->slots[map->given]);
-    while (r == 0 && map->flying > 0 && !must_stop(map)) {
-        r = rvi_gather_next(&map->gather, &watch, map->deadline);
-        if (r < 0)
-            break;
-        land(map, slot_of(watch));
-        if (map->given < map->n && !must_stop(map))
-            r = launch(map, slot_of(watch));
+    while (r == 0 && !must_stop(map) && (map->given < map->n || map->flying > 0)) {
+        r = launch(map);
+        if (r == 0)
+            r = land_some(map);
     }
     return r;
 }
@@ -142,6 +237,22 @@ static void bring_down(struct map *map)
         land(map, slot_of(rvi_gather_next_always(&map->gather)));
     for (size_t i = map->given; map->outcomes && i < map->n; i++)
         map->outcomes[i] = (struct rv_outcome){.kind = RV_OUTCOME_CANCELLED};
+}
+
+/* On error there are no slots. */
+static int prepare(struct map *map)
+{
+    rvi_gather_init(&map->gather, map->ex);
+    if (rvi_future_measure(map->job, &map->block_bytes))
+        map->slots = rvi_calloc(map->slot_count, sizeof(*map->slots));
+    if (!map->slots) {
+        map->slot_count = 0;
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < map->slot_count; i++)
+        rvi_fifo_push(&map->free, &map->slots[i].free);
+    fetch_blocks(map);
+    return 0;
 }
 
 int rv_map_job(rv_executor *ex, const struct rv_job *job, const void *in, size_t n, void *out,
@@ -162,12 +273,11 @@ int rv_map_job(rv_executor *ex, const struct rv_job *job, const void *in, size_t
 
     if (n == 0)
         return rvi_wait_allowed();
-    rvi_gather_init(&map.gather, ex);
-    map.slots = rvi_calloc(map.slot_count, sizeof(*map.slots));
-    if (!map.slots)
-        map.slot_count = 0;
-    r = map.slots ? fly(&map) : -ENOMEM;
+    r = prepare(&map);
+    if (r == 0)
+        r = fly(&map);
     bring_down(&map);
+    bring_blocks_back(&map);
     rvi_free(map.slots);
     return (r < 0 || outcomes) ? r : map.error;
 }

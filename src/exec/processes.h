@@ -79,8 +79,7 @@ struct rvi_entry {
     struct rv_future *future; /* NULL: none, or it was taken back */
     uint64_t index;           /* in the ring */
     struct rvi_piece *piece;  /* of the arena, for input and result; NULL: they are elsewhere */
-    rv_time sent;
-    rv_time begun; /* once the service has seen that it has; else 0 */
+    rv_time begun;            /* once the service has seen that it has; else 0 */
 };
 
 /* One worker process. */
@@ -155,7 +154,9 @@ struct rvi_processes {
 /* What is owed once the lock is free. */
 struct rvi_owed {
     struct rvi_link *wakes;
-    struct rvi_list over; /* futures that have ended: the executor's reference */
+    struct rvi_list over;          /* futures that have ended and that nobody holds */
+    const struct rv_job *poisoned; /* the last job that was set aside, to be reported; NULL: none */
+    unsigned deaths;               /* of it */
 };
 
 static inline struct rvi_processes *rvi_processes_of(struct rv_executor *ex)
@@ -176,6 +177,7 @@ static inline struct rvi_member *rvi_member_of(struct rvi_link *link)
 static inline void rvi_owed_init(struct rvi_owed *owed)
 {
     owed->wakes = NULL;
+    owed->poisoned = NULL;
     rvi_list_init(&owed->over);
 }
 

@@ -43,14 +43,16 @@ static void note_time(struct rvi_processes *pool, rv_time run_ns)
 }
 
 /* That they follow each other is made sure of; that they are not in the future is not worth a look
- * at the clock. */
+ * at the clock. A job may have begun before the clock was looked at here, see
+ * rvi_backlog_submit(). */
 static void read_times(const struct rvi_entry *entry, struct rvi_letter *letter,
                        struct rv_outcome *ret)
 {
-    rv_time begun = within(rvi_load_relaxed(&letter->begun), entry->sent, RV_NEVER);
+    rv_time begun = within(rvi_load_relaxed(&letter->begun), 0, RV_NEVER);
     rv_time ended = within(rvi_load_relaxed(&letter->ended), begun, RV_NEVER);
+    rv_time since = entry->future->since;
 
-    ret->queued_ns = begun - entry->sent;
+    ret->queued_ns = begun > since ? begun - since : 0;
     ret->run_ns = ended - begun;
 }
 
@@ -96,8 +98,8 @@ static struct rv_future *clear(struct rvi_entry *entry)
 
 static void end(struct rv_future *f, const struct rv_outcome *outcome, struct rvi_owed *owed)
 {
-    rvi_backlog_end(f, outcome, &owed->wakes);
-    rvi_list_push_back(&owed->over, &f->link);
+    if (rvi_backlog_end(f, outcome, &owed->wakes))
+        rvi_list_push_back(&owed->over, &f->link);
 }
 
 static void conclude(struct rvi_entry *entry, int status, struct rvi_owed *owed)
@@ -206,8 +208,9 @@ static void mourn(struct rvi_entry *entry, const struct rv_child_status *status,
 
     if (outcome.kind == RV_OUTCOME_SIGNAL)
         outcome.signal = status->signal;
-    outcome.run_ns = now - within(entry->begun, entry->sent, now);
-    outcome.queued_ns = now - entry->sent - outcome.run_ns;
+    rv_time since = entry->future->since;
+    outcome.run_ns = now - within(entry->begun, since, now);
+    outcome.queued_ns = now - since - outcome.run_ns;
     keep_words(entry->future, &member->proc);
     struct rv_future *f = clear(entry);
     if (may_run_again(f, &outcome)) {
@@ -218,7 +221,8 @@ static void mourn(struct rvi_entry *entry, const struct rv_child_status *status,
     }
     if (outcome.deaths > 1) {
         ex->poisoned++;
-        f->is_poison = true;
+        owed->poisoned = f->job;
+        owed->deaths = outcome.deaths;
     }
     end(f, &outcome, owed);
 }

@@ -120,7 +120,7 @@ static bool send(struct rvi_member *member, struct rv_future *f)
     struct rvi_slot *slot = rvi_ring_room(&member->ring);
     struct rvi_entry *entry = rvi_member_entry(member, member->ring.sent);
 
-    *entry = (struct rvi_entry){.member = member, .future = f, .sent = f->since};
+    *entry = (struct rvi_entry){.member = member, .future = f};
     slot->object = f->alone.id;
     if (!f->alone.id && !rvi_job_is_small(f->job) && !make_room(member, entry, slot, f->job))
         return false;

@@ -38,10 +38,10 @@ void rvi_processes_kick(struct rvi_processes *pool)
     rvi_fd_event_signal(pool->kick);
 }
 
-static void report_poison(const struct rv_future *f)
+static void report_poison(const struct rvi_owed *owed)
 {
     fprintf(stderr, "ravel: job %s is set aside: %u processes have died while they ran it\n",
-            f->job->name, f->outcome.deaths);
+            owed->poisoned->name, owed->deaths);
 }
 
 void rvi_owed_pay(struct rvi_owed *owed)
@@ -49,12 +49,10 @@ void rvi_owed_pay(struct rvi_owed *owed)
     struct rvi_link *link;
 
     rvi_chain_wake(owed->wakes);
-    while ((link = rvi_list_pop_front(&owed->over))) {
-        struct rv_future *f = rvi_container_of(link, struct rv_future, link);
-        if (f->is_poison)
-            report_poison(f);
-        rvi_future_unref(f);
-    }
+    if (owed->poisoned)
+        report_poison(owed);
+    while ((link = rvi_list_pop_front(&owed->over)))
+        rvi_future_destroy(rvi_container_of(link, struct rv_future, link));
 }
 
 /* --- news --- */

@@ -166,8 +166,8 @@ static rv_time begin_of(struct rvi_entry *entry, rv_time now)
     struct rvi_letter *letter = rvi_letter_of(rvi_ring_slot(ring, entry->index));
 
     if (entry->begun == 0 && rvi_ring_has_begun(ring, entry->index)) {
-        rv_time told = rvi_load_relaxed(&letter->begun);
-        entry->begun = told < entry->sent || told > now ? now : told;
+        rv_time told = rvi_load_relaxed(&letter->begun), since = entry->future->since;
+        entry->begun = told <= 0 || told > now ? now : told < since ? since : told;
     }
     return entry->begun;
 }

@@ -179,14 +179,11 @@ static int travel_alone(struct rvi_processes *pool, struct rv_future *f)
     return r < 0 ? r : rv_shm_map(f->alone, &memory);
 }
 
-static int submit_processes(struct rv_executor *ex, struct rv_future *f, rv_time deadline)
+static int prepare_processes(struct rv_executor *ex, struct rv_future *f)
 {
     struct rvi_processes *pool = rvi_processes_of(ex);
 
-    if (!is_registered(pool, f->job))
-        return -EINVAL;
-    int r = travel_alone(pool, f);
-    return r < 0 ? r : rvi_backlog_submit(ex, f, deadline);
+    return is_registered(pool, f->job) ? travel_alone(pool, f) : -EINVAL;
 }
 
 static int may_close_processes(struct rv_executor *ex)
@@ -207,7 +204,8 @@ const struct rvi_tier rvi_tier_processes = {
     .name = "processes",
     .bytes = sizeof(struct rvi_processes),
     .open = open_processes,
-    .submit = submit_processes,
+    .prepare = prepare_processes,
+    .submit = rvi_backlog_submit,
     .dispatch = rvi_processes_dispatch,
     .recall = rvi_processes_recall,
     .running = rvi_processes_running,

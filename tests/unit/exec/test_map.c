@@ -226,6 +226,66 @@ static void a_cancelled_caller_leaves_nothing_behind(void)
     close_waiting(ex);
 }
 
+static int widen(const int *in, long *out)
+{
+    *out = *in;
+    return 0;
+}
+RV_JOB(widen, int, long);
+
+struct page {
+    int of[1024];
+};
+
+static int copy_page(const struct page *in, struct page *out)
+{
+    *out = *in;
+    return 0;
+}
+RV_JOB(copy_page, struct page, struct page);
+
+/* Blocks of one size are kept for the next map, of another are not. */
+static void maps_of_other_sizes_follow_each_other(void)
+{
+    rv_executor *ex = open_wide(2, NULL);
+    static struct page pages[MANY], copies[MANY];
+    int in[MANY], out[MANY];
+    long wide[MANY];
+
+    fill(in, MANY);
+    for (int turn = 0; turn < 3; turn++) {
+        RV_CHECK(rv_map(ex, add_one, in, MANY, out, NULL, RV_NEVER) == 0);
+        RV_CHECK(rv_map(ex, widen, in, MANY, wide, NULL, RV_NEVER) == 0);
+        pages[turn].of[turn] = turn + 1;
+        RV_CHECK(rv_map(ex, copy_page, pages, MANY, copies, NULL, RV_NEVER) == 0);
+        for (int i = 0; i < MANY; i++)
+            RV_CHECK(out[i] == i + 1 && wide[i] == i);
+        RV_CHECK(memcmp(pages, copies, sizeof(pages)) == 0);
+    }
+    close_waiting(ex);
+}
+
+/* Others have what room there is, so that elements go one by one, or not at all. */
+static void a_map_without_room_waits_for_it(void)
+{
+    rv_executor *ex = open_wide(
+        1, &(struct rv_executor_opts){.size = sizeof(struct rv_executor_opts), .backlog = 1});
+    struct rv_outcome outcomes[3];
+    rv_future *f[2];
+    int in[3] = {1, 2, 3}, out[3] = {0};
+
+    for (int i = 0; i < 2; i++)
+        RV_CHECK(rv_submit(ex, &f[i], pass_gate, &i, RV_NEVER) == 0);
+    RV_CHECK(rv_map(ex, add_one, in, 3, out, outcomes, rv_after(RV_MILLISECOND)) == -ETIME);
+    for (int i = 0; i < 3; i++)
+        RV_CHECK(outcomes[i].kind == RV_OUTCOME_CANCELLED && out[i] == 0);
+    open_gate();
+    RV_CHECK(rv_map(ex, add_one, in, 3, out, NULL, RV_NEVER) == 0);
+    RV_CHECK(out[0] == 2 && out[2] == 4);
+    free_all(f, 2);
+    close_waiting(ex);
+}
+
 static void without_memory_nothing_runs(void)
 {
     rv_executor *ex = open_wide(1, NULL);
@@ -267,6 +327,8 @@ int main(void)
         ON_POOLS_HERE(the_lowest_failure_counts_even_if_a_higher_one_came_first),
         ON_POOLS(what_it_cancels_itself_is_no_failure),
         ON_TASKS(a_cancelled_caller_leaves_nothing_behind),
+        ON_EVERY_TIER(maps_of_other_sizes_follow_each_other),
+        ON_POOLS(a_map_without_room_waits_for_it),
         IN_LINE(without_memory_nothing_runs),
         ON_POOLS(other_ends_become_errors),
     };

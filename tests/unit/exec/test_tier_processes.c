@@ -221,6 +221,7 @@ static void a_job_that_nobody_has_registered_is_refused(void)
     rv_future *f;
 
     RV_CHECK(rv_submit_job(ex, &f, &job, &(int){0}, RV_NEVER) == -EINVAL);
+    RV_CHECK(rv_map_job(ex, &job, (int[]){0, 1}, 2, (int[2]){0}, NULL, RV_NEVER) == -EINVAL);
     check_works(ex);
     close_waiting(ex);
 }
