@@ -12,7 +12,7 @@ all: $(TREE)/build.ninja
 help:
 	@echo 'make            build the library and the examples in $(TREE)'
 	@echo 'make demo       build and run examples/wordfreq; ARGS="[options] [DIRECTORY]"'
-	@echo '                without ARGS examples/convert as well'
+	@echo '                without ARGS examples/convert and examples/supervised as well'
 	@echo 'make test       every test in every build; ARGS="--config gcc --suite unit" for fewer'
 	@echo 'make fuzz       the fuzz targets, for long; ARGS="reader --seconds 600"'
 	@echo 'make soak       20,000 connections at once, a million one by one, processes killed; long'
@@ -33,6 +33,7 @@ demo: $(TREE)/build.ninja
 	@$(TREE)/examples/wordfreq/wordfreq $(ARGS)
 	@[ -n "$(ARGS)" ] || [ ! -x $(TREE)/examples/convert/convert ] || \
 	    { echo; $(TREE)/examples/convert/convert --demo; }
+	@[ -n "$(ARGS)" ] || { echo; $(TREE)/examples/supervised/supervised --seconds 5; }
 
 test:
 	@tools/install_deps.sh --for test
