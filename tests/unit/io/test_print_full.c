@@ -279,12 +279,90 @@ static void a_text_longer_than_the_queue_stays_in_one_piece(void **state)
     free(text);
 }
 
+/* --- in line --- */
+
+enum { PARTIES = 4 };
+
+static int print_numbered(void *number)
+{
+    char text[TEXT];
+
+    memcpy(text, text_of_100, TEXT);
+    text[0] = (char)('0' + (uintptr_t)number);
+    return rv_print_text(RV_OUT, text, TEXT, RV_NEVER);
+}
+
+static void *print_numbered_as_thread(void *number)
+{
+    RV_CHECK(print_numbered(number) == 0);
+    return NULL;
+}
+
+/* Threads and tasks by turns, each when the one before is known to wait. Only then may anybody
+ * read. */
+static int line_up(void *arg)
+{
+    uint64_t before = print_stats(RV_OUT).waits;
+    pthread_t threads[PARTIES / 2];
+    int err;
+
+    (void)arg;
+    RV_SCOPE(s, err) {
+        for (size_t i = 0; i < PARTIES; i++) {
+            if (i % 2 == 0)
+                RV_CHECK(pthread_create(&threads[i / 2], NULL, print_numbered_as_thread,
+                                        (void *)i) == 0);
+            else
+                go(s, print_numbered, (void *)i);
+            while (print_stats(RV_OUT).waits < before + i + 1)
+                rv_yield();
+        }
+        tell_parent();
+    }
+    for (size_t i = 0; i < PARTIES / 2; i++)
+        pthread_join(threads[i], NULL);
+    return err;
+}
+
+static void line_up_before_a_full_pipe(void)
+{
+    set_bound();
+    fill_up();
+    RV_CHECK(run_on(2, line_up, NULL) == 0);
+    RV_CHECK(print_stats(RV_OUT).lost == 0);
+}
+
+static void who_waits_for_room_is_served_in_order(void **state)
+{
+    (void)state;
+    struct program p = start_program(line_up_before_a_full_pipe);
+    char byte;
+    size_t bytes;
+    assert_int_equal(read(p.err, &byte, 1), 1);
+    char *text = read_to_end(p.out, &bytes), *last = text + bytes - PARTIES * TEXT;
+    for (size_t i = 0; i < PARTIES; i++) {
+        assert_int_equal(last[i * TEXT], '0' + (int)i);
+        assert_memory_equal(last + i * TEXT + 1, text_of_100 + 1, TEXT - 1);
+    }
+    free(text);
+    assert_int_equal(status_of(&p), 0);
+    close(p.err);
+}
+
 /* --- cancelled at every point --- */
+
+/* Of two tasks, more than pipe and queue hold. */
+enum { TEXTS_EACH = 60, PIPE_BYTES = 4096 };
+
+_Static_assert(2 * TEXTS_EACH * TEXT > PIPE_BYTES + BOUND + TEXT, "somebody has to wait");
+
+/* The reader stands still while this is how often anybody has waited. */
+static _Atomic(uint64_t) held_at = UINT64_MAX;
 
 static int print_and_flush(void *arg)
 {
     (void)arg;
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < TEXTS_EACH; i++) {
         int r = rv_print_text(RV_OUT, text_of_100, TEXT, RV_NEVER);
         if (r < 0)
             return r;
@@ -295,22 +373,31 @@ static int print_and_flush(void *arg)
 /* Where there is room nobody is asked whether he is cancelled. */
 static int print_in_two_tasks(void *arg)
 {
+    uint64_t before = print_stats(RV_OUT).waits;
     int err;
 
     (void)arg;
+    rvi_store_relaxed(&held_at, before);
     RV_SCOPE(s, err) {
         try_go(s, print_and_flush, NULL);
         try_go(s, print_and_flush, NULL);
     }
-    return rv_cancelled() ? -ECANCELED : err;
+    rvi_store_relaxed(&held_at, UINT64_MAX); /* the end of the run waits for the queue */
+    if (rv_cancelled())
+        return -ECANCELED;
+    RV_CHECK(print_stats(RV_OUT).waits > before);
+    return err;
 }
 
 static void *read_slowly(void *fd)
 {
     char bytes[TEXT];
 
-    while (read(*(int *)fd, bytes, sizeof bytes) > 0)
-        sched_yield();
+    while (read(*(int *)fd, bytes, sizeof bytes) > 0) {
+        do
+            sched_yield();
+        while (rvi_load_relaxed(&held_at) == print_stats(RV_OUT).waits);
+    }
     return NULL;
 }
 
@@ -320,7 +407,7 @@ static void cancel_at_each_point(void)
     pthread_t reader;
     int ends[2];
 
-    RV_CHECK(pipe2(ends, O_CLOEXEC) == 0 && fcntl(ends[1], F_SETPIPE_SZ, 4096) >= 0);
+    RV_CHECK(pipe2(ends, O_CLOEXEC) == 0 && fcntl(ends[1], F_SETPIPE_SZ, PIPE_BYTES) >= 0);
     RV_CHECK(dup2(ends[1], STDOUT_FILENO) >= 0);
     close(ends[1]);
     set_bound();
@@ -345,6 +432,7 @@ int main(void)
         cmocka_unit_test(a_descriptor_that_does_not_block_loses_nothing),
         cmocka_unit_test(who_is_held_up_can_give_up),
         cmocka_unit_test(a_text_longer_than_the_queue_stays_in_one_piece),
+        cmocka_unit_test(who_waits_for_room_is_served_in_order),
         cmocka_unit_test(printing_can_be_cancelled_at_every_point),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
