@@ -51,7 +51,7 @@
  * stack, heavy fence, looks for two forks in one; who forks stores the kind, light fence, reads
  * the trap. One sees the other. A trapped fork that is the second clears the trap and wakes
  * somebody; clearing is a read-modify-write that reads the setter's store, so the setter's sleeper
- * is seen asleep. A lone fork wakes nobody but the monitor, as a lone task does (worker.c), and
+ * is seen asleep. A lone fork wakes nobody but the monitor, as a lone task does (search.c), and
  * leaves the trap set. Without idle workers forks look at the trap alone.
  *
  * Without the asymmetric fence (an old kernel, ThreadSanitizer) everything is public at once: split

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* monitor.c - two things that no worker can notice by itself.
  *
- * A lone fresh task whose worker is busy. Spawning one wakes nobody (worker.c says why), so
+ * A lone fresh task whose worker is busy. Spawning one wakes nobody (search.c says why), so
  * somebody has to come back to it when its worker does not: every LOOK_NS the monitor compares each
  * worker's tick with the one it saw last; a task that waited through an unchanged tick is worth
  * waking a sleeper for. After LOOKS_BEFORE_SLEEP looks with nothing to rescue the monitor sleeps
@@ -22,6 +22,7 @@
 #include "base/check.h"
 #include "sched/forks.h"
 #include "sched/sched.h"
+#include "sched/search.h"
 #include "sys/clock.h"
 #include "sys/fence.h"
 #include "sys/futex.h"

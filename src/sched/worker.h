@@ -122,11 +122,6 @@ static inline void rvi_worker_nudge(struct rvi_worker *w, struct rvi_task *task)
 /** Send a message to a worker and see to it that it looks. Any thread. */
 void rvi_worker_send(struct rvi_worker *w, struct rvi_msg *msg);
 
-/** Whether a fresh task waits here that its worker will not come to by itself soon: several, or one
- * that was there at the last look (`seen_tick`, kept by the caller) and the worker has picked
- * nothing since. */
-bool rvi_worker_has_surplus(const struct rvi_worker *w, uint32_t *seen_tick);
-
 /** Park the current task; it comes back when something has made it ready. */
 void rvi_worker_park(struct rvi_worker *w, enum rvi_why why);
 
@@ -147,6 +142,15 @@ bool rvi_worker_may_spin(const struct rvi_worker *w, rv_time deadline);
 
 /** Let the others run first. */
 void rvi_worker_yield(struct rvi_worker *w);
+
+/** A task of its own to run now, after a look at its timers and its loop; NULL: there is none. */
+struct rvi_task *rvi_worker_find_own(struct rvi_worker *w);
+
+/** When time has something to do here. */
+rv_time rvi_worker_next_deadline(const struct rvi_worker *w);
+
+/** The time now, noted for those who look at `now_ms`. */
+rv_time rvi_worker_look_at_clock(struct rvi_worker *w);
 
 /** How often it has gone from one stack to another. */
 uint64_t rvi_worker_switches(const struct rvi_worker *w);
