@@ -2,8 +2,8 @@
 /* aba_stack.c - a lock-free stack whose nodes come back.
  *
  * bug: pop() reads the successor of the top, and swaps the top for it even when the top has gone
- *      and come
- *      back in between with another successor (ABA): a node is on the stack and in somebody's hands
+ *      and come back in between with another successor (ABA): a node is on the stack and in
+ *      somebody's hands
  * kind: assert
  * budget: 400
  * door: instrumented */
