@@ -18,6 +18,7 @@ enum ck_object_kind {
     CK_ATOMIC,
     CK_FUTEX,
     CK_KEY,
+    CK_ORDERED, /* any kind of lock: order.c */
 };
 
 /** The model at this address, `bytes` of zeros if it is the first use (*is_new then). */

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/* sem.c - a model of POSIX semaphores.
+ *
+ *   S1  the value is the lower half of the first 64 bits of the program's semaphore, as libc has it:
+ *       so one in shared memory is another process's too
+ *   S2  a post wakes all who wait, and each looks again: who comes first is the schedule's choice
+ *
+ * sem_open is libc's own: it gives a mapping with such a semaphore in it.
+ *
+ * Checked by: tests/check */
+#include <semaphore.h>
+
+#include <errno.h>
+#include <limits.h>
+
+#include "check/runtime/fail.h"
+#include "check/runtime/locks.h"
+#include "check/runtime/next.h"
+#include "check/runtime/objects.h"
+
+struct sem {
+    struct ck_sync sync;
+    uint32_t waiting;
+};
+
+static struct sem *model_of(const sem_t *s)
+{
+    bool is_new;
+
+    return ck_object(CK_SEM, s, sizeof(struct sem), &is_new);
+}
+
+static uint32_t *value_of(sem_t *s)
+{
+    return (uint32_t *)(void *)s + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
+}
+
+static bool try_once(sem_t *s, struct sem *model)
+{
+    if (*value_of(s) == 0)
+        return false;
+    --*value_of(s);
+    ck_acquire(&model->sync);
+    return true;
+}
+
+static int sleep_until_posted(sem_t *s, struct sem *model, int64_t deadline, const struct ck_op *op)
+{
+    struct ck_wait wait = {op->kind, s, CK_NOBODY, deadline, .fd = -1, .events = 0};
+
+    ck_event(op, 0, CK_EVENT_BLOCKED);
+    model->waiting++;
+    int r = ck_block(&wait, true);
+    model->waiting--;
+    return r;
+}
+
+static int answer(int error)
+{
+    if (error == 0)
+        return 0;
+    errno = error;
+    return -1;
+}
+
+/* An error number. A semaphore that is there is taken whatever the deadline says. */
+static int take(sem_t *s, int64_t deadline, const struct ck_op *op)
+{
+    struct sem *model = model_of(s);
+
+    while (!try_once(s, model)) {
+        if (deadline < 0)
+            return EINVAL;
+        int r = sleep_until_posted(s, model, deadline, op);
+        if (r == -ECANCELED)
+            ck_cancel_now();
+        if (r == -ETIMEDOUT) {
+            ck_event(op, 0, CK_EVENT_TIMED_OUT);
+            return ETIMEDOUT;
+        }
+    }
+    ck_event(op, *value_of(s), 0);
+    return 0;
+}
+
+static int take_until(sem_t *s, clockid_t clock, const struct timespec *at, const struct ck_op *op)
+{
+    int64_t deadline;
+
+    ck_point(op);
+    if (ck_time_deadline(clock, at, &deadline) != 0)
+        deadline = -1;
+    return take(s, deadline, op);
+}
+
+static int post(sem_t *s, const struct ck_op *op)
+{
+    struct sem *model = model_of(s);
+
+    if (*value_of(s) == SEM_VALUE_MAX)
+        return EOVERFLOW;
+    ++*value_of(s);
+    ck_event(op, *value_of(s), 0);
+    ck_release(&model->sync);
+    ck_wake_all(s);
+    return 0;
+}
+
+static void forget(const sem_t *s)
+{
+    struct sem *model = ck_object_find(CK_SEM, s);
+
+    if (!model)
+        return;
+    ck_sync_fini(&model->sync);
+    ck_object_forget(CK_SEM, s);
+}
+
+/* ---- the program's calls --------------------------------------------------------------------- */
+
+CK_EXPORT int sem_init(sem_t *s, int shared, unsigned value)
+{
+    int r = CK_NEXT(sem_init)(s, shared, value);
+
+    if (ck_enter()) {
+        forget(s);
+        ck_leave();
+    }
+    return r;
+}
+
+CK_EXPORT int sem_destroy(sem_t *s)
+{
+    if (!ck_enter())
+        return CK_NEXT(sem_destroy)(s);
+    ck_point(CK_DO(CK_OP_SEM_POST, true, s));
+    struct sem *model = ck_object_find(CK_SEM, s);
+    if (model && model->waiting > 0) {
+        struct ck_report *report =
+            ck_report_begin(CK_MISUSE, "a semaphore is destroyed while a thread waits for it");
+        ck_report_party(report, ck_self->id, (uintptr_t)s);
+        ck_report_fail(report);
+    }
+    forget(s);
+    ck_leave();
+    return 0;
+}
+
+CK_EXPORT int sem_wait(sem_t *s)
+{
+    if (!ck_enter())
+        return CK_NEXT(sem_wait)(s);
+    const struct ck_op *op = CK_DO(CK_OP_SEM_WAIT, true, s);
+    ck_point(op);
+    int r = take(s, CK_NEVER, op);
+    ck_leave();
+    return answer(r);
+}
+
+CK_EXPORT int sem_trywait(sem_t *s)
+{
+    if (!ck_enter())
+        return CK_NEXT(sem_trywait)(s);
+    const struct ck_op *op = CK_DO(CK_OP_SEM_WAIT, true, s);
+    ck_point(op);
+    bool taken = try_once(s, model_of(s));
+    ck_event(op, *value_of(s), 0);
+    ck_leave();
+    return answer(taken ? 0 : EAGAIN);
+}
+
+CK_EXPORT int sem_timedwait(sem_t *restrict s, const struct timespec *restrict at)
+{
+    if (!ck_enter())
+        return CK_NEXT(sem_timedwait)(s, at);
+    int r = take_until(s, CLOCK_REALTIME, at, CK_DO(CK_OP_SEM_WAIT, true, s));
+    ck_leave();
+    return answer(r);
+}
+
+CK_EXPORT int sem_clockwait(sem_t *restrict s, clockid_t clock, const struct timespec *restrict at)
+{
+    if (!ck_enter())
+        return CK_NEXT(sem_clockwait)(s, clock, at);
+    int r = clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC
+                ? take_until(s, clock, at, CK_DO(CK_OP_SEM_WAIT, true, s))
+                : EINVAL;
+    ck_leave();
+    return answer(r);
+}
+
+CK_EXPORT int sem_post(sem_t *s)
+{
+    if (!ck_enter())
+        return CK_NEXT(sem_post)(s);
+    const struct ck_op *op = CK_DO(CK_OP_SEM_POST, true, s);
+    ck_point(op);
+    int r = post(s, op);
+    ck_leave();
+    return answer(r);
+}
+
+CK_EXPORT int sem_getvalue(sem_t *restrict s, int *restrict value)
+{
+    if (!ck_enter())
+        return CK_NEXT(sem_getvalue)(s, value);
+    ck_point(CK_DO(CK_OP_SEM_WAIT, false, s));
+    *value = (int)*value_of(s);
+    ck_leave();
+    return 0;
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/* time.c - clocks and sleep on the virtual clock.
+ *
+ * An execution begins at a fixed moment of each clock, and time passes by the scheduler's steps and
+ * by the deadlines that it chooses to come to: so a sleep takes no time, and what a program reads
+ * from a clock is the same whenever the schedule is.
+ *
+ *   T1  deadlines of all clocks are converted to ck_now()'s, which counts from 0, and are never negative
+ *   T2  a sleep is a wait that ends by its deadline alone; one of no length is a yield
+ *   T3  processor time passes as real time does
+ *
+ * Timers that send signals (alarm, setitimer, timer_create) are the kernel's, in real time.
+ *
+ * Checked by: tests/check */
+#include <time.h>
+
+#include <errno.h>
+#include <sched.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "check/runtime/locks.h"
+#include "check/runtime/next.h"
+
+#define SECOND INT64_C(1000000000)
+
+/* 2025-01-01T00:00:00Z; and a machine that was started some time before. */
+static const int64_t real_begin = 1735689600 * SECOND;
+static const int64_t other_begin = 100000 * SECOND;
+
+static int64_t begin_of(clockid_t clock)
+{
+    switch (clock) {
+    case CLOCK_REALTIME:
+    case CLOCK_REALTIME_COARSE:
+    case CLOCK_TAI:
+        return real_begin;
+    case CLOCK_MONOTONIC:
+    case CLOCK_MONOTONIC_RAW:
+    case CLOCK_MONOTONIC_COARSE:
+    case CLOCK_BOOTTIME:
+        return other_begin;
+    default:
+        return 0;
+    }
+}
+
+static struct timespec as_timespec(int64_t ns)
+{
+    return (struct timespec){.tv_sec = ns / SECOND, .tv_nsec = ns % SECOND};
+}
+
+static bool is_time(const struct timespec *at)
+{
+    return at->tv_nsec >= 0 && at->tv_nsec < SECOND;
+}
+
+/* Saturates long before the end of the virtual clock; past moments are 0. */
+static int64_t as_ns(const struct timespec *at)
+{
+    if (at->tv_sec < 0)
+        return 0;
+    if (at->tv_sec > CK_NEVER / SECOND / 4)
+        return CK_NEVER / 4;
+    return at->tv_sec * SECOND + at->tv_nsec;
+}
+
+int ck_time_deadline(clockid_t clock, const struct timespec *at, int64_t *ret_deadline)
+{
+    if (!at) {
+        *ret_deadline = CK_NEVER;
+        return 0;
+    }
+    if (!is_time(at))
+        return EINVAL;
+    int64_t deadline = as_ns(at) - begin_of(clock);
+    *ret_deadline = deadline < 0 ? 0 : deadline;
+    return 0;
+}
+
+int64_t ck_time_after(const struct timespec *delay)
+{
+    return is_time(delay) && delay->tv_sec >= 0 ? ck_now() + as_ns(delay) : -EINVAL;
+}
+
+/* ---- clocks ---------------------------------------------------------------------------------- */
+
+CK_EXPORT int clock_gettime(clockid_t clock, struct timespec *ret)
+{
+    if (!ck_enter())
+        return CK_NEXT(clock_gettime)(clock, ret);
+    *ret = as_timespec(begin_of(clock) + ck_now());
+    ck_leave();
+    return 0;
+}
+
+CK_EXPORT int gettimeofday(struct timeval *restrict ret, void *restrict zone)
+{
+    struct timespec now;
+
+    if (!ck_self || ck_self->inside)
+        return CK_NEXT(gettimeofday)(ret, zone);
+    clock_gettime(CLOCK_REALTIME, &now);
+    *ret = (struct timeval){.tv_sec = now.tv_sec, .tv_usec = now.tv_nsec / 1000};
+    return 0;
+}
+
+CK_EXPORT time_t time(time_t *ret)
+{
+    struct timespec now;
+
+    if (!ck_self || ck_self->inside)
+        return CK_NEXT(time)(ret);
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (ret)
+        *ret = now.tv_sec;
+    return now.tv_sec;
+}
+
+CK_EXPORT int timespec_get(struct timespec *ret, int base)
+{
+    if (!ck_self || ck_self->inside || base != TIME_UTC)
+        return CK_NEXT(timespec_get)(ret, base);
+    clock_gettime(CLOCK_REALTIME, ret);
+    return base;
+}
+
+CK_EXPORT clock_t clock(void)
+{
+    if (!ck_enter())
+        return CK_NEXT(clock)();
+    clock_t now = ck_now() / (SECOND / CLOCKS_PER_SEC);
+    ck_leave();
+    return now;
+}
+
+/* ---- sleep ----------------------------------------------------------------------------------- */
+
+static void sleep_until(int64_t deadline, uintptr_t pc)
+{
+    const struct ck_op op = {CK_OP_SLEEP, false, 0, 0, pc};
+    struct ck_wait wait = {CK_OP_SLEEP, NULL, CK_NOBODY, deadline, .fd = -1, .events = 0};
+
+    if (deadline <= ck_now()) {
+        ck_yield(pc);
+        return;
+    }
+    ck_point(&op);
+    ck_event(&op, (uint64_t)(deadline - ck_now()), CK_EVENT_BLOCKED);
+    int r = 0;
+    while (r == 0)
+        r = ck_block(&wait, true);
+    if (r == -ECANCELED)
+        ck_cancel_now();
+}
+
+/* 0 or EINVAL. */
+static int sleep_for(const struct timespec *delay, uintptr_t pc)
+{
+    int64_t deadline = ck_time_after(delay);
+
+    if (deadline < 0)
+        return EINVAL;
+    sleep_until(deadline, pc);
+    return 0;
+}
+
+CK_EXPORT int nanosleep(const struct timespec *delay, struct timespec *left)
+{
+    if (!ck_enter())
+        return CK_NEXT(nanosleep)(delay, left);
+    int r = sleep_for(delay, CK_CALLER);
+    ck_leave();
+    if (r == 0)
+        return 0;
+    errno = r;
+    return -1;
+}
+
+CK_EXPORT int clock_nanosleep(clockid_t clock, int flags, const struct timespec *at,
+                              struct timespec *left)
+{
+    int64_t deadline;
+
+    if (!ck_enter())
+        return CK_NEXT(clock_nanosleep)(clock, flags, at, left);
+    int r = EINVAL;
+    if (!(flags & TIMER_ABSTIME)) {
+        r = sleep_for(at, CK_CALLER);
+    } else if (ck_time_deadline(clock, at, &deadline) == 0) {
+        sleep_until(deadline, CK_CALLER);
+        r = 0;
+    }
+    ck_leave();
+    return r;
+}
+
+CK_EXPORT int usleep(useconds_t us)
+{
+    if (!ck_enter())
+        return CK_NEXT(usleep)(us);
+    sleep_until(ck_now() + us * INT64_C(1000), CK_CALLER);
+    ck_leave();
+    return 0;
+}
+
+CK_EXPORT unsigned sleep(unsigned seconds)
+{
+    if (!ck_enter())
+        return CK_NEXT(sleep)(seconds);
+    sleep_until(ck_now() + seconds * SECOND, CK_CALLER);
+    ck_leave();
+    return 0;
+}
+
+/* ---- giving way ------------------------------------------------------------------------------ */
+
+CK_EXPORT int sched_yield(void)
+{
+    if (!ck_enter())
+        return CK_NEXT(sched_yield)();
+    ck_yield(CK_CALLER);
+    ck_leave();
+    return 0;
+}
+
+/* libc keeps it for old programs alone, and declares it as another. */
+CK_EXPORT int ck_pthread_yield(void) __asm__("pthread_yield");
+CK_EXPORT int ck_pthread_yield(void)
+{
+    return sched_yield();
+}
