@@ -29,6 +29,9 @@ void ck_hb_begin(struct ck_thread *child, const struct ck_thread *creator);
 /** The current thread has joined with one that ended. */
 void ck_hb_join(const struct ck_thread *ended);
 
+/** `to` becomes what `from` is. */
+void ck_sync_copy(struct ck_sync *to, const struct ck_sync *from);
+
 /** What the current thread knows of all others, now; its own time does not pass by this. */
 void ck_hb_snapshot(struct ck_sync *ret);
 

@@ -143,16 +143,6 @@ static struct edge *new_edge(struct ordered *node, const void *to, const struct 
     return edge;
 }
 
-static void copy_sync(struct ck_sync *to, const struct ck_sync *from)
-{
-    ck_sync_fini(to);
-    if (from->count == 0)
-        return;
-    to->clock = ck_alloc(from->count * sizeof *to->clock);
-    to->count = from->count;
-    memcpy(to->clock, from->clock, from->count * sizeof *to->clock);
-}
-
 static struct edge *draw(const struct held_lock *from, const void *to, uintptr_t pc, unsigned flags,
                          const struct held *held)
 {
@@ -169,7 +159,7 @@ static struct edge *draw(const struct held_lock *from, const void *to, uintptr_t
     edge->reads_from = from->flags & CK_TAKE_READS;
     edge->reads_to = flags & CK_TAKE_READS;
     edge->time = ck_hb_time();
-    copy_sync(&edge->before, &held->before);
+    ck_sync_copy(&edge->before, &held->before);
     return edge;
 }
 

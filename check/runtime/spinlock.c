@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* spin.c - a model of pthread spin locks.
+/* spinlock.c - a model of pthread spin locks.
  *
  *   P1  the program's word is the state, in libc's values: on x86 1 is free, elsewhere 0
  *   P2  a thread that would spin waits, and is woken by the unlock
