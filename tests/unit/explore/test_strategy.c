@@ -26,7 +26,9 @@ static struct rvi_strategy walk(uint64_t seed)
 static struct rvi_strategy pct(uint64_t seed, unsigned depth, uint64_t length)
 {
     struct rvi_strategy s;
-    rvi_strategy_init(&s, &(struct rvi_strategy_opts){RVI_STRATEGY_PCT, seed, depth, length});
+    rvi_strategy_init(
+        &s, &(struct rvi_strategy_opts){
+                .kind = RVI_STRATEGY_PCT, .seed = seed, .depth = depth, .length = length});
     return s;
 }
 
@@ -63,7 +65,7 @@ static void the_walk_chooses_evenly(void **state)
 {
     (void)state;
     struct rvi_strategy s = walk(1);
-    const struct rvi_candidate four[] = {{1, 0}, {2, 0}, {3, 0}, {4, 0}};
+    const struct rvi_candidate four[] = {{.who = 1}, {.who = 2}, {.who = 3}, {.who = 4}};
     int counts[4] = {0};
     for (int i = 0; i < RUNS; i++)
         counts[rvi_strategy_choose(&s, four, 4)]++;
@@ -75,7 +77,8 @@ static void the_walk_leaves_out_who_spins(void **state)
 {
     (void)state;
     struct rvi_strategy s = walk(1);
-    const struct rvi_candidate two[] = {{1, 9}, {2, 0}, {3, 8}, {4, 0}};
+    const struct rvi_candidate two[] = {
+        {.who = 1, .spun = 9}, {.who = 2}, {.who = 3, .spun = 8}, {.who = 4}};
     int counts[4] = {0};
     for (int i = 0; i < RUNS; i++)
         counts[rvi_strategy_choose(&s, two, 4)]++;
@@ -86,7 +89,8 @@ static void the_walk_leaves_out_who_spins(void **state)
 static void of_spinners_alone_the_first_one_goes_on(void **state)
 {
     (void)state;
-    const struct rvi_candidate all[] = {{1, 9}, {2, 7}, {3, 8}};
+    const struct rvi_candidate all[] = {
+        {.who = 1, .spun = 9}, {.who = 2, .spun = 7}, {.who = 3, .spun = 8}};
     struct rvi_strategy one = walk(1), other = pct(1, 2, 10);
     assert_int_equal(rvi_strategy_choose(&one, all, 3), 1);
     assert_int_equal(rvi_strategy_choose(&other, all, 3), 1);
@@ -189,7 +193,7 @@ static void pct_lets_fall_whoever_has_just_run(void **state)
 {
     (void)state;
     struct rvi_strategy s = pct(1, 3, 100);
-    const struct rvi_candidate three[] = {{1, 0}, {2, 0}, {3, 0}};
+    const struct rvi_candidate three[] = {{.who = 1}, {.who = 2}, {.who = 3}};
     s.change_at[0] = 2;
     s.change_at[1] = 1;
     size_t first = rvi_strategy_choose(&s, three, 3);

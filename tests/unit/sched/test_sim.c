@@ -225,7 +225,8 @@ static void spinners_let_others_get_on(void **state)
 {
     (void)state;
     for (uint64_t seed = 0; seed < repeats(100); seed++) {
-        struct rvi_strategy_opts pct = {RVI_STRATEGY_PCT, seed, 2, 100};
+        struct rvi_strategy_opts pct = {
+            .kind = RVI_STRATEGY_PCT, .seed = seed, .depth = 2, .length = 100};
         simulate_with((struct rvi_sim_opts){.strategy = pct, .steps = 5000}, let_two_spin, NULL);
         simulate(seed, let_two_spin, NULL);
     }
