@@ -55,7 +55,8 @@ struct life {
     rv_time weigh_due;    /* when to look at its memory; RV_NEVER: it has no limit */
     bool is_fat;          /* it was killed for that */
     bool words_are_stuck; /* in our own standard error */
-    bool is_mute;         /* its control socket has ended */
+    bool is_reset;        /* its control socket has said so */
+    bool is_mute;         /* and has ended */
     int refused;          /* 0, -errno */
     int lost;             /* why it could not be heard or waited for: 0, -errno */
     bool has_returned;
@@ -127,7 +128,8 @@ static void hear_answer(struct life *life)
     (void)rvi_proc_kill(&life->proc, SIGKILL); /* it is on its way out anyway */
 }
 
-/* P2. False: there is nothing more now. */
+/* P2. A process that ends before it has read all leaves a reset, which is told once, and ahead of
+ * what it had said; it is no trouble of ours. False: there is nothing more now. */
 static bool hear_message(struct life *life)
 {
     struct rvi_service_message message;
@@ -136,6 +138,11 @@ static bool hear_message(struct life *life)
 
     if (n == -ETIME)
         return false;
+    if (n == -ECONNRESET && !life->is_reset) {
+        life->is_reset = true;
+        (void)rvi_proc_kill(&life->proc, SIGKILL);
+        return true;
+    }
     life->is_mute = n <= 0;
     if (n < 0)
         give_up(life, (int)n);

@@ -14,14 +14,14 @@
 #include "sys/fence.h"
 #include "sys/stack.h"
 
-/* Errors that the library may pass on: those of the table, and -EAGAIN where a thread could not be
- * had for want of memory. */
+/* Errors that the library may pass on: those of the table, -EAGAIN where a thread could not be had
+ * for want of memory, -ECHILD where a process was killed that could not be heard. */
 static bool is_clear(int r)
 {
     static const int clear[] = {EAGAIN,  EMFILE,   ENFILE,     ENOMEM,       EPERM,
                                 EINVAL,  EPIPE,    ENOSPC,     ESRCH,        EACCES,
                                 ENOENT,  EIO,      ECONNRESET, ECONNREFUSED, EADDRINUSE,
-                                ENOBUFS, ENOTCONN, ENODEV,     ENOSYS};
+                                ENOBUFS, ENOTCONN, ENODEV,     ENOSYS,       ECHILD};
     for (size_t i = 0; i < sizeof clear / sizeof clear[0]; i++) {
         if (r == -clear[i])
             return true;

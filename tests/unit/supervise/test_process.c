@@ -423,6 +423,32 @@ static void one_that_does_not_stop_is_killed_by_and_by(void **state)
     perform(play_stubborn, &(int){SIGKILL});
 }
 
+/* It cannot hear that it is to stop, nor SIGTERM. */
+static int play_held(void *arg)
+{
+    int err;
+
+    (void)arg;
+    set_up(SAY_READY);
+    on.services[0].start_time = LONG;
+    on.services[0].stop_time = on.process.term_grace = SOON;
+    RV_SCOPE(scope, err) {
+        rv_supervisor *sup = start(scope);
+        RV_CHECK(kill(pid_of(sup, "a"), SIGSTOP) == 0);
+        RV_CHECK(rv_supervisor_close(sup) == 0);
+    }
+    expect_journal("+a~a-a");
+    RV_CHECK(strcmp(journal.last.text, "was killed by SIGKILL") == 0);
+    RV_CHECK(journal.last.error == -ECHILD && journal.last.signal == SIGKILL);
+    return err;
+}
+
+static void regress_one_that_was_killed_unheard_was_lost(void **state)
+{
+    (void)state;
+    perform(play_held, NULL);
+}
+
 static int play_cancelled(void *arg)
 {
     int err;
@@ -534,6 +560,7 @@ int main(void)
         cmocka_unit_test(one_that_is_confined_to_reading_is_a_runtime_still),
         cmocka_unit_test(one_that_is_killed_is_started_again_with_the_rest),
         cmocka_unit_test(one_that_does_not_stop_is_killed_by_and_by),
+        cmocka_unit_test(regress_one_that_was_killed_unheard_was_lost),
         cmocka_unit_test(a_cancelled_scope_stops_it),
         cmocka_unit_test(one_that_is_not_ready_in_time_has_failed),
         cmocka_unit_test(it_gets_its_argument_and_its_descriptors),
