@@ -23,7 +23,7 @@
  * Rejected: a pair of memory BIOs; each byte is copied once more in each direction, and the amount
  * has to be watched. Rejected: SSL_set_fd(), which raises SIGPIPE, and whose plain reads and writes
  * may block.
- * Checked by: tests/unit/io/test_tls.c, tests/examples/test_tls_peers.py */
+ * Checked by: tests/unit/io/test_tls*.c, tests/examples/test_tls_peers.py */
 #include "io/tls.h"
 
 #include <arpa/inet.h>

@@ -1,148 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+/* test_tls.c - what two sides say to each other arrives, however their connection fares. */
 #include "io/tls.h"
 
-#include <openssl/crypto.h>
-#include <signal.h>
-
 #include "../../support/every_point.h"
-#include "tls_test.h"
-
-static struct identity ca, leaf;
-static rv_tls_config *serving, *trusting, *credulous;
-
-#define HOST "server.test"
-
-/* --- one connection, and what becomes of its ends --- */
-
-typedef int talk_fn(rv_tls *tls);
-
-struct end {
-    rv_tls_config *config;
-    const char *host; /* NULL: this is the server */
-    talk_fn *talk;
-    struct rv_tls_opts opts;
-    int fd, result;
-    struct rv_tls_flaw flaw;
-    rv_time deadline;
-};
-
-/* The socket is closed when the end has failed, so that the other one hears of it. */
-static int play_end(void *arg)
-{
-    struct end *e = arg;
-    rv_tls *tls = NULL;
-
-    e->opts.size = sizeof(e->opts);
-    e->opts.ret_flaw = &e->flaw;
-    e->result = e->host ? rv_tls_client(&tls, e->fd, e->config, e->host, &e->opts, e->deadline)
-                        : rv_tls_server(&tls, e->fd, e->config, &e->opts, e->deadline);
-    if (e->result == 0 && e->talk) {
-        e->result = e->talk(tls);
-        snprintf(e->flaw.text, sizeof(e->flaw.text), "%s", rv_tls_error(tls));
-    }
-    rv_tls_free(tls);
-    rv_close(e->fd);
-    return e->result == -ECANCELED || e->result == -ENOMEM ? e->result : 0;
-}
-
-struct play {
-    struct end client, server;
-};
-
-static struct play default_play(talk_fn *client, talk_fn *server)
-{
-    return (struct play){
-        .client = {.config = trusting, .host = HOST, .talk = client, .deadline = RV_NEVER},
-        .server = {.config = serving, .talk = server, .deadline = RV_NEVER},
-    };
-}
-
-static int play_both(void *arg)
-{
-    struct play *p = arg;
-    rv_scope *s;
-    int r = rv_scope_open(&s, NULL);
-
-    if (r < 0)
-        return r;
-    r = rv_go(s, play_end, &p->server);
-    if (r < 0)
-        rv_close(p->server.fd);
-    int q = rv_go(s, play_end, &p->client);
-    if (q < 0)
-        rv_close(p->client.fd);
-    if (r < 0 || q < 0)
-        rv_scope_cancel(s, r < 0 ? r : q);
-    return rv_scope_close(s);
-}
-
-static int play_connected(struct play *p)
-{
-    int ends[2];
-    make_pair(ends);
-    p->client.fd = ends[0];
-    p->server.fd = ends[1];
-    return play_both(p);
-}
-
-static int play_connected_task(void *p)
-{
-    return play_connected(p);
-}
-
-static void play(struct play *p)
-{
-    assert_int_equal(run_on(2, play_connected_task, p), 0);
-}
-
-static void assert_played(struct play *p, int client, int server)
-{
-    play(p);
-    if (p->client.result != client || p->server.result != server)
-        print_message("client: %s; server: %s\n", p->client.flaw.text, p->server.flaw.text);
-    assert_int_equal(p->client.result, client);
-    assert_int_equal(p->server.result, server);
-}
+#include "tls_play.h"
 
 /* --- what they say --- */
-
-static int say(rv_tls *tls, const char *text)
-{
-    ssize_t n = rv_tls_write(tls, text, strlen(text), RV_NEVER);
-    return n < 0 ? (int)n : (size_t)n == strlen(text) ? 0 : -EIO;
-}
-
-static int hear(rv_tls *tls, const char *text)
-{
-    char heard[64];
-    size_t count = 0;
-    while (count < strlen(text)) {
-        ssize_t n = rv_tls_read(tls, heard + count, sizeof(heard) - count, RV_NEVER);
-        if (n <= 0)
-            return n < 0 ? (int)n : -ENODATA;
-        count += (size_t)n;
-    }
-    return count == strlen(text) && memcmp(heard, text, count) == 0 ? 0 : -EIO;
-}
-
-static int ask_and_leave(rv_tls *tls)
-{
-    int r = say(tls, "question");
-    if (r == 0)
-        r = hear(tls, "answer");
-    return r < 0 ? r : rv_tls_close(tls, RV_NEVER);
-}
-
-static int answer_and_leave(rv_tls *tls)
-{
-    char more;
-    int r = hear(tls, "question");
-    if (r == 0)
-        r = say(tls, "answer");
-    if (r == 0)
-        r = (int)rv_tls_read(tls, &more, 1, RV_NEVER);
-    return r < 0 ? r : rv_tls_close(tls, RV_NEVER);
-}
 
 static void both_sides_talk_and_end_politely(void **state)
 {
@@ -150,13 +13,6 @@ static void both_sides_talk_and_end_politely(void **state)
     (void)state;
     assert_played(&p, 0, 0);
     assert_string_equal(p.client.flaw.text, "");
-}
-
-static struct rv_tls_info info_of(rv_tls *tls)
-{
-    struct rv_tls_info info = {.size = sizeof(info)};
-    RV_CHECK(rv_tls_info_read(tls, &info) == 0);
-    return info;
 }
 
 static int look_at_server(rv_tls *tls)
@@ -242,199 +98,6 @@ static void nothing_in_common_is_refused(void **state)
     assert_int_equal(p.client.result, -EPROTO);
     assert_int_equal(p.server.result, -EPROTO);
     assert_non_null(strstr(p.client.flaw.text, "no application protocol"));
-}
-
-/* --- whom to believe --- */
-
-static struct play play_with(const struct identity *shown, const char *host)
-{
-    struct play p = default_play(ask_and_leave, answer_and_leave);
-    const struct rv_tls_config_opts opts = {
-        .size = sizeof(opts), .cert_pem = shown->cert_pem, .key_pem = shown->key_pem};
-    p.server.config = make_config(&opts);
-    p.client.host = host;
-    play(&p);
-    rv_tls_config_free(p.server.config);
-    return p;
-}
-
-static void assert_refused(struct identity shown, const char *host, int err, const char *words)
-{
-    struct play p = play_with(&shown, host);
-    if (!strstr(p.client.flaw.text, words))
-        print_message("it says: %s\n", p.client.flaw.text);
-    assert_non_null(strstr(p.client.flaw.text, words));
-    assert_int_equal(p.client.result, err);
-    assert_int_equal(p.server.result, -EPROTO);
-    assert_non_null(strstr(p.server.flaw.text, "the other side says"));
-    free_identity(&shown);
-}
-
-static void certificates_that_are_not_good_are_refused_in_words(void **state)
-{
-    struct identity stranger = make_identity(NULL, "stranger", NULL, -1, 30);
-    (void)state;
-    assert_refused(make_identity(&ca, HOST, "DNS:" HOST, -30, -1), HOST, -EKEYEXPIRED,
-                   "the certificate of " HOST " has expired on 20");
-    assert_refused(make_identity(&ca, HOST, "DNS:" HOST, 1, 30), HOST, -EKEYREJECTED,
-                   "is not valid before 20");
-    assert_refused(make_identity(NULL, HOST, "DNS:" HOST, -1, 30), HOST, -EKEYREJECTED,
-                   "is signed by itself");
-    assert_refused(make_identity(&stranger, HOST, "DNS:" HOST, -1, 30), HOST, -EKEYREJECTED,
-                   "an authority that is not trusted");
-    assert_refused(make_identity(&ca, HOST, "DNS:a.test,DNS:b.test", -1, 30), HOST, -EKEYREJECTED,
-                   "is for a.test, b.test, not for " HOST);
-    assert_refused(make_identity(&ca, HOST, "IP:127.0.0.1", -1, 30), "127.0.0.2", -EKEYREJECTED,
-                   "not for 127.0.0.2");
-    assert_refused(make_identity(&ca, HOST, "DNS:*.some.test", -1, 30), "a.b.some.test",
-                   -EKEYREJECTED, "is for *.some.test, not for a.b.some.test");
-    free_identity(&stranger);
-}
-
-static void addresses_and_wildcards_may_be_in_certificates(void **state)
-{
-    struct identity both = make_identity(&ca, HOST, "DNS:*.some.test,IP:127.0.0.1,IP:::1", -1, 30);
-    const char *const hosts[] = {"a.some.test", "127.0.0.1", "::1"};
-    (void)state;
-    for (size_t i = 0; i < sizeof(hosts) / sizeof(*hosts); i++)
-        assert_int_equal(play_with(&both, hosts[i]).client.result, 0);
-    free_identity(&both);
-}
-
-static int look_at_stranger(rv_tls *tls)
-{
-    struct rv_tls_info info = info_of(tls);
-    RV_CHECK(info.has_peer && !info.is_verified);
-    return ask_and_leave(tls);
-}
-
-static void who_believes_anyone_has_to_say_so(void **state)
-{
-    struct play p = default_play(look_at_stranger, answer_and_leave);
-    rv_tls *tls;
-    (void)state;
-    p.client.config = credulous;
-    assert_played(&p, 0, 0);
-    assert_int_equal(rv_tls_client(&tls, -1, trusting, NULL, NULL, RV_NEVER), -EINVAL);
-    assert_int_equal(rv_tls_client(&tls, -1, trusting, "", NULL, RV_NEVER), -EINVAL);
-    assert_int_equal(rv_tls_server(&tls, -1, trusting, NULL, RV_NEVER), -EINVAL);
-}
-
-static int hear_only(rv_tls *tls)
-{
-    return hear(tls, "answer");
-}
-
-static int look_at_known_client(rv_tls *tls)
-{
-    struct rv_tls_info info = info_of(tls);
-    RV_CHECK(info.has_peer && info.is_verified && strcmp(info.subject, "CN=me") == 0);
-    return answer_and_leave(tls);
-}
-
-static void a_server_may_demand_a_certificate(void **state)
-{
-    struct identity me = make_identity(&ca, "me", "DNS:me.test", -1, 30);
-    const struct rv_tls_config_opts known = {.size = sizeof(known),
-                                             .ca_pem = ca.cert_pem,
-                                             .cert_pem = me.cert_pem,
-                                             .key_pem = me.key_pem};
-    const struct rv_tls_config_opts strict = {.size = sizeof(strict),
-                                              .ca_pem = ca.cert_pem,
-                                              .cert_pem = leaf.cert_pem,
-                                              .key_pem = leaf.key_pem,
-                                              .trust = RV_TLS_VERIFY_BOTH};
-    struct play p = default_play(hear_only, look_at_known_client);
-    (void)state;
-    p.server.config = make_config(&strict);
-    assert_played(&p, -EPROTO, -EPROTO);
-    assert_non_null(strstr(p.client.flaw.text, "certificate required"));
-    p.client.config = make_config(&known);
-    p.client.talk = ask_and_leave;
-    assert_played(&p, 0, 0);
-    rv_tls_config_free(p.client.config);
-    rv_tls_config_free(p.server.config);
-    free_identity(&me);
-}
-
-/* --- resumption --- */
-
-static char session[16384];
-static ssize_t session_bytes;
-static int was_resumed;
-
-static int ask_and_remember(rv_tls *tls)
-{
-    int r = ask_and_leave(tls);
-    was_resumed = info_of(tls).is_resumed;
-    RV_CHECK(rv_tls_session(tls, session, 10) < 0);
-    session_bytes = rv_tls_session(tls, session, sizeof(session));
-    return r;
-}
-
-static void resume(struct play *p)
-{
-    p->client.opts.session = session;
-    p->client.opts.session_bytes = (size_t)session_bytes;
-    play(p);
-}
-
-static void a_session_is_resumed(void **state)
-{
-    struct play p = default_play(ask_and_remember, answer_and_leave);
-    (void)state;
-    play(&p);
-    assert_true(session_bytes > 0);
-    assert_int_equal(was_resumed, 0);
-    resume(&p);
-    assert_int_equal(p.client.result, 0);
-    assert_int_equal(was_resumed, 1);
-    session_bytes /= 2;
-    resume(&p);
-    assert_int_equal(p.client.result, -EINVAL);
-}
-
-static void a_session_is_good_for_its_host_alone(void **state)
-{
-    struct play p = default_play(ask_and_remember, answer_and_leave);
-    (void)state;
-    play(&p);
-    p.client.host = "other.test";
-    resume(&p);
-    assert_int_equal(p.client.result, -EINVAL);
-    assert_non_null(strstr(p.client.flaw.text, "another host's"));
-}
-
-static void an_unverified_session_is_not_believed(void **state)
-{
-    struct identity self = make_identity(NULL, HOST, "DNS:" HOST, -1, 30);
-    const struct rv_tls_config_opts opts = {
-        .size = sizeof(opts), .cert_pem = self.cert_pem, .key_pem = self.key_pem};
-    struct play p = default_play(ask_and_remember, answer_and_leave);
-    (void)state;
-    p.server.config = make_config(&opts);
-    p.client.config = credulous;
-    play(&p);
-    assert_int_equal(p.client.result, 0);
-    p.client.config = trusting;
-    resume(&p);
-    assert_int_equal(p.client.result, -EKEYREJECTED);
-    rv_tls_config_free(p.server.config);
-    free_identity(&self);
-}
-
-static void without_resumption_there_are_no_sessions(void **state)
-{
-    const struct rv_tls_config_opts opts = {.size = sizeof(opts),
-                                            .cert_pem = leaf.cert_pem,
-                                            .key_pem = leaf.key_pem,
-                                            .no_resumption = 1};
-    struct play p = default_play(ask_and_remember, answer_and_leave);
-    (void)state;
-    p.server.config = make_config(&opts);
-    play(&p);
-    assert_int_equal(session_bytes, -ENODATA);
-    rv_tls_config_free(p.server.config);
 }
 
 /* --- ends --- */
@@ -843,56 +506,6 @@ static void memory_may_end_at_many_points(void **state)
     }
 }
 
-/* --- all of them --- */
-
-static void *crypto_alloc(size_t size, const char *file, int line)
-{
-    (void)file, (void)line;
-    return size ? rvi_alloc(size) : NULL;
-}
-
-static void *crypto_realloc(void *memory, size_t size, const char *file, int line)
-{
-    (void)file, (void)line;
-    if (size)
-        return rvi_realloc(memory, size);
-    rvi_free(memory);
-    return NULL;
-}
-
-static void crypto_free(void *memory, const char *file, int line)
-{
-    (void)file, (void)line;
-    rvi_free(memory);
-}
-
-static int start(void **state)
-{
-    const struct rv_tls_config_opts server = {
-        .size = sizeof(server), .cert_pem = leaf.cert_pem, .key_pem = leaf.key_pem};
-    const struct rv_tls_config_opts client = {.size = sizeof(client), .ca_pem = ca.cert_pem};
-    const struct rv_tls_config_opts anyone = {.size = sizeof(anyone),
-                                              .trust = RV_TLS_VERIFY_NO_ONE_INSECURE};
-    (void)state;
-    ca = make_identity(NULL, "authority", NULL, -1, 30);
-    leaf = make_identity(&ca, HOST, "DNS:" HOST, -1, 30);
-    serving = make_config(&server);
-    trusting = make_config(&client);
-    credulous = make_config(&anyone);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    rv_tls_config_free(serving);
-    rv_tls_config_free(trusting);
-    rv_tls_config_free(credulous);
-    free_identity(&leaf);
-    free_identity(&ca);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -900,14 +513,6 @@ int main(void)
         cmocka_unit_test(each_side_knows_what_was_agreed_on),
         cmocka_unit_test(the_first_protocol_of_the_server_is_spoken),
         cmocka_unit_test(nothing_in_common_is_refused),
-        cmocka_unit_test(certificates_that_are_not_good_are_refused_in_words),
-        cmocka_unit_test(addresses_and_wildcards_may_be_in_certificates),
-        cmocka_unit_test(who_believes_anyone_has_to_say_so),
-        cmocka_unit_test(a_server_may_demand_a_certificate),
-        cmocka_unit_test(a_session_is_resumed),
-        cmocka_unit_test(a_session_is_good_for_its_host_alone),
-        cmocka_unit_test(an_unverified_session_is_not_believed),
-        cmocka_unit_test(without_resumption_there_are_no_sessions),
         cmocka_unit_test(a_stream_that_is_cut_off_is_no_end),
         cmocka_unit_test(one_direction_may_end_before_the_other),
         cmocka_unit_test(what_is_not_tls_is_refused),
@@ -920,7 +525,5 @@ int main(void)
         cmocka_unit_test(a_connection_may_be_cancelled_at_every_point),
         cmocka_unit_test(memory_may_end_at_many_points),
     };
-    RV_CHECK(CRYPTO_set_mem_functions(crypto_alloc, crypto_realloc, crypto_free));
-    signal(SIGPIPE, SIG_DFL); /* nothing here may raise it */
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start_tls, stop_tls);
 }
