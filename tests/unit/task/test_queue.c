@@ -4,12 +4,10 @@
 
 #include <errno.h>
 
-#include "stage.h"
+#include "queue_test.h"
 
 #include "base/alloc.h"
 #include "task/chan.h"
-
-enum { LINE = 4, ITEMS = 200 };
 
 /* How a queue begins: see queue.c. */
 struct inside {
@@ -42,38 +40,12 @@ static rv_queue *new_int_queue(size_t capacity)
     return q;
 }
 
-static void put_int(rv_queue *q, int item)
-{
-    RV_CHECK(rv_queue_put(q, &item, RV_NEVER) == 0);
-}
-
-static int get_int(rv_queue *q)
-{
-    int item = -1;
-    RV_CHECK(rv_queue_get(q, &item, RV_NEVER) == 0);
-    return item;
-}
-
-static bool stats_are(rv_queue *q, size_t waiting, size_t unfinished)
-{
-    struct rv_queue_stats stats = {.size = sizeof(stats)};
-    RV_CHECK(rv_queue_stats_read(q, &stats) == 0);
-    struct rv_queue_stats short_of_one = {.size = sizeof(stats) - 1};
-    RV_CHECK(rv_queue_stats_read(q, &short_of_one) == -EINVAL);
-    return stats.waiting == waiting && stats.unfinished == unfinished;
-}
-
 /* --- without waiting --- */
 
 static void new_refuses_what_makes_no_sense(void **state)
 {
-    rv_queue *q = NULL;
     (void)state;
-    assert_int_equal(rv_queue_new(&q, 0, 1), -EINVAL);
-    assert_int_equal(rv_queue_new(&q, 1, 0), -EINVAL);
-    assert_int_equal(rv_queue_new(&q, SIZE_MAX, 2), -EOVERFLOW);
-    assert_int_equal(rv_queue_new(&q, 1, SIZE_MAX), -EOVERFLOW);
-    assert_null(q);
+    check_new_refuses_what_makes_no_sense(rv_queue_new);
 }
 
 static void new_without_memory_leaves_nothing_behind(void **state)
@@ -159,12 +131,6 @@ static void closed_queue_gives_what_it_has_and_can_be_joined(void **state)
 
 /* --- together --- */
 
-static int join(void *arg)
-{
-    RV_CHECK(rv_queue_join(arg, RV_NEVER) == 0);
-    return 0;
-}
-
 static void the_last_done_wakes_all_joiners(void)
 {
     rv_queue *q = new_int_queue(2);
@@ -186,27 +152,14 @@ static void the_last_done_wakes_all_joiners(void)
 
 static void joining_gives_up_at_its_deadline_and_not_before(void)
 {
-    rv_queue *q = new_int_queue(1);
-    rv_time deadline = rv_after(2 * RV_MILLISECOND);
-    put_int(q, 1);
-    RV_CHECK(rv_queue_join(q, deadline) == -ETIME);
-    RV_CHECK(rv_now() >= deadline);
-    RV_CHECK(rv_queue_done(q) == 0);
-    RV_CHECK(rv_queue_join(q, RV_NEVER) == 0);
-    rv_queue_free(q);
-}
-
-static int put_one(void *arg)
-{
-    put_int(arg, 2);
-    return 0;
+    check_joining_gives_up_at_its_deadline(new_int_queue(1));
 }
 
 static void a_put_that_waits_for_room_is_not_counted_yet(void)
 {
     rv_queue *q = new_int_queue(1);
     put_int(q, 1);
-    start(put_one, q);
+    start(put_two, q);
     until_putters(q, 1);
     RV_CHECK(stats_are(q, 1, 1));
     RV_CHECK(get_int(q) == 1);
@@ -215,16 +168,6 @@ static void a_put_that_waits_for_room_is_not_counted_yet(void)
     finish();
     RV_CHECK(rv_queue_done(q) == 0 && rv_queue_done(q) == 0 && rv_queue_done(q) == -EINVAL);
     rv_queue_free(q);
-}
-
-static int serve_until_closed(void *arg)
-{
-    int item;
-    int err;
-    while ((err = rv_queue_get(arg, &item, RV_NEVER)) == 0)
-        RV_CHECK(rv_queue_done(arg) == 0); /* never before it was counted */
-    RV_CHECK(err == -EPIPE);
-    return 0;
 }
 
 static void join_means_that_all_is_done(void)
@@ -247,15 +190,6 @@ static void join_means_that_all_is_done(void)
     rv_queue_free(q);
 }
 
-static int serve_for_ever(void *arg)
-{
-    int item;
-    int err;
-    while ((err = rv_queue_get(arg, &item, RV_NEVER)) == 0)
-        RV_CHECK(rv_queue_done(arg) == 0);
-    return err;
-}
-
 static int join_cancelled(void *arg)
 {
     int err = rv_queue_join(arg, RV_NEVER);
@@ -268,17 +202,7 @@ static int join_cancelled(void *arg)
 
 static void daemons_are_cancelled_once_joined(void)
 {
-    rv_queue *q = new_int_queue(2);
-    for (int i = 0; i < LINE; i++)
-        RV_CHECK(rv_go(now_on.scope, serve_for_ever, q) == 0);
-    for (int i = 0; i < ITEMS; i++)
-        put_int(q, i);
-    RV_CHECK(rv_queue_join(q, RV_NEVER) == 0);
-    rv_scope_cancel(now_on.scope, -ECANCELED);
-    RV_CHECK(rv_scope_close(now_on.scope) == -ECANCELED);
-    open_stage();
-    RV_CHECK(stats_are(q, 0, 0));
-    rv_queue_free(q);
+    check_daemons_are_cancelled_once_joined(new_int_queue(2));
 }
 
 static void a_cancelled_task_stops_joining_but_can_say_done(void)

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <signal.h>
 
-#include "stage.h"
+#include "queue_test.h"
 
 #include "../../support/every_point.h"
 #include "../../support/under_tool.h"
@@ -15,8 +15,6 @@
 #include "shm/workqueue_inside.h"
 #include "sys/call.h"
 #include "task/queue_shared.h"
-
-enum { LINE = 4, ITEMS = 200 };
 
 static rv_queue *new_shared(size_t capacity)
 {
@@ -34,41 +32,17 @@ static rv_queue *another_handle(rv_queue *q)
     return handle;
 }
 
-static void put_int(rv_queue *q, int item)
-{
-    RV_CHECK(rv_queue_put(q, &item, RV_NEVER) == 0);
-}
-
-static int get_int(rv_queue *q)
-{
-    int item = -1;
-    RV_CHECK(rv_queue_get(q, &item, RV_NEVER) == 0);
-    return item;
-}
-
 static int get_one(void *arg)
 {
     return get_int(arg) == 1 ? 0 : -EIO;
-}
-
-static bool stats_are(rv_queue *q, size_t waiting, size_t unfinished)
-{
-    struct rv_queue_stats stats = {.size = sizeof(stats)};
-    RV_CHECK(rv_queue_stats_read(q, &stats) == 0);
-    return stats.waiting == waiting && stats.unfinished == unfinished;
 }
 
 /* --- without waiting --- */
 
 static void new_refuses_what_makes_no_sense(void **state)
 {
-    rv_queue *q = NULL;
     (void)state;
-    assert_int_equal(rv_queue_new_shared(&q, 0, 1), -EINVAL);
-    assert_int_equal(rv_queue_new_shared(&q, 1, 0), -EINVAL);
-    assert_int_equal(rv_queue_new_shared(&q, SIZE_MAX, 2), -EOVERFLOW);
-    assert_int_equal(rv_queue_new_shared(&q, 1, SIZE_MAX), -EOVERFLOW);
-    assert_null(q);
+    check_new_refuses_what_makes_no_sense(rv_queue_new_shared);
 }
 
 static void making_it_without_memory_leaves_nothing_behind(void **state)
@@ -253,12 +227,6 @@ static void until_waiting_for(rv_queue *q, enum rvi_workqueue_want what, size_t 
     }
 }
 
-static int join(void *arg)
-{
-    RV_CHECK(rv_queue_join(arg, RV_NEVER) == 0);
-    return 0;
-}
-
 static void the_last_done_wakes_all_joiners(void)
 {
     rv_queue *q = new_shared(2), *other = another_handle(q);
@@ -282,21 +250,7 @@ static void the_last_done_wakes_all_joiners(void)
 
 static void joining_gives_up_at_its_deadline_and_not_before(void)
 {
-    rv_queue *q = new_shared(1);
-    rv_time deadline = rv_after(2 * RV_MILLISECOND);
-    put_int(q, 1);
-    RV_CHECK(rv_queue_join(q, deadline) == -ETIME);
-    RV_CHECK(rv_now() >= deadline);
-    RV_CHECK(get_int(q) == 1);
-    RV_CHECK(rv_queue_done(q) == 0);
-    RV_CHECK(rv_queue_join(q, RV_NEVER) == 0);
-    rv_queue_free(q);
-}
-
-static int put_two(void *arg)
-{
-    put_int(arg, 2);
-    return 0;
+    check_joining_gives_up_at_its_deadline(new_shared(1));
 }
 
 static void a_put_waits_until_something_is_done(void)
@@ -317,15 +271,6 @@ static void a_put_waits_until_something_is_done(void)
     }
     rv_queue_free(other);
     rv_queue_free(q);
-}
-
-static int serve_until_closed(void *arg)
-{
-    int item, err;
-    while ((err = rv_queue_get(arg, &item, RV_NEVER)) == 0)
-        RV_CHECK(rv_queue_done(arg) == 0);
-    RV_CHECK(err == -EPIPE);
-    return 0;
 }
 
 static int serve_with_a_handle_of_its_own(void *arg)
@@ -383,27 +328,9 @@ static void who_gives_up_takes_nothing_with_him(void)
     rv_queue_free(q);
 }
 
-static int serve_for_ever(void *arg)
-{
-    int item, err;
-    while ((err = rv_queue_get(arg, &item, RV_NEVER)) == 0)
-        RV_CHECK(rv_queue_done(arg) == 0);
-    return err;
-}
-
 static void daemons_are_cancelled_once_joined(void)
 {
-    rv_queue *q = new_shared(2);
-    for (int i = 0; i < LINE; i++)
-        RV_CHECK(rv_go(now_on.scope, serve_for_ever, q) == 0);
-    for (int i = 0; i < ITEMS; i++)
-        put_int(q, i);
-    RV_CHECK(rv_queue_join(q, RV_NEVER) == 0);
-    rv_scope_cancel(now_on.scope, -ECANCELED);
-    RV_CHECK(rv_scope_close(now_on.scope) == -ECANCELED);
-    open_stage();
-    RV_CHECK(stats_are(q, 0, 0));
-    rv_queue_free(q);
+    check_daemons_are_cancelled_once_joined(new_shared(2));
 }
 
 static int get_in_vain_then_be_done(void *arg)
