@@ -226,36 +226,34 @@ static int two_that_go_back_at_a_time(void *arg)
     return r < 0 ? r : err;
 }
 
-static int what_is_let_go_is_done_by_others(void *arg)
+/* Who serves first has a handle of its own, who serves second has ours; who puts has `putter`, or
+ * one of its own if that is NULL. */
+static int serve_what_is_put(rv_fn *first, rv_fn *second, rv_queue *putter)
 {
     int err, r = 0;
-    (void)arg;
-    begin(2);
     RV_SCOPE(servers, err) {
-        go(servers, serve_badly, NULL);
-        go(servers, serve_all, on.q);
+        go(servers, first, NULL);
+        go(servers, second, on.q);
         RV_SCOPE(putters, r)
-            go(putters, put_some, NULL);
+            go(putters, put_some, putter);
         RV_CHECK(join_and_close(on.q) == 0);
     }
     end();
     return r < 0 ? r : err;
 }
 
+static int what_is_let_go_is_done_by_others(void *arg)
+{
+    (void)arg;
+    begin(2);
+    return serve_what_is_put(serve_badly, serve_all, NULL);
+}
+
 static int threads_take_part(void *arg)
 {
-    int err, r = 0;
     (void)arg;
     begin(1);
-    RV_SCOPE(servers, err) {
-        go(servers, serve_on_a_helper, NULL);
-        go(servers, serve_on_a_helper, on.q);
-        RV_SCOPE(putters, r)
-            go(putters, put_some, on.q);
-        RV_CHECK(join_and_close(on.q) == 0);
-    }
-    end();
-    return r < 0 ? r : err;
+    return serve_what_is_put(serve_on_a_helper, serve_on_a_helper, on.q);
 }
 
 static int close_soon(void *arg)
