@@ -206,8 +206,7 @@ static bool cancel(struct rvi_loop *loop, struct rvi_pending *p)
 /* Something was read: less than there was room for means that there is no more. */
 static void learn(struct watch *watch, const struct rvi_op *op, int64_t result)
 {
-    if ((op->kind == RVI_OP_READ || op->kind == RVI_OP_RECV) && result > 0 &&
-        (size_t)result < op->buf.len && op->flags == 0)
+    if (rvi_op_reads(op) && result > 0 && (size_t)result < op->buf.len && op->flags == 0)
         watch->is_empty = watch->is_tcp && !watch->may_deceive;
 }
 
@@ -317,7 +316,7 @@ static bool would_block(struct rvi_loop *loop, const struct rvi_op *op)
 {
     const struct watch *watch;
 
-    if (op->kind != RVI_OP_READ && op->kind != RVI_OP_RECV)
+    if (!rvi_op_reads(op))
         return false;
     watch = registered(loop, op->fd);
     return watch && watch->is_empty && op->buf.len > 0;
@@ -327,7 +326,7 @@ static void note(struct rvi_loop *loop, const struct rvi_op *op, int64_t result)
 {
     struct watch *watch;
 
-    if ((op->kind == RVI_OP_READ || op->kind == RVI_OP_RECV) && (watch = registered(loop, op->fd)))
+    if (rvi_op_reads(op) && (watch = registered(loop, op->fd)))
         learn(watch, op, result);
 }
 

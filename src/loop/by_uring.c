@@ -281,7 +281,7 @@ static bool would_block(struct rvi_loop *loop, const struct rvi_op *op)
 {
     const struct known *known;
 
-    if (op->kind != RVI_OP_READ && op->kind != RVI_OP_RECV)
+    if (!rvi_op_reads(op))
         return false;
     known = known_of(of(loop), op->fd);
     return known && known->is_empty;
@@ -291,8 +291,7 @@ static void note(struct rvi_loop *loop, const struct rvi_op *op, int64_t result)
 {
     struct known *known;
 
-    if ((op->kind == RVI_OP_READ || op->kind == RVI_OP_RECV) &&
-        (known = known_of(of(loop), op->fd)))
+    if (rvi_op_reads(op) && (known = known_of(of(loop), op->fd)))
         known->is_empty = (size_t)result < op->buf.len;
 }
 

@@ -224,6 +224,13 @@ static inline struct rvi_op rvi_op_truncate(int fd, int64_t size)
  * (a path is looked up, a file is synced). */
 short rvi_op_readiness(const struct rvi_op *op);
 
+/** Whether it takes bytes into one buffer: one that gets fewer than fit has most likely got all that
+ * there were. */
+static inline bool rvi_op_reads(const struct rvi_op *op)
+{
+    return op->kind == RVI_OP_READ || op->kind == RVI_OP_RECV;
+}
+
 /** What no call results in: there was no way to find out whether it would block but to make it. */
 #define RVI_OP_UNTRIED INT64_MIN
 
