@@ -2,10 +2,9 @@
 /* print.c - a line of 60 bytes printed: `tasks` tasks on as many workers as `workers` says print to
  * standard error, which goes to `to`: "null", the null device, or "file", a file without a name.
  * All is written when the time is taken. */
-#include "bench.h"
+#include "tasks.h"
 
 #include <fcntl.h>
-#include <ravel.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,12 +21,7 @@ static int print_many(void *arg)
 static void run(void *arg, long ops)
 {
     (void)arg;
-    long each = ops / tasks;
-    rv_scope *s;
-    bench_must(rv_scope_open(&s, NULL), "rv_scope_open");
-    for (long i = 0; i < tasks; i++)
-        bench_must(rv_go(s, print_many, &each), "rv_go");
-    bench_must(rv_scope_close(s), "rv_print_error");
+    bench_share_out(print_many, tasks, ops);
     bench_must(rv_print_flush(RV_NEVER), "rv_print_flush");
 }
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* yield.c - one rv_yield(): `tasks` tasks on one worker let each other run. */
-#include "bench.h"
-
-#include <ravel.h>
+#include "tasks.h"
 
 static long tasks;
 
@@ -16,12 +14,7 @@ static int yield_many(void *arg)
 static void run(void *arg, long ops)
 {
     (void)arg;
-    long each = ops / tasks;
-    rv_scope *s;
-    bench_must(rv_scope_open(&s, NULL), "rv_scope_open");
-    for (long i = 0; i < tasks; i++)
-        bench_must(rv_go(s, yield_many, &each), "rv_go");
-    bench_must(rv_scope_close(s), "rv_scope_close");
+    bench_share_out(yield_many, tasks, ops);
 }
 
 static int measure(void *arg)
