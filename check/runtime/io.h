@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* io.h - calls that may wait for something outside the models: descriptors, child processes. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "check/runtime/clocks.h"
+#include "check/runtime/op.h"
+
+/** What has been written to any descriptor is released to it, and acquired by who reads. */
+extern struct ck_sync ck_io_written;
+
+/* What a thread waits for, asked again and again. Never blocks. */
+typedef bool ck_io_ready_fn(void *arg);
+
+/** Wait until is_ready(arg) is true; -ETIMEDOUT, -ECANCELED, -EINTR.
+ * @param fd  for reports; -1: none, or several */
+int ck_io_wait(const struct ck_op *op, int fd, short events, int64_t deadline,
+               ck_io_ready_fn *is_ready, void *arg);
+
+/** Something was done to a descriptor: those who wait look again. */
+void ck_io_done(void);
+
+/** No thread can run. Wait in the kernel, for as long as it may take, for what a thread waits for; and
+ * wake that one.
+ * @return false: nobody waits in this way, or what they wait for does not come */
+bool ck_io_wait_any(void);
