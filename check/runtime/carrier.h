@@ -15,20 +15,19 @@
 
 struct ck_carrier;
 
-/** Before the fork: threads in reserve, so that executions need not make them. */
+/** In the server, before a fork: threads in reserve, so that executions need not make them. May be called again for more. */
 void ck_carriers_prepare(unsigned count);
 
-/** In an execution, before its first step. */
-void ck_carriers_begin(bool by_baton);
+/** In an execution: its main thread is on the way. Calls `body(arg)` on the main thread's carrier; body never returns. */
+_Noreturn void ck_carriers_begin(bool by_baton, void (*body)(void *), void *arg);
 
 /** The carrier of the main thread. */
 struct ck_carrier *ck_carrier_main(void);
 
-/** One that will call `body(arg)` when it is first switched to; body never returns. NULL: none can be had (errno). */
-struct ck_carrier *ck_carrier_new(void (*body)(void *), void *arg, size_t stack_bytes);
-
-/** Its thread has ended: reuse, with fresh thread-locals. Not called by itself. */
-void ck_carrier_free(struct ck_carrier *carrier);
+/** One that will call `body(arg)` when it is first switched to; body never returns. NULL: none can be had (errno).
+ * @param stack_low  the program's own stack, of stack_bytes; 0: one is made, at least as large */
+struct ck_carrier *ck_carrier_new(void (*body)(void *), void *arg, uintptr_t stack_low,
+                                  size_t stack_bytes);
 
 /** Give the turn; returns when somebody gives it back. */
 void ck_carrier_switch(struct ck_carrier *from, struct ck_carrier *to);
@@ -40,4 +39,7 @@ uintptr_t ck_carrier_handle(const struct ck_carrier *carrier);
 void ck_carrier_stack(const struct ck_carrier *carrier, uintptr_t *low, uintptr_t *high);
 
 /** Frames of one that does not run; innermost first. */
-unsigned ck_carrier_backtrace(const struct ck_carrier *carrier, uintptr_t *ret, unsigned most);
+unsigned ck_carrier_backtrace(struct ck_carrier *carrier, uintptr_t *ret, unsigned most);
+
+/** Whether the address is in the guard below its stack. */
+bool ck_carrier_is_overflow(const struct ck_carrier *carrier, uintptr_t address);

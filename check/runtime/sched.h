@@ -45,7 +45,8 @@ struct ck_wait {
 
 struct ck_hb;      /* clocks.h */
 struct ck_carrier; /* carrier.h: what carries it: a fiber or a kernel thread */
-struct ck_posix;   /* threads.c: join, detach, keys, cancellation */
+struct ck_posix;   /* posix.h: join, detach, keys, cancellation */
+struct ck_spin;
 
 struct ck_thread {
     uint32_t id; /* in order of creation, the main thread 0; never used again in an execution */
@@ -53,8 +54,13 @@ struct ck_thread {
     bool is_woken;      /* CK_BLOCKED and then woken: state is ready, ck_block returns 0 */
     uint32_t inside;    /* depth of ck_enter() */
     uint32_t decisions; /* counted: struct ck_switch */
-    uint64_t spun;      /* see struct rvi_candidate */
-    struct ck_op next;  /* what it is about to do, once it runs */
+    uint32_t points;
+    uint64_t step;     /* when it came to its latest point */
+    struct ck_op next; /* what it is about to do, once it runs */
+    struct rvi_candidate candidate;
+    struct ck_spin *spin; /* spin.c */
+    uint64_t order;       /* hash of what it did, after what: order of conflicts alone */
+    bool is_cancelled;    /* and may be: ck_block ends if it says that it can be */
     struct ck_wait wait;
     uintptr_t stack_low, stack_high;
     struct ck_hb *hb;
@@ -71,6 +77,12 @@ extern uint32_t ck_thread_count;
 
 /** The mapping; NULL: not under check. */
 extern struct ck_shared *ck_shared;
+
+/** A thread as the object of an operation: no address, and the same number in every process. */
+static inline uintptr_t ck_thread_object(const struct ck_thread *thread)
+{
+    return thread ? thread->id + 1 : 0;
+}
 
 /** Begin an interposed call. False: the caller makes the real one, because no execution is under
  * control, or because the runtime itself is calling. */
@@ -114,9 +126,28 @@ void ck_yield(uintptr_t pc);
 /** A value was written that was not there before: somebody gets further. For livelock. */
 void ck_made_progress(void);
 
+/** Set by the entry points of -fsanitize=thread: the program's plain accesses are seen. Otherwise a
+ * lock that is taken and released may hide any change. */
+extern bool ck_is_instrumented;
+
 /** The virtual clock, ns since the execution began; rises by little at each point, and to a deadline when it is
  * chosen. */
 int64_t ck_now(void);
+
+/** It runs for the first time when it is chosen. */
+struct ck_thread *ck_thread_new(struct ck_carrier *carrier, struct ck_posix *posix);
+
+/** The current one has ended: somebody else goes on. */
+_Noreturn void ck_thread_end(void);
+
+/** Threads that have not ended. */
+uint32_t ck_alive_count(void);
+
+/** The execution begins; its main thread is what runs. */
+void ck_sched_begin(struct ck_carrier *main, struct ck_posix *posix);
+
+/** What is only known at the end, into the result. May be called again. */
+void ck_sched_finish(void);
 
 /** Write an event if the plan wants it: the operation that the thread has just made. */
 void ck_event(const struct ck_op *op, uint64_t value, unsigned flags);

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* crash.c - SIGSEGV and its like become a failure that says where; so do abort() and assert().
+ *
+ *   X1  a second crash while the first is being told ends the process at once with what there is
+ *   X2  a program that handles such a signal itself is left to it, by sigaction() as always
+ *
+ * Checked by: tests/check */
+#include "check/runtime/crash.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "check/runtime/carrier.h"
+#include "check/runtime/fail.h"
+#include "check/runtime/next.h"
+#include "check/runtime/sched.h"
+
+enum { STACK_BYTES = 256 << 10 };
+
+static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
+static volatile sig_atomic_t is_telling;
+
+static bool overflows(uintptr_t address)
+{
+    return ck_self && ck_carrier_is_overflow(ck_self->carrier, address);
+}
+
+static struct ck_report *describe(int number, const siginfo_t *info)
+{
+    bool has_address = number == SIGSEGV || number == SIGBUS;
+    uintptr_t address = has_address ? (uintptr_t)info->si_addr : 0;
+
+    if (number == CK_SIGNAL_STUCK)
+        return ck_report_begin(CK_STUCK, "no scheduling point for seconds");
+    if (number == SIGABRT)
+        return ck_report_begin(CK_ASSERT, "aborted");
+    if (has_address && overflows(address))
+        return ck_report_begin(CK_CRASH, "stack overflow");
+    const char *name = sigabbrev_np(number);
+    if (has_address && address < 4096)
+        return ck_report_begin(CK_CRASH, "SIG%s: a null pointer is used", name);
+    if (has_address)
+        return ck_report_begin(CK_CRASH, "SIG%s at address %#lx", name, (unsigned long)address);
+    return ck_report_begin(CK_CRASH, "SIG%s", name ? name : "?");
+}
+
+/* Nobody's but the server's own. */
+static void die_by(int number)
+{
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+static void handle(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    if (!ck_self) {
+        die_by(number);
+        return;
+    }
+    if (is_telling)
+        ck_end(1); /* X1 */
+    is_telling = 1;
+    ck_self->inside++;
+    struct ck_report *report = describe(number, info);
+    report->signal_or_status = (uint32_t)number;
+    ck_report_doom(report); /* in case that unwinding crashes; replaced by the next line */
+    ck_shared->result.failure.kind = CK_FINE;
+    ck_report_party(report, ck_self->id, (uintptr_t)info->si_addr);
+    ck_report_fail(report);
+}
+
+void ck_crash_stack_begin(void)
+{
+    void *low = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    stack_t stack = {.ss_sp = low, .ss_size = STACK_BYTES};
+
+    if (low != MAP_FAILED)
+        sigaltstack(&stack, NULL);
+}
+
+static void install(int number)
+{
+    struct sigaction action = {.sa_sigaction = handle,
+                               .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+    struct sigaction before;
+
+    sigaction(number, NULL, &before);
+    if (before.sa_handler == SIG_DFL || number == CK_SIGNAL_STUCK) /* X2 */
+        sigaction(number, &action, NULL);
+}
+
+void ck_crash_prepare(void)
+{
+    ck_crash_stack_begin();
+    for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++)
+        install(fatal[i]);
+    install(CK_SIGNAL_STUCK);
+}
+
+/* --- abort() and assert() --- */
+
+_Noreturn static void fail_here(struct ck_report *report)
+{
+    report->signal_or_status = SIGABRT;
+    ck_report_party(report, ck_self->id, 0);
+    ck_report_fail(report);
+}
+
+CK_EXPORT void abort(void)
+{
+    if (!ck_self)
+        CK_NEXT(abort)();
+    ck_self->inside++;
+    fail_here(ck_report_begin(CK_ASSERT, "aborted"));
+}
+
+static void say(const char *line)
+{
+    (void)!write(STDERR_FILENO, line, strlen(line));
+}
+
+/* glibc's, which assert() calls. */
+_Noreturn void __assert_fail(const char *, const char *, unsigned, const char *);
+
+CK_EXPORT void __assert_fail(const char *assertion, const char *file, unsigned line,
+                             const char *function)
+{
+    if (!ck_self)
+        CK_NEXT(__assert_fail)(assertion, file, line, function);
+    ck_self->inside++;
+    struct ck_report *report =
+        ck_report_begin(CK_ASSERT, "assertion failed: %s, in %s", assertion, function);
+    char words[CK_TEXT_BYTES];
+    snprintf(words, sizeof words, "%s: %s:%u: %s: Assertion `%s' failed.\n",
+             program_invocation_short_name, file, line, function, assertion);
+    say(words);
+    fail_here(report);
+}
+
+void __assert_perror_fail(int, const char *, unsigned, const char *) __attribute__((noreturn));
+
+CK_EXPORT void __assert_perror_fail(int error, const char *file, unsigned line,
+                                    const char *function)
+{
+    __assert_fail(strerror(error), file, line, function);
+}

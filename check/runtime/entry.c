@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/* entry.c - before main(): the server that forks an execution a schedule.
+ *
+ * The program loads and runs its static constructors once, as always; then libc calls main(), which
+ * is ours. An execution is a raw clone(): libc's fork() would take the threads in reserve for
+ * dead, and their memory back. In it main() is called on the main thread's carrier.
+ *
+ *   E1  without a driver in the environment nothing happens but one getenv()
+ *   E2  the server has one kernel thread that does anything; those in reserve only sleep
+ *   E3  an execution dies with its server, and the server when its driver closes the socket
+ *   E4  an execution whose progress does not rise for STUCK_S is asked where it is, and killed
+ *
+ * Checked by: tests/check */
+#include "check/runtime/entry.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "check/runtime/carrier.h"
+#include "check/runtime/clocks.h"
+#include "check/runtime/crash.h"
+#include "check/runtime/fail.h"
+#include "check/runtime/next.h"
+#include "check/runtime/places.h"
+#include "check/runtime/posix.h"
+
+enum { STUCK_S = 5, RESERVE_FIRST = 4, RESERVE_MORE = 2, FD_LOWEST = 900 };
+
+typedef int main_fn(int argc, char **argv, char **env);
+typedef int start_main_fn(main_fn *main, int argc, char **argv, void (*init)(void),
+                          void (*fini)(void), void (*rtld_fini)(void), void *stack_end);
+
+struct ck_shared *ck_shared;
+int ck_attached;
+
+static int socket_fd = -1;
+static main_fn *program_main;
+static int program_argc;
+static char **program_argv, **program_env;
+
+/* --- finding the driver --- */
+
+_Noreturn static void refuse(const char *why)
+{
+    fprintf(stderr, "libravel_check: %s\n", why);
+    _exit(127);
+}
+
+/* Out of the way of the program's own descriptors, which begin at 3 as always. */
+static int out_of_the_way(int fd)
+{
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, FD_LOWEST);
+
+    if (moved < 0)
+        moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (moved < 0)
+        refuse("a descriptor of " CK_ENV " is not open");
+    close(fd);
+    return moved;
+}
+
+static void map(int fd)
+{
+    void *mapping = mmap(NULL, sizeof *ck_shared, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    if (mapping == MAP_FAILED)
+        refuse("the driver's memory cannot be mapped");
+    close(fd);
+    ck_shared = mapping;
+    if (ck_shared->protocol != CK_PROTOCOL)
+        refuse("the driver is of another version");
+}
+
+bool ck_attach_first(void)
+{
+    const char *text = getenv(CK_ENV);
+    int mapping, end = 0;
+
+    ck_attached = -1;
+    if (!text)
+        return false;
+    if (sscanf(text, "%d,%d%n", &mapping, &socket_fd, &end) != 2 || text[end])
+        refuse(CK_ENV " is for ravel check's own use");
+    ck_attached = 1;
+    unsetenv(CK_ENV);
+    map(mapping);
+    socket_fd = out_of_the_way(socket_fd);
+    return true;
+}
+
+__attribute__((constructor(101))) static void at_load(void)
+{
+    ck_attach();
+}
+
+/* --- an execution --- */
+
+static void run_main(void *arg)
+{
+    (void)arg;
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* E3 */
+    ck_sched_begin(ck_carrier_main(), &ck_posix_main);
+    exit(program_main(program_argc, program_argv, program_env));
+}
+
+static int fork_execution(int *ret_pidfd)
+{
+    long flags = CLONE_PIDFD | SIGCHLD;
+    long pid = syscall(SYS_clone, flags, 0, ret_pidfd, 0, 0);
+
+    if (pid == 0)
+        ck_carriers_begin(ck_shared->plan.flags & CK_BATON, run_main, NULL);
+    return (int)pid;
+}
+
+/* --- the server --- */
+
+static void reset_result(void)
+{
+    struct ck_result *result = &ck_shared->result;
+
+    memset(result, 0, offsetof(struct ck_result, counts));
+    ck_shared->result.failure.kind = CK_FINE;
+}
+
+/* False: it does not end. */
+static bool await_end(int pidfd)
+{
+    uint64_t progress = UINT64_MAX;
+    int quiet_s = 0;
+
+    for (;;) {
+        struct pollfd end = {pidfd, POLLIN, 0};
+        if (poll(&end, 1, 1000) > 0)
+            return true;
+        quiet_s = ck_shared->result.progress == progress ? quiet_s + 1 : 0;
+        progress = ck_shared->result.progress;
+        if (quiet_s >= STUCK_S)
+            return false;
+    }
+}
+
+/* E4. What does not even take a signal is described here. */
+static void end_stuck(int pid, int pidfd)
+{
+    struct pollfd end = {pidfd, POLLIN, 0};
+
+    kill(pid, CK_SIGNAL_STUCK);
+    if (poll(&end, 1, 1000) > 0)
+        return;
+    kill(pid, SIGKILL);
+    ck_report_doom(ck_report_begin(CK_STUCK, "no scheduling point for %d seconds", STUCK_S));
+}
+
+static void serve_run(void)
+{
+    int pidfd = -1, status = 0;
+
+    reset_result();
+    int pid = fork_execution(&pidfd);
+    if (pid < 0)
+        ck_unable("fork: %s", strerror(errno));
+    if (!await_end(pidfd))
+        end_stuck(pid, pidfd);
+    while (waitpid(pid, &status, __WALL) < 0 && errno == EINTR)
+        ;
+    close(pidfd);
+    ck_shared->result.exit_status = (uint32_t)status;
+}
+
+static void answer(char byte)
+{
+    while (write(socket_fd, &byte, 1) < 0 && errno == EINTR)
+        ;
+}
+
+_Noreturn static void serve(void)
+{
+    char order;
+
+    answer(CK_READY);
+    for (;;) {
+        ssize_t got = read(socket_fd, &order, 1);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got != 1 || order != CK_RUN)
+            _exit(0);
+        serve_run();
+        ck_carriers_prepare(ck_shared->result.thread_count + RESERVE_MORE);
+        answer(CK_DONE);
+    }
+}
+
+static int be_server(int argc, char **argv, char **env)
+{
+    program_argc = argc;
+    program_argv = argv;
+    program_env = env;
+    ck_next_find_all();
+    ck_places_learn();
+    ck_crash_prepare();
+    ck_carriers_prepare(RESERVE_FIRST);
+    serve();
+}
+
+start_main_fn __libc_start_main;
+
+CK_EXPORT int __libc_start_main(main_fn *main, int argc, char **argv, void (*init)(void),
+                                void (*fini)(void), void (*rtld_fini)(void), void *stack_end)
+{
+    start_main_fn *next = (start_main_fn *)dlsym(RTLD_NEXT, "__libc_start_main");
+
+    program_main = main;
+    return next(ck_attach() ? be_server : main, argc, argv, init, fini, rtld_fini, stack_end);
+}

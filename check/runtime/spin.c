@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* spin.c - telling who waits by looking again and again.
+ *
+ * A thread that repeats itself - the same operations at the same places on the same objects -
+ * while nobody else writes anything new cannot get out of its loop by itself: it spins, and
+ * strategies run others first. It stops being a spinner when another thread makes progress.
+ *
+ *   N1  what a thread repeats is known from a small table of hashes of what it did of late; an
+ *       operation that is not in it is new, and makes it begin counting again
+ *   N2  a thread's own writes do not free it: `while (!flag) tries++` is a spin as well
+ *   N3  nobody is a spinner for ever by mistake: it matters only while others could run
+ *
+ * In a program whose plain accesses are not seen, what is done under a lock may be anything, so
+ * there it takes many more repetitions. */
+#include "check/runtime/spin.h"
+
+#include "check/runtime/arena.h"
+#include "check/runtime/sched.h"
+
+enum { REMEMBERED = 32, TIRED = 20, TIRED_BLIND = 400 };
+
+struct ck_spin {
+    uint64_t done[REMEMBERED];
+    uint64_t since;       /* 0: it does not spin */
+    uint64_t others_then; /* what others had done by then */
+    uint64_t progress;    /* its own */
+    uint32_t repeated;
+};
+
+bool ck_is_instrumented;
+
+static uint64_t progress; /* everybody's */
+static uint64_t marks;
+static uint64_t last_new; /* step */
+
+static struct ck_spin *spin_of(struct ck_thread *thread)
+{
+    if (!thread->spin)
+        thread->spin = ck_alloc(sizeof *thread->spin);
+    return thread->spin;
+}
+
+static uint64_t others(const struct ck_spin *spin)
+{
+    return progress - spin->progress;
+}
+
+static void mark(struct ck_spin *spin)
+{
+    spin->since = ++marks;
+    spin->others_then = others(spin);
+    spin->repeated = 0;
+}
+
+uint64_t ck_spin_since(const struct ck_thread *thread)
+{
+    const struct ck_spin *spin = thread->spin;
+
+    return spin && spin->since && spin->others_then == others(spin) ? spin->since : 0;
+}
+
+void ck_spin_point(struct ck_thread *thread, const struct ck_op *op)
+{
+    struct ck_spin *spin = spin_of(thread);
+    uint64_t what = (op->pc * 0x9e3779b97f4a7c15 ^ op->object) * 0xbf58476d1ce4e5b9 | 1;
+    uint64_t *slot = &spin->done[(what >> 40) % REMEMBERED];
+
+    if (spin->since && spin->others_then != others(spin)) {
+        spin->since = 0;
+        spin->repeated = 0;
+    }
+    if (*slot != what) {
+        *slot = what;
+        spin->repeated = 0;
+        last_new = ck_shared->result.steps;
+        return;
+    }
+    if (++spin->repeated >= (ck_is_instrumented ? TIRED : TIRED_BLIND))
+        mark(spin);
+}
+
+void ck_spin_yield(struct ck_thread *thread)
+{
+    mark(spin_of(thread));
+}
+
+void ck_made_progress(void)
+{
+    progress++;
+    last_new = ck_shared->result.steps;
+    if (ck_self) {
+        spin_of(ck_self)->progress++;
+        ck_self->spin->repeated = 0;
+    }
+}
+
+uint64_t ck_spin_quiet(void)
+{
+    return ck_shared->result.steps - last_new;
+}
+
+void ck_spin_reset(void)
+{
+    last_new = ck_shared->result.steps;
+}

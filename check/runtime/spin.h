@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* spin.h - who gets no further by himself. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct ck_op;
+struct ck_thread;
+
+/** At each point of a thread. */
+void ck_spin_point(struct ck_thread *thread, const struct ck_op *op);
+
+/** It says so itself. */
+void ck_spin_yield(struct ck_thread *thread);
+
+/** 0, or when it was last seen to get no further: see struct rvi_candidate. */
+uint64_t ck_spin_since(const struct ck_thread *thread);
+
+/** Points since anybody last did something new. */
+uint64_t ck_spin_quiet(void);
+
+/** Somebody gets further by other means: a deadline has passed. */
+void ck_spin_reset(void);
