@@ -215,15 +215,6 @@ CK_EXPORT unsigned sleep(unsigned seconds)
 
 /* ---- giving way ------------------------------------------------------------------------------ */
 
-CK_EXPORT int sched_yield(void)
-{
-    if (!ck_enter())
-        return CK_NEXT(sched_yield)();
-    ck_yield(CK_CALLER);
-    ck_leave();
-    return 0;
-}
-
 /* libc keeps it for old programs alone, and declares it as another. */
 CK_EXPORT int ck_pthread_yield(void) __asm__("pthread_yield");
 CK_EXPORT int ck_pthread_yield(void)
