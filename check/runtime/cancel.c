@@ -104,6 +104,11 @@ void ck_cancel_at_point(void)
 /* --- what pthread_cleanup_push() calls --- */
 
 /* libc's header declares them with attributes of its own. */
+/* libc declares them where it has no exceptions to do the same with. */
+void __pthread_register_cancel(__pthread_unwind_buf_t *);
+void __pthread_unregister_cancel(__pthread_unwind_buf_t *);
+void __pthread_unwind_next(__pthread_unwind_buf_t *);
+
 CK_EXPORT void __pthread_register_cancel(__pthread_unwind_buf_t *buffer)
 {
     struct ck_posix *posix = ck_posix_self();

@@ -6,6 +6,8 @@
  * blocks the process with it, and the watchdog says so.
  *
  * Checked by: tests/check */
+#undef _FILE_OFFSET_BITS /* both names of a function are meant here */
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -132,4 +134,9 @@ CK_EXPORT FILE *fopen(const char *restrict path, const char *restrict mode)
     if (ck_self && !ck_self->inside && is_random_device(path))
         return fdopen(open_random(), mode);
     return CK_NEXT(fopen)(path, mode);
+}
+
+CK_EXPORT FILE *fopen64(const char *restrict path, const char *restrict mode)
+{
+    return fopen(path, mode);
 }
