@@ -27,7 +27,7 @@ enum {
     MOST_WIDTH = 65536,
     BACKLOG_EACH = 4, /* of the default backlog, for each runner */
     BACKLOG_LEAST = 16,
-    SPARE_BYTES_MOST = 1024, /* larger blocks of futures are not kept */
+    BLOCK_BYTES_MOST = 1024, /* larger ones are not kept */
 };
 
 /* What a spec comes down to. */
@@ -59,21 +59,21 @@ void rvi_executor_unref(struct rv_executor *ex)
     if (rvi_fetch_sub_release(&ex->refs, 1) > 1) /* pairs: executor-refs */
         return;
     (void)rvi_load_acquire(&ex->refs); /* pairs: executor-refs */
-    rvi_spares_fini(&ex->spares);
+    rvi_spares_fini(&ex->blocks);
     rvi_free(ex);
 }
 
-void *rvi_executor_take_spare(struct rv_executor *ex, size_t bytes)
+void *rvi_executor_take_block(struct rv_executor *ex, size_t bytes)
 {
-    return bytes == ex->spare_bytes ? rvi_spares_take(&ex->spares) : NULL;
+    return bytes == ex->block_bytes ? rvi_spares_take(&ex->blocks) : NULL;
 }
 
-bool rvi_executor_keep_spare(struct rv_executor *ex, void *block, size_t bytes)
+bool rvi_executor_keep_block(struct rv_executor *ex, void *block, size_t bytes)
 {
-    if (ex->spares.count == 0)
-        ex->spare_bytes = bytes;
-    return bytes == ex->spare_bytes && bytes <= SPARE_BYTES_MOST &&
-           rvi_spares_keep(&ex->spares, block);
+    if (ex->blocks.count == 0)
+        ex->block_bytes = bytes;
+    return bytes == ex->block_bytes && bytes <= BLOCK_BYTES_MOST &&
+           rvi_spares_keep(&ex->blocks, block);
 }
 
 static struct rv_executor *executor_new(const struct rvi_tier *tier, rv_time job_timeout)
@@ -234,6 +234,7 @@ int rv_executor_close(rv_executor *ex, enum rv_close_mode mode, rv_time deadline
     }
     bool some_cancelled = count_cancelled(ex) > before;
     ex->tier->close(ex);
+    rvi_futures_spare_no_more(ex);
     rvi_executor_unref(ex);
     if (!some_cancelled)
         return 0;

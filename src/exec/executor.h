@@ -73,6 +73,8 @@ extern const struct rvi_tier rvi_tier_tasks;
 extern const struct rvi_tier rvi_tier_threads;
 extern const struct rvi_tier rvi_tier_processes;
 
+#define RVI_SPARE_NO_MORE ((struct rv_future *)1)
+
 struct rv_executor {
     /* Final once it is open. */
     const struct rvi_tier *tier;
@@ -82,6 +84,10 @@ struct rv_executor {
     char choice[96];
 
     _Atomic(uint32_t) refs; /* its opener's and one a future */
+
+    /* The last future that was freed, for the next that is made; it still holds the executor's
+     * memory. NULL: none. RVI_SPARE_NO_MORE: the executor is closed. */
+    _Atomic(struct rv_future *) spare;
 
     struct rvi_bias lock;           /* guards the rest, and the futures */
     struct rvi_list waiting;        /* futures PENDING, first come first served */
@@ -96,8 +102,8 @@ struct rv_executor {
     uint64_t cancelled;       /* of the ended */
     uint64_t queued;          /* the length of `waiting` */
     uint64_t expecting;       /* who sleep until a job of this executor ends: future.c, F3 */
-    struct rvi_spares spares; /* blocks of futures, each of spare_bytes */
-    size_t spare_bytes;
+    struct rvi_spares blocks; /* for futures of maps, each of block_bytes */
+    size_t block_bytes;
 
     /* Of worker processes: see struct rv_executor_stats. */
     uint64_t deaths, retried, poisoned, started, recycled;
@@ -107,10 +113,10 @@ void rvi_executor_ref(struct rv_executor *ex);
 void rvi_executor_unref(struct rv_executor *ex);
 
 /** A block for a future; NULL: allocate one. Under ex->lock. */
-void *rvi_executor_take_spare(struct rv_executor *ex, size_t bytes);
+void *rvi_executor_take_block(struct rv_executor *ex, size_t bytes);
 
 /** Keep a block of so many bytes that rvi_alloc() has returned. False: free it. Under ex->lock. */
-bool rvi_executor_keep_spare(struct rv_executor *ex, void *block, size_t bytes);
+bool rvi_executor_keep_block(struct rv_executor *ex, void *block, size_t bytes);
 
 /** Set the width by a spec's argument, or by `usual` when there is none. Errors: -EINVAL. */
 int rvi_executor_set_width(struct rv_executor *ex, const char *arg, unsigned usual)

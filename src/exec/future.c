@@ -22,9 +22,8 @@
  *
  * Waiting for all needs no watch a future: waiting for one after the other takes as long.
  *
- * Freed blocks are kept by their executor, under its lock, and used for the next futures of that
- * size. Only who has the lock for nothing, by its bias, or wants many, goes there: a lock's round
- * costs as much as malloc() for a few, and half of what it costs for hundreds.
+ * The last future that was freed is kept by its executor for the next one, with its hold on the
+ * executor: that saves who goes job by job malloc() and two locked operations. Maps keep more.
  *
  * Rejected: a callback as the way to hear of an end (whose thread, under which locks?); a lock in
  * each future (ending a job already holds its executor's, and futures of one job each are not
@@ -39,6 +38,8 @@
 #include "base/check.h"
 #include "exec/executor.h"
 #include "sys/clock.h"
+
+enum { SPARE_BYTES_MOST = 65536 }; /* of input and result; a larger future is not kept */
 
 /* --- life --- */
 
@@ -78,49 +79,65 @@ void rvi_future_fini(struct rv_future *f)
     rvi_free(f->words);
 }
 
-/* NULL: none, or it is not worth asking. */
-static void *take_spare(struct rv_executor *ex, size_t bytes)
+/* The last one that was freed, if it can be used for this job, with its hold on the executor; else
+ * NULL. */
+static struct rv_future *take_spare(struct rv_executor *ex, const struct rv_job *job)
 {
-    if (!rvi_bias_try_lock(&ex->lock))
+    struct rv_future *f = rvi_load_relaxed(&ex->spare);
+
+    if (!f || f == RVI_SPARE_NO_MORE || rvi_alloc_fail_pending())
         return NULL;
-    void *block = rvi_executor_take_spare(ex, bytes);
-    rvi_bias_unlock(&ex->lock, true);
-    return block;
+    if (!rvi_cas_acquire(&ex->spare, &f, NULL)) /* pairs: future-spare */
+        return NULL;
+    if (f->job->in_bytes == job->in_bytes && f->job->out_bytes == job->out_bytes)
+        return f;
+    rvi_free(f);
+    rvi_executor_unref(ex);
+    return NULL;
 }
 
-static bool keep_spare(struct rv_executor *ex, void *block, size_t bytes)
+static bool keep_spare(struct rv_future *f)
 {
-    if (!rvi_bias_try_lock(&ex->lock))
-        return false;
-    bool keeps = rvi_executor_keep_spare(ex, block, bytes);
-    rvi_bias_unlock(&ex->lock, true);
-    return keeps;
+    struct rv_future *none = NULL;
+
+    return RVI_SPARES_MOST > 0 && f->job->in_bytes + f->job->out_bytes <= SPARE_BYTES_MOST &&
+           !rvi_load_relaxed(&f->ex->spare) &&
+           rvi_cas_release(&f->ex->spare, &none, f); /* pairs: future-spare */
+}
+
+void rvi_futures_spare_no_more(struct rv_executor *ex)
+{
+    struct rv_future *f =
+        rvi_exchange_acquire(&ex->spare, RVI_SPARE_NO_MORE); /* pairs: future-spare */
+
+    if (!f)
+        return;
+    rvi_free(f);
+    rvi_executor_unref(ex);
 }
 
 struct rv_future *rvi_future_new(struct rv_executor *ex, const struct rv_job *job, const void *in)
 {
+    struct rv_future *f = take_spare(ex, job);
     size_t bytes;
 
-    if (!rvi_future_measure(job, &bytes))
-        return NULL;
-    void *block = take_spare(ex, bytes);
-    if (!block)
-        block = rvi_alloc(bytes);
-    if (!block)
+    if (f)
+        return rvi_future_init(f, ex, job, in);
+    f = rvi_future_measure(job, &bytes) ? rvi_alloc(bytes) : NULL;
+    if (!f)
         return NULL;
     rvi_executor_ref(ex);
-    return rvi_future_init(block, ex, job, in);
+    return rvi_future_init(f, ex, job, in);
 }
 
 void rvi_future_destroy(struct rv_future *f)
 {
     struct rv_executor *ex = f->ex;
-    size_t bytes = 0;
 
-    (void)!rvi_future_measure(f->job, &bytes); /* it could be made */
     rvi_future_fini(f);
-    if (!keep_spare(ex, f, bytes))
-        rvi_free(f);
+    if (keep_spare(f))
+        return;
+    rvi_free(f);
     rvi_executor_unref(ex);
 }
 

@@ -61,6 +61,9 @@ struct rv_future *rvi_future_new(struct rv_executor *ex, const struct rv_job *jo
  * ex->lock. */
 void rvi_future_destroy(struct rv_future *f);
 
+/** Free what is kept of futures of an executor that closes, and keep nothing more. */
+void rvi_futures_spare_no_more(struct rv_executor *ex);
+
 /** What a future of that job takes. False: more than there could be. */
 bool rvi_future_measure(const struct rv_job *job, size_t *ret_bytes)
     __attribute__((warn_unused_result));

@@ -55,6 +55,9 @@ struct rvi_letter {
 };
 
 _Static_assert(sizeof(struct rvi_letter) == RVI_SLOT_INLINE, "a letter fills its slot");
+_Static_assert(offsetof(struct rvi_slot, bytes) + offsetof(struct rvi_letter, small) + 16 ==
+                   RVI_CACHE_LINE,
+               "a job of two words has one line");
 
 static inline struct rvi_letter *rvi_letter_of(struct rvi_slot *slot)
 {
@@ -64,10 +67,13 @@ static inline struct rvi_letter *rvi_letter_of(struct rvi_slot *slot)
 /** Find a registered job by its key; NULL: this executable has none. */
 const struct rv_job *rvi_job_find_key(uint64_t key);
 
-/** Where a job's result lies behind its input, in bytes. */
+/** Where a job's result lies behind its input, in bytes. What is shorter than max_align_t is aligned
+ * to less than that: so a word there and a word back are in one line with the slot's head. */
 static inline size_t rvi_job_out_at(const struct rv_job *job)
 {
-    return (job->in_bytes + _Alignof(max_align_t) - 1) & ~(_Alignof(max_align_t) - 1);
+    size_t most = _Alignof(max_align_t), align = job->out_bytes < most ? most / 2 : most;
+
+    return (job->in_bytes + align - 1) & ~(align - 1);
 }
 
 /** Whether input and result fit the slot. Neither is beyond half of the address space: see

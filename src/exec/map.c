@@ -80,7 +80,7 @@ static void fetch_blocks(struct map *map)
     void *block;
 
     while (map->blocks.count < map->slot_count &&
-           (block = rvi_executor_take_spare(map->ex, map->block_bytes)) &&
+           (block = rvi_executor_take_block(map->ex, map->block_bytes)) &&
            rvi_spares_keep(&map->blocks, block))
         continue;
     rvi_bias_unlock(&map->ex->lock, biased);
@@ -92,7 +92,7 @@ static void bring_blocks_back(struct map *map)
     void *block;
 
     while (has_room && (block = rvi_spares_take(&map->blocks))) {
-        has_room = rvi_executor_keep_spare(map->ex, block, map->block_bytes);
+        has_room = rvi_executor_keep_block(map->ex, block, map->block_bytes);
         if (!has_room)
             (void)rvi_spares_keep(&map->blocks, block); /* where it came from */
     }

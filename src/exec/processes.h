@@ -140,6 +140,8 @@ struct rvi_processes {
     bool is_over;                         /* the service has nothing left to do */
     bool bell_is_set;                     /* for the service, and has not been taken away by it */
     unsigned helpers;                     /* who look for what has ended */
+    unsigned lookers;                     /* of them, who look at rings without the lock */
+    _Atomic(uint32_t) turns;              /* so often another job became the oldest of a member */
     struct rvi_spin spin;                 /* how long that is worth it */
     bool service_rests;                   /* it sleeps without end */
     struct rvi_waitlist outside;          /* who opens, or closes, and waits for the service */
@@ -147,7 +149,8 @@ struct rvi_processes {
 
     /* The service's. */
     struct rvi_list members;
-    uint64_t seen;   /* jobs submitted, at its last look */
+    struct rvi_list graves; /* members that are gone, whose memory somebody may still look at */
+    uint64_t seen;          /* jobs submitted, at its last look */
     bool is_hurried; /* to hand on what a member has written, when our standard error takes it */
 };
 
@@ -214,6 +217,12 @@ void rvi_processes_collect(struct rvi_processes *pool, struct rvi_owed *owed);
 
 /** Whether there is something to collect. */
 bool rvi_processes_has_end(struct rvi_processes *pool);
+
+/** Another job has become the oldest of a member. */
+static inline void rvi_processes_turn(struct rvi_processes *pool)
+{
+    rvi_store_relaxed(&pool->turns, rvi_load_relaxed(&pool->turns) + 1);
+}
 
 /** The member's process is gone, as `status` says: what has become of its jobs. */
 void rvi_member_settle_estate(struct rvi_member *member, const struct rv_child_status *status,

@@ -84,7 +84,8 @@ static struct rv_future *clear(struct rvi_entry *entry)
     struct rvi_member *member = entry->member;
     struct rv_future *f = entry->future;
 
-    rvi_arena_give(&member->arena, entry->piece);
+    if (entry->piece)
+        rvi_arena_give(&member->arena, entry->piece);
     entry->piece = NULL;
     entry->future = NULL;
     f->context = NULL;
@@ -123,6 +124,7 @@ static void collect_from(struct rvi_member *member, struct rvi_owed *owed)
     while ((r = rvi_ring_collect(&member->ring, &found)) > 0) {
         if (found.fate == RVI_FATE_DONE)
             conclude(rvi_member_entry(member, found.index), found.status, owed);
+        rvi_processes_turn(member->pool);
     }
     if (r < 0 && member->verdict != RVI_VERDICT_FRAUD)
         rvi_member_condemn(member, RVI_VERDICT_FRAUD, SIGKILL);
@@ -252,6 +254,7 @@ void rvi_member_settle_estate(struct rvi_member *member, const struct rv_child_s
         else if (found.fate == RVI_FATE_LOST)
             mourn(entry, status, now, owed);
     }
+    rvi_processes_turn(member->pool);
     give_back(unbegun, count);
 }
 

@@ -249,10 +249,15 @@ void rvi_member_bury(struct rvi_member *member)
     account(member);
     rvi_member_settle_estate(member, &status, rvi_clock_now(), &owed);
     strike_off(member);
+    rvi_list_push_back(&pool->graves, &member->mine);
     rvi_processes_dispatch(&pool->ex);
     rvi_bias_unlock(&pool->ex.lock, biased);
     rvi_owed_pay(&owed);
     rvi_proc_fini(&member->proc);
+}
+
+void rvi_member_forget(struct rvi_member *member)
+{
     drop_segment(member);
     rvi_free(member);
 }

@@ -43,15 +43,25 @@ static struct rvi_list *place_of(struct rvi_member *member)
     return rvi_ring_load(&member->ring) > 0 ? &member->pool->busy : &member->pool->idle;
 }
 
+/* In its list. */
+static bool is_alone(const struct rvi_member *member)
+{
+    return member->link.next == member->link.prev;
+}
+
 void rvi_member_settle(struct rvi_member *member)
 {
     struct rvi_processes *pool = member->pool;
     struct rvi_list *list = place_of(member);
     bool is_occupied = rvi_ring_load(&member->ring) > 0;
 
-    pool->occupied += is_occupied;
-    pool->occupied -= member->is_occupied;
-    member->is_occupied = is_occupied;
+    if (is_occupied != member->is_occupied) {
+        pool->occupied += is_occupied ? 1 : -1U;
+        member->is_occupied = is_occupied;
+        rvi_processes_turn(pool);
+    } else if (list == member->list && is_alone(member)) {
+        return;
+    }
     if (member->list)
         rvi_link_remove(&member->link);
     if (list == &pool->idle)
@@ -72,11 +82,10 @@ static uint32_t depth(const struct rvi_processes *pool)
                                          : (uint32_t)ahead;
 }
 
-/* Those that are busy get their jobs in turn. */
-static struct rvi_member *with_room(struct rvi_processes *pool)
+/* Those that are busy get their jobs in turn, `most` each. */
+static struct rvi_member *with_room(struct rvi_processes *pool, uint32_t most)
 {
     struct rvi_link *idle = rvi_list_first(&pool->idle);
-    uint32_t most = depth(pool);
 
     if (idle)
         return rvi_member_of(idle);
@@ -128,7 +137,6 @@ static bool send(struct rvi_member *member, struct rv_future *f)
     rvi_store_relaxed(&rvi_letter_of(slot)->begun, 0);
     memcpy(rvi_entry_bytes(entry, slot), rvi_future_in(f), f->job->in_bytes);
     entry->index = rvi_ring_send(&member->ring);
-    rvi_ring_call(&member->ring);
     f->context = entry;
     return true;
 }
@@ -144,19 +152,26 @@ static void account(struct rvi_member *member)
         rvi_member_settle(member);
 }
 
+/* Each member that gets some in a row is called once. */
 static void send_waiting(struct rvi_processes *pool)
 {
-    struct rvi_member *member;
+    struct rvi_member *member, *called = NULL;
+    uint32_t most = depth(pool);
 
-    while (pool->ex.queued > 0 && (member = with_room(pool))) {
+    while (pool->ex.queued > 0 && (member = with_room(pool, most))) {
         struct rv_future *f = rvi_backlog_send(&pool->ex);
         if (!send(member, f)) {
             rvi_member_entry(member, member->ring.sent)->future = NULL;
             rvi_backlog_take_back(f);
             break;
         }
+        if (called && called != member)
+            rvi_ring_call(&called->ring);
+        called = member;
         account(member);
     }
+    if (called)
+        rvi_ring_call(&called->ring);
 }
 
 /* --- taking back --- */
@@ -248,8 +263,9 @@ void rvi_processes_dispatch(struct rv_executor *ex)
 {
     struct rvi_processes *pool = rvi_processes_of(ex);
 
-    send_waiting(pool);
-    if (ex->queued == 0)
+    if (ex->queued > 0)
+        send_waiting(pool);
+    if (ex->queued == 0 && !rvi_list_is_empty(&pool->busy))
         rvi_processes_share(pool, false);
     want_more(pool);
     if (pool->service_rests && pool->occupied > 0) {

@@ -141,6 +141,21 @@ static void bury_the_dead(struct rvi_processes *pool)
     }
 }
 
+/* See processes_help.c, H2. */
+static void clear_graves(struct rvi_processes *pool)
+{
+    struct rvi_link *link;
+    struct rvi_list graves;
+    bool biased = rvi_bias_lock(&pool->ex.lock);
+
+    rvi_list_init(&graves);
+    if (pool->lookers == 0)
+        rvi_list_concat(&graves, &pool->graves);
+    rvi_bias_unlock(&pool->ex.lock, biased);
+    while ((link = rvi_list_pop_front(&graves)))
+        rvi_member_forget(rvi_container_of(link, struct rvi_member, mine));
+}
+
 /* --- one look around --- */
 
 /* Who opens wants to know whether there is somebody, who closes whether nobody is left. */
@@ -151,7 +166,7 @@ static void tell_outside(struct rvi_processes *pool, struct rvi_owed *owed)
 
     if (is_decided && pool->coming == 0 && pool->wanted <= pool->alive)
         pool->is_open = true;
-    pool->is_over = pool->is_closing && pool->alive == 0;
+    pool->is_over = pool->is_closing && pool->alive == 0 && rvi_list_is_empty(&pool->graves);
     if (!(pool->is_closing ? pool->is_over : pool->is_open))
         return;
     while ((w = rvi_waitlist_pop(&pool->outside)))
@@ -266,6 +281,7 @@ void *rvi_processes_serve(void *arg)
         if (pool->is_hurried)
             hurry(pool);
         bury_the_dead(pool);
+        clear_graves(pool);
         bool starts = work(pool, &until);
         if (pool->is_over)
             return NULL;

@@ -20,8 +20,12 @@ void rvi_processes_start_one(struct rvi_processes *pool);
 /** The first message of a member may be there. */
 void rvi_member_take_answer(struct rvi_member *member);
 
-/** Its process has ended: what it had is settled, and nothing of it is left. */
+/** Its process has ended: what it had is settled, and nothing of it is left but the memory that it
+ * has shared. */
 void rvi_member_bury(struct rvi_member *member);
+
+/** Nobody looks at that any more. */
+void rvi_member_forget(struct rvi_member *member);
 
 /** Whether nobody works, and nobody can be had. With the lock. */
 bool rvi_processes_are_lame(const struct rvi_processes *pool);

@@ -83,6 +83,7 @@ static void prepare(struct rvi_processes *pool)
     rvi_list_init(&pool->busy);
     rvi_list_init(&pool->apart);
     rvi_list_init(&pool->members);
+    rvi_list_init(&pool->graves);
     rvi_spin_init(&pool->spin, rvi_usable_cores());
 }
 

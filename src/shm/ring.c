@@ -285,6 +285,7 @@ int rvi_ring_take(struct rvi_taker *taker, struct rvi_slot **ret, int64_t deadli
 {
     int r = 0;
 
+    taker->has_waited = false;
     for (;;) {
         if (rvi_load_relaxed(&taker->has_quit))
             return -ECANCELED;
@@ -292,6 +293,7 @@ int rvi_ring_take(struct rvi_taker *taker, struct rvi_slot **ret, int64_t deadli
             return 0;
         if (r < 0)
             return r;
+        taker->has_waited = true;
         if (!spin_for_news(taker))
             r = sleep_for_news(taker, deadline);
     }

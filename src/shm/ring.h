@@ -150,6 +150,21 @@ bool rvi_ring_has_begun(const struct rvi_ring *ring, uint64_t index);
  * rvi_bell_set(). Needs the lock as all others. */
 bool rvi_ring_has_end(const struct rvi_ring *ring);
 
+/** The state of the oldest job, to be looked at without the lock while the ring's memory is mapped;
+ * NULL: there is none. */
+static inline const _Atomic(uint32_t) *rvi_ring_oldest(const struct rvi_ring *ring)
+{
+    return rvi_ring_load(ring) > 0 ? &rvi_ring_slot(ring, ring->collected)->state : NULL;
+}
+
+/** Whether there may be something to collect in whose oldest job's state this is. */
+static inline bool rvi_ring_may_have_end(const _Atomic(uint32_t) *oldest)
+{
+    uint32_t state = rvi_load_relaxed(oldest);
+
+    return state != RVI_SLOT_QUEUED && state != RVI_SLOT_TAKEN && state != RVI_SLOT_RECALLED;
+}
+
 enum rvi_fate {
     RVI_FATE_DONE,     /* status and result are there */
     RVI_FATE_RECALLED, /* by rvi_ring_recall(), which has told */
@@ -187,6 +202,7 @@ struct rvi_taker {
     uint64_t next; /* the index that it looks for */
     const struct rvi_bell *bell;
     struct rvi_spin spin;
+    bool has_waited; /* the last job was not there yet when it was looked for */
     _Atomic(uint32_t) has_quit;
 };
 
