@@ -48,6 +48,7 @@ soak:
 	@tools/run_tests.py --config gcc --suite stress --only stress_io --scale 20000 --jobs 1 $(ARGS)
 	@tools/run_tests.py --config gcc --suite stress --only stress_processes --scale 3000 --jobs 1 $(ARGS)
 	@tools/run_tests.py --config gcc --suite stress --only stress_queue_shared --scale 20000 --jobs 1 $(ARGS)
+	@tools/run_tests.py --config gcc --suite stress --only stress_services --scale 6000 --jobs 1 $(ARGS)
 
 # A peer that cannot be had is left out, so missing packages do not stop it.
 bench:

@@ -15,7 +15,7 @@
  *   P3  a process whose keeper cannot wait for it, or hear it, is killed: nobody would look after
  *       it
  *
- * Checked by: tests/unit/supervise/test_process.c, tests/faults */
+ * Checked by: tests/unit/supervise/test_process.c, tests/stress/stress_services.c, tests/faults */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>

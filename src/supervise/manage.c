@@ -33,7 +33,7 @@
  * start in order and the stop in order are loops, and read as loops.
  *
  * Checked by: tests/unit/supervise/test_supervisor.c, tests/explore/explore_supervisor.c,
- * tests/stress/stress_supervisor.c */
+ * tests/stress/stress_supervisor.c, tests/stress/stress_services.c */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
