@@ -50,7 +50,8 @@
  *     and not said done; if it has none, about the oldest that anybody has got from this handle;
  *   - a closed queue whose last items are being worked on is empty: get says -EPIPE. If they go
  *     back they can be got again, and join waits for them;
- *   - rv_select does not take it: -EOPNOTSUPP. */
+ *   - rv_select does not take it: -EOPNOTSUPP. A task that gets from it and sends into a channel
+ *     makes up for that. */
 #pragma once
 
 #include <ravel/def.h>

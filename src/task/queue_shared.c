@@ -38,6 +38,11 @@
  * of its own, or all processes wake for each item; and every member has to have everybody's, though
  * members come at any time and know each other by nothing but the memory. A futex needs only that.
  *
+ * Rejected: a case of rv_select. What has been chosen there has to succeed, under a lock that all
+ * parties take; here others take no lock of ours, so that there is an item, or room, is found out by
+ * having it. A get that comes too late for its selection could go back; a put could not, as
+ * somebody may have got the item since.
+ *
  * The lock is held in every call, also where workqueue.c would need none: so a joiner cannot
  * return, and free the handle, while somebody is still on his way out of done. It is held over the
  * system call that rings a bell, but not while a task is woken. Lock order: `known.lock` and a
