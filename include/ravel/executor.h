@@ -63,11 +63,12 @@ struct rv_executor_opts {
  * @param opts  NULL for the defaults; read before return
  * @return 0
  * Errors:  -EINVAL no such tier, N is no number from 1 to 65536, or job_timeout is negative; -EPERM
- *          "tasks" outside a task, or "processes" in such a process; -EOPNOTSUPP a tier this build
- *          does not have ("cluster:..."), or "processes" in a program that cannot be started again;
- *          -E2BIG unknown fields; -EAGAIN no thread or process could be started; -ESTALE the
- *          program's or the library's file is not the one that runs here; -ETIME a process did not
- *          come up; -EMFILE, -ENFILE; -ECANCELED "tasks" in a cancelled scope; -ENOMEM
+ *          "tasks" outside a task; -ELOOP "processes" in a worker process three deep; -EOPNOTSUPP a
+ *          tier this build does not have ("cluster:..."), or "processes" in a program that cannot be
+ *          started again; -E2BIG unknown fields; -EAGAIN no thread or process could be started;
+ *          -ESTALE the program's or the library's file is not the one that runs here; -ETIME a
+ *          process did not come up; -EMFILE, -ENFILE; -ECANCELED "tasks" in a cancelled scope;
+ *          -ENOMEM
  * Blocks:  "tasks": the task, until the first of its tasks has begun; "processes": the task, until
  *          the first processes are ready; otherwise no
  * Threads: any task of any worker, plain threads; not signal handlers

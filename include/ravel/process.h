@@ -13,6 +13,11 @@
  * outlive the worker, unless it has left the group. No worker outlives this program, however that
  * ends.
  *
+ * It may have worker processes of its own, which do not outlive it either, and these may: three
+ * deep, beyond which it is -ELOOP. What a program has shared (shm.h, queue.h) is for its own
+ * workers: in theirs it is not found. And as a worker makes no shared memory, it hands over to its
+ * own only what half of their arena holds.
+ *
  * Its standard input is empty, its standard output is this program's. What it writes to its
  * standard error comes to this program's standard error by way of this program, which keeps the
  * last of it. All signals are at their default. It has no other descriptors than those declared

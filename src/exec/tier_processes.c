@@ -6,9 +6,9 @@
  * or whose file is another by now, is found out here and not by the first job. The others are
  * started as they are needed.
  *
- * Inside of such a process there are no more of them: a constructor that opens an executor, or a
- * job that by mistake does what the program does, would otherwise fill the machine with processes.
- * */
+ * Inside of such a process there may be more of them, which end with it. How deep that goes is
+ * limited (proc/before_main.h), as a constructor that opens an executor, or a job that by mistake
+ * does what the program does, would otherwise fill the machine with processes. */
 #include "exec/processes_service.h"
 
 #include <errno.h>
@@ -20,7 +20,6 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "exec/processes_opts.h"
-#include "proc/before_main.h"
 #include "sys/fd.h"
 #include "sys/poller.h"
 #include "sys/thread.h"
@@ -138,8 +137,6 @@ static int open_processes(struct rv_executor *ex, const char *arg,
 
     prepare(pool);
     pool->retries = opts->retries;
-    if (r == 0 && rvi_before_main_is_worker())
-        r = -EPERM;
     if (r == 0)
         r = rvi_proc_possible(NULL);
     if (r == 0)

@@ -2,8 +2,9 @@
 /* before_main.c - how a worker gets from its constructors to its role, without main().
  *
  * A worker is this executable with RAVEL_WORKER in its environment: the numbers of its control
- * socket and of the pipe whose life it shares. Our constructor takes that out of the environment,
- * so that nobody whom the worker starts takes it for himself. The role may begin only after all
+ * socket and of the pipe whose life it shares, and its depth, as workers may have workers, and a
+ * constructor may open an executor. Our constructor takes that out of the environment, so that
+ * nobody whom the worker starts takes it for himself. The role may begin only after all
  * constructors, which register jobs and set up what those use. There are two ways there:
  *
  *   - libravel.so: it exports __libc_start_main, which the program's first instructions call to
@@ -51,7 +52,7 @@ extern constructor_fn *const __init_array_start[] __attribute__((weak, visibilit
 extern constructor_fn *const __init_array_end[] __attribute__((weak, visibility("hidden")));
 
 static bool way_is_there;
-static bool is_worker;
+static int depth; /* of a worker; else 0 */
 static int control = -1, life = -1;
 
 const char *rvi_before_main_lacks(void)
@@ -64,9 +65,9 @@ const char *rvi_before_main_lacks(void)
                           "another library: its workers would come to main()";
 }
 
-bool rvi_before_main_is_worker(void)
+int rvi_before_main_depth(void)
 {
-    return is_worker;
+    return depth;
 }
 
 static _Noreturn void refuse(const char *why)
@@ -82,11 +83,10 @@ static void claim(const char *text)
 
     if (rvi_self_is_privileged())
         refuse("this program has privileges by its file");
-    if (sscanf(text, "%d,%d%n", &control, &life, &end) != 2 || text[end] ||
+    if (sscanf(text, "%d,%d,%d%n", &control, &life, &depth, &end) != 3 || text[end] || depth < 1 ||
         !rvi_self_is_control(control))
         refuse("no program has started this one as a worker");
     unsetenv(RVI_WORKER_VARIABLE);
-    is_worker = true;
     if (rvi_self_share_life(life) == -EPIPE)
         rvi_self_kill_group();
 }
@@ -107,7 +107,7 @@ int rvi_start_main(main_fn *main, int argc, char **argv, void (*init)(void), voi
     start_main_fn *next = (start_main_fn *)dlsym(RTLD_NEXT, "__libc_start_main");
 
     way_is_there = true;
-    return next(is_worker ? be_worker : main, argc, argv, init, fini, rtld_fini, stack_end);
+    return next(depth > 0 ? be_worker : main, argc, argv, init, fini, rtld_fini, stack_end);
 }
 
 /* --- libravel.a --- */

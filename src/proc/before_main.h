@@ -2,13 +2,14 @@
 /* before_main.h - a process that was started as a worker never comes to main(). */
 #pragma once
 
-#include <stdbool.h>
-
 /** Whether this program's own workers would: NULL; otherwise why not, a static string. */
 const char *rvi_before_main_lacks(void);
 
-/** Whether this process was started as a worker. From the first constructors on. */
-bool rvi_before_main_is_worker(void);
+/** How many workers stand between this process and the program, itself included: 0, this is it.
+ * From the first constructors on. */
+int rvi_before_main_depth(void);
 
-/** The name of a descriptor's number in a worker's environment. */
+enum { RVI_DEPTH_MOST = 3 };
+
+/** In a worker's environment: the numbers of its two descriptors, and its depth. */
 #define RVI_WORKER_VARIABLE "RAVEL_WORKER"

@@ -51,10 +51,17 @@ struct start {
 int rvi_proc_possible(const char **ret_why)
 {
     const char *why = rvi_before_main_lacks();
-    int r = rvi_seam ? -ENOTSUP : why ? -EOPNOTSUPP : 0;
+    int r = why ? -EOPNOTSUPP : 0;
 
+    if (rvi_seam) {
+        r = -ENOTSUP;
+        why = "a simulation has one process";
+    } else if (r == 0 && rvi_before_main_depth() >= RVI_DEPTH_MOST) {
+        r = -ELOOP;
+        why = "this is one already, of one, of one: deeper they do not go";
+    }
     if (r < 0 && ret_why)
-        *ret_why = why ? why : "a simulation has one process";
+        *ret_why = why;
     return r;
 }
 
@@ -88,7 +95,8 @@ static int make_fds(struct start *start)
         start->fds[i] = opts->fds[i];
     start->fds[opts->fd_count] = (struct rv_child_fd){start->control[THEIRS], control};
     start->fds[opts->fd_count + 1] = (struct rv_child_fd){start->life[THEIRS], life};
-    snprintf(start->variable, sizeof start->variable, RVI_WORKER_VARIABLE "=%d,%d", control, life);
+    snprintf(start->variable, sizeof start->variable, RVI_WORKER_VARIABLE "=%d,%d,%d", control,
+             life, rvi_before_main_depth() + 1);
     return 0;
 }
 

@@ -63,7 +63,8 @@ struct rvi_proc {
  * @param ret_why  set on error: why not, a static string; NULL: not asked for
  * @return 0
  * Errors: -EOPNOTSUPP libravel was not there when the program started (it was loaded by dlopen), or
- *         the program has privileges by its file; -ENOTSUP in a simulation */
+ *         the program has privileges by its file; -ELOOP in a worker of RVI_DEPTH_MOST; -ENOTSUP
+ *         in a simulation */
 int rvi_proc_possible(const char **ret_why);
 
 /** Start a worker. It is not waited for: what it says comes later, see above.

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include "../../support/under_tool.h"
@@ -81,15 +82,86 @@ static int stop_itself(const int *in, int *out)
 }
 RV_JOB(stop_itself, int, int);
 
-static int open_more(const int *in, int *out)
+/* Of one that has a value. */
+static void get_value(rv_future *f, void *ret)
+{
+    struct rv_outcome outcome;
+
+    RV_CHECK(rv_future_get(f, ret, &outcome, RV_NEVER) == 0);
+    RV_CHECK(outcome.kind == RV_OUTCOME_VALUE);
+    rv_future_free(f);
+}
+
+/* The depth that was reached, and why no more. */
+struct nest {
+    int depth, error;
+};
+
+static int nest(const int *levels, struct nest *out);
+RV_JOB(nest, int, struct nest);
+
+static int nest(const int *levels, struct nest *out)
 {
     rv_executor *ex;
+    rv_future *f;
 
-    (void)in;
-    *out = rv_executor_open(&ex, "processes:1", NULL);
+    if (*levels == 0)
+        return 0;
+    out->error = rv_executor_open(&ex, "processes:1", with_scene(NULL));
+    if (out->error < 0)
+        return 0;
+    RV_CHECK(rv_submit(ex, &f, nest, &(int){*levels - 1}, RV_NEVER) == 0);
+    get_value(f, out);
+    out->depth++;
+    return rv_executor_close(ex, RV_CLOSE_WAIT, RV_NEVER);
+}
+
+/* Is killed while one of its own is at work, whose number stands in `runs`. */
+static int be_killed_with_more(const int *in, int *out)
+{
+    rv_executor *ex;
+    rv_future *f;
+
+    (void)out;
+    RV_CHECK(rv_executor_open(&ex, "processes:1", with_scene(NULL)) == 0);
+    RV_CHECK(rv_submit(ex, &f, whose_process, in, RV_NEVER) == 0);
+    pid_t pid;
+    get_value(f, &pid);
+    rvi_store_relaxed(&runs, pid);
+    RV_CHECK(rv_submit(ex, &f, stay_for_ever, &(int){1}, RV_NEVER) == 0);
+    while (rvi_load_relaxed(&inside) == 0)
+        usleep(50);
+    return kill(getpid(), SIGKILL);
+}
+RV_JOB(be_killed_with_more, int, int);
+
+struct found {
+    int mapped, attached;
+};
+
+/* What the program has shared, as one of its workers' workers sees it. */
+static int look_for_it(const struct rv_queue_ref *in, struct found *out)
+{
+    rv_queue *q;
+    void *memory;
+
+    out->mapped = rv_shm_map(in->memory, &memory);
+    out->attached = rv_queue_attach(&q, *in);
     return 0;
 }
-RV_JOB(open_more, int, int);
+RV_JOB(look_for_it, struct rv_queue_ref, struct found);
+
+static int have_it_looked_for(const struct rv_queue_ref *in, struct found *out)
+{
+    rv_executor *ex;
+    rv_future *f;
+
+    RV_CHECK(rv_executor_open(&ex, "processes:1", with_scene(NULL)) == 0);
+    RV_CHECK(rv_submit(ex, &f, look_for_it, in, RV_NEVER) == 0);
+    get_value(f, out);
+    return rv_executor_close(ex, RV_CLOSE_WAIT, RV_NEVER);
+}
+RV_JOB(have_it_looked_for, struct rv_queue_ref, struct found);
 
 /* --- short forms --- */
 
@@ -204,13 +276,51 @@ static void nothing_is_left_of_it(void)
     RV_CHECK(now_on->workers > 0 || count_fds() == fds);
 }
 
-static void there_are_no_processes_of_processes(void)
+static void processes_have_processes_three_deep(void)
 {
     rv_executor *ex = open_wide(1, NULL);
-    rv_future *f = submit(ex, open_more, &(int){0});
+    rv_future *f = NULL;
+    struct nest got;
 
-    RV_CHECK(value_of(f) == -EPERM);
+    RV_CHECK(rv_submit(ex, &f, nest, &(int){2}, RV_NEVER) == 0);
+    get_value(f, &got);
+    RV_CHECK(got.depth == 2 && got.error == 0);
+    RV_CHECK(rv_submit(ex, &f, nest, &(int){9}, RV_NEVER) == 0);
+    get_value(f, &got);
+    RV_CHECK(got.depth == 2 && got.error == -ELOOP);
+    close_waiting(ex);
+}
+
+/* The one that has lost its parent comes to us, so that we hear of its end. */
+static void processes_of_one_that_is_killed_end_with_it(void)
+{
+    rv_executor *ex = open_wide(1, NULL);
+    int status;
+
+    RV_CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0);
+    rv_future *f = submit(ex, be_killed_with_more, &(int){0});
+    RV_CHECK(kind_of(f) == RV_OUTCOME_SIGNAL);
+    pid_t pid = rvi_load_relaxed(&runs);
+    RV_CHECK(waitpid(pid, &status, 0) == pid);
+    RV_CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    RV_CHECK(prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) == 0);
     f = rv_future_free(f);
+    close_waiting(ex);
+}
+
+static void what_is_shared_is_not_for_processes_of_processes(void)
+{
+    rv_executor *ex = open_wide(1, NULL);
+    struct rv_queue_ref ref;
+    struct found found;
+    rv_queue *q;
+    rv_future *f;
+
+    RV_CHECK(rv_queue_new_shared(&q, sizeof(int), 4) == 0 && rv_queue_ref_of(q, &ref) == 0);
+    RV_CHECK(rv_submit(ex, &f, have_it_looked_for, &ref, RV_NEVER) == 0);
+    get_value(f, &found);
+    RV_CHECK(found.mapped == -ENOENT && found.attached == -ENOENT);
+    q = rv_queue_free(q);
     close_waiting(ex);
 }
 
@@ -667,7 +777,9 @@ int main(void)
         ON_PROCESSES(as_many_are_there_at_first_as_is_asked_for),
         ON_PROCESSES(a_process_that_has_done_enough_is_replaced),
         ON_PROCESSES(nothing_is_left_of_it),
-        ON_PROCESSES(there_are_no_processes_of_processes),
+        ON_PROCESSES(processes_have_processes_three_deep),
+        ON_PROCESSES(processes_of_one_that_is_killed_end_with_it),
+        ON_PROCESSES(what_is_shared_is_not_for_processes_of_processes),
         ON_PROCESSES(a_job_that_nobody_has_registered_is_refused),
         ON_PROCESSES(a_crash_is_told_by_its_signal),
         ON_PROCESSES(its_last_words_are_kept),

@@ -588,7 +588,7 @@ static void the_variable_alone_makes_no_worker(void **state)
     pid_t child = fork();
     if (child == 0) {
         dup2(open("/dev/null", O_WRONLY), 2);
-        setenv("RAVEL_WORKER", "0,1", 1);
+        setenv("RAVEL_WORKER", "0,1,1", 1);
         execl("/proc/self/exe", "test", "--elsewhere", "nowhere", (char *)NULL);
         _exit(127);
     }

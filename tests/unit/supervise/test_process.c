@@ -43,7 +43,8 @@ enum way {
     STUBBORN,
     EAT,
     READ_A_FILE,
-    WRITE_A_FILE
+    WRITE_A_FILE,
+    HAVE_ONE
 };
 
 struct order {
@@ -90,6 +91,8 @@ static int open_null(int flags)
     return 0;
 }
 
+static int have_one_of_its_own(void);
+
 static int act(const struct order *order)
 {
     if (order->fd >= 0)
@@ -129,6 +132,8 @@ static int act(const struct order *order)
         return open_null(O_RDONLY);
     case WRITE_A_FILE:
         return open_null(O_WRONLY);
+    case HAVE_ONE:
+        return have_one_of_its_own();
     }
     return rv_sleep_until(RV_NEVER);
 }
@@ -194,6 +199,25 @@ static pid_t pid_of(rv_supervisor *sup, const char *name)
     return stats.pid;
 }
 
+/* In a process: which does the same, and so on. Returns how many there could be. */
+static int have_one_of_its_own(void)
+{
+    rv_supervisor *sup;
+    int err, r = 0, below = 0;
+
+    set_up(HAVE_ONE);
+    RV_SCOPE(scope, err) {
+        r = rv_supervisor_start(&sup, scope, &on.opts, RV_NEVER);
+        if (r == 0) {
+            RV_CHECK(rv_supervisor_wait(sup, NULL, RV_NEVER) == 0);
+            RV_CHECK(rv_supervisor_close(sup) == 0);
+        }
+    }
+    RV_CHECK(err == 0 && (r == 0 || r == -ELOOP));
+    RV_CHECK(r < 0 || sscanf(journal.last.text, "returned %d", &below) == 1);
+    return 1 + below;
+}
+
 /* No memory, no descriptor, no process is left. */
 static void perform(rv_fn *play, void *arg)
 {
@@ -219,6 +243,7 @@ static const struct end_case {
     {EXIT, -ECHILD, 0, "exited with status 3"},
     {EXIT_WELL, 0, 0, "exited with status 0"},
     {CRASH, -ECHILD, SIGSEGV, "was killed by SIGSEGV"},
+    {HAVE_ONE, 0, 0, "returned 3"},
 };
 
 static int play_end(void *arg)
