@@ -64,8 +64,8 @@ struct rv_executor_opts {
  * @return 0
  * Errors:  -EINVAL no such tier, N is no number from 1 to 65536, or job_timeout is negative; -EPERM
  *          "tasks" outside a task; -ELOOP "processes" in a worker process three deep; -EOPNOTSUPP a
- *          tier this build does not have ("cluster:..."), or "processes" in a program that cannot be
- *          started again; -E2BIG unknown fields; -EAGAIN no thread or process could be started;
+ *          tier this build does not have ("cluster:..."), or "processes" in a program that cannot
+ *          be started again; -E2BIG unknown fields; -EAGAIN no thread or process could be started;
  *          -ESTALE the program's or the library's file is not the one that runs here; -ETIME a
  *          process did not come up; -EMFILE, -ENFILE; -ECANCELED "tasks" in a cancelled scope;
  *          -ENOMEM

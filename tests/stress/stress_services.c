@@ -3,9 +3,9 @@
  * supervisors start and stop them.
  *
  * Each process has, from its first constructor on, a thread that kills it with SIGKILL some random
- * time later: in a constructor, before it has answered, before it is ready, at work, while it stops.
- * Two parties play at a time, each with one tree after the other, which it stops, cancels, or sees
- * give up:
+ * time later: in a constructor, before it has answered, before it is ready, at work, while it
+ * stops. Two parties play at a time, each with one tree after the other, which it stops, cancels,
+ * or sees give up:
  *
  *     top:  a process, b task, c process, d supervisor:  e process, f process
  *
