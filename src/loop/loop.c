@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* loop.c - which backend; and that of a fork's parent.
  *
- * AUTO is epoll. Measured by ravel-io-echo, CPU of one server core a request, against a loop
- * written by hand on epoll, in pairs on a shared machine: with 64 connections epoll takes 1.00 to
- * 1.03 of it and io_uring 0.89 to 1.03, with 1,024 both some 1.12 on a quiet machine, 1.2 and 1.3
- * on a busy one. io_uring saves system calls rather than time: a receive that has to wait is tried,
- * gets its poll armed, and is tried again. That is not enough for what it risks (many containers
- * refuse it, and it has had more holes than any other call). What it is better at, files that are
- * not in memory, is seldom a server's bottleneck; who has such files asks for it.
+ * AUTO is epoll. What a small request takes of the CPU, as a share of what it takes a loop written
+ * by hand on epoll (the ratios of `make bench ARGS="--only io-echo"`, pairs on a shared machine):
+ * with 64 connections epoll 0.96 to 1.03 and io_uring 0.89 to 1.03; with 1,024 both 1.12 on a quiet
+ * machine, on a busy one 1.13 to 1.2 and 1.27 to 1.3. io_uring saves system calls rather than time:
+ * a receive that has to wait is tried, gets its poll armed, and is tried again. That is not enough
+ * for what it risks (many containers refuse it, and it has had more holes than any other call).
+ * What it is better at, files that are not in memory, is seldom a server's bottleneck; who has such
+ * files asks for it.
  *
  * A fork's child has its parent's descriptors, and by them its parent's epoll and rings: whatever
  * it did with them would be done to the parent. It also has one thread only, so that the runtime
