@@ -394,7 +394,7 @@ def arguments():
     parser.add_argument("--config", action="append", metavar="NAME",
                         help=f"{', '.join(CONFIGS)} or all (the default); may be repeated")
     parser.add_argument("--suite", action="append", metavar="NAME",
-                        help="unit, stress, faults, fuzz, aarch64, " + ", ".join(CHECKS) +
+                        help="unit, stress, explore, faults, fuzz, aarch64, " + ", ".join(CHECKS) +
                              "; may be repeated")
     parser.add_argument("--only", action="append", metavar="PATTERN",
                         help="programs whose name contains this (or matches this glob)")
