@@ -95,7 +95,7 @@ static int until_ready(int fd, short events, const struct ck_op *op)
 
     if (never_blocks(fd))
         return 0;
-    return answer(ck_io_wait(op, fd, events, CK_NEVER, is_ready, &one));
+    return answer(ck_io_wait(op, fd, events, CK_NEVER, ck_io_is_ours(fd), is_ready, &one));
 }
 
 static struct ck_op op_on(int fd, uintptr_t pc)
@@ -329,6 +329,7 @@ CK_EXPORT int close(int fd)
     if (!enter(fd))
         return CK_NEXT(close)(fd);
     begin_write(fd, CK_CALLER);
+    ck_io_note_ours(fd, false);
     return (int)end(fd, CK_NEXT(close)(fd), CK_CALLER);
 }
 
@@ -346,4 +347,39 @@ CK_EXPORT int connect(int fd, const struct sockaddr *to, socklen_t to_bytes)
         return CK_NEXT(connect)(fd, to, to_bytes);
     begin_write(fd, CK_CALLER);
     return (int)end(fd, CK_NEXT(connect)(fd, to, to_bytes), CK_CALLER);
+}
+
+/* ---- made here ------------------------------------------------------------------------------- */
+
+static int note_both(int r, const int *fds)
+{
+    if (r == 0 && ck_self) {
+        ck_io_note_ours(fds[0], true);
+        ck_io_note_ours(fds[1], true);
+    }
+    return r;
+}
+
+CK_EXPORT int pipe(int fds[2])
+{
+    return note_both(CK_NEXT(pipe)(fds), fds);
+}
+
+CK_EXPORT int pipe2(int fds[2], int flags)
+{
+    return note_both(CK_NEXT(pipe2)(fds, flags), fds);
+}
+
+CK_EXPORT int socketpair(int domain, int type, int protocol, int fds[2])
+{
+    return note_both(CK_NEXT(socketpair)(domain, type, protocol, fds), fds);
+}
+
+CK_EXPORT int eventfd(unsigned value, int flags)
+{
+    int fd = CK_NEXT(eventfd)(value, flags);
+
+    if (ck_self)
+        ck_io_note_ours(fd, true);
+    return fd;
 }

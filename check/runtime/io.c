@@ -6,8 +6,8 @@
  *   I2  the questions are asked when a thread of this process did something to a descriptor, and when no
  *       thread can run: then until one says yes. So what comes from outside is met as late as
  *       possible, which is the same moment in each execution of a schedule
- *   I3  if nothing comes for PATIENCE_NS of real time, and no child process lives, it is held that
- *       nothing will: every one of the program's threads waits
+ *   I3  what waits for this process's own pipes is not waited for. If nothing else comes for PATIENCE_NS of real
+ *       time, and no child process lives, it is held that nothing will
  *
  * Descriptors that lie in a plain file, and the standard output streams, are never waited for and
  * are no points: see calls.c, which has the interposed calls.
@@ -26,7 +26,10 @@
 #include "check/runtime/signals.h"
 
 #define PATIENCE_NS INT64_C(1000000000)
+#define LINGER_NS INT64_C(50000000)
 #define PAUSE_NS 200000
+
+enum { OURS_MOST = 1024 };
 
 /* On the stack of the thread that waits. */
 struct waiter {
@@ -34,10 +37,12 @@ struct waiter {
     struct ck_thread *thread;
     ck_io_ready_fn *is_ready;
     void *arg;
+    bool is_ours;
 };
 
 static struct rvi_list waiters;
 static uint32_t waiter_count;
+static bool ours[OURS_MOST]; /* by descriptor */
 
 static void add(struct waiter *waiter)
 {
@@ -52,10 +57,22 @@ static void take_off(struct waiter *waiter)
     waiter_count--;
 }
 
-int ck_io_wait(const struct ck_op *op, int fd, short events, int64_t deadline,
+bool ck_io_is_ours(int fd)
+{
+    return fd >= 0 && fd < OURS_MOST && ours[fd] && !ck_process_has_forked();
+}
+
+void ck_io_note_ours(int fd, bool is_ours)
+{
+    if (fd >= 0 && fd < OURS_MOST)
+        ours[fd] = is_ours;
+}
+
+int ck_io_wait(const struct ck_op *op, int fd, short events, int64_t deadline, bool is_ours,
                ck_io_ready_fn *is_ready, void *arg)
 {
-    struct waiter waiter = {.thread = ck_self, .is_ready = is_ready, .arg = arg};
+    struct waiter waiter = {
+        .thread = ck_self, .is_ready = is_ready, .arg = arg, .is_ours = is_ours};
     struct ck_wait wait = {CK_OP_IO, NULL, CK_NOBODY, deadline, fd, events};
     uint64_t handlers = ck_signals_handled();
     int r = 0;
@@ -111,12 +128,31 @@ static void pause_really(void)
     CK_NEXT(nanosleep)(&pause, NULL);
 }
 
+void ck_io_linger(ck_io_ready_fn *is_ready, void *arg)
+{
+    int64_t begin = real_now();
+
+    while (!is_ready(arg) && real_now() - begin < LINGER_NS)
+        pause_really();
+}
+
+static bool any_waits_for_outside(void)
+{
+    if (waiter_count == 0)
+        return false;
+    for (struct rvi_link *link = waiters.head.next; link != &waiters.head; link = link->next) {
+        if (!rvi_container_of(link, struct waiter, link)->is_ours)
+            return true;
+    }
+    return false;
+}
+
 bool ck_io_wait_any(void)
 {
     int64_t begin = real_now();
 
-    if (waiter_count == 0 && !ck_signals_are_awaited())
-        return false;
+    if (!any_waits_for_outside() && !ck_signals_are_awaited())
+        return ask_all();
     while (!ask_all() && !ck_signals_look()) {
         if (real_now() - begin > PATIENCE_NS && !ck_process_has_children())
             return false;

@@ -15,9 +15,17 @@ extern struct ck_sync ck_io_written;
 typedef bool ck_io_ready_fn(void *arg);
 
 /** Wait until is_ready(arg) is true; -ETIMEDOUT, -ECANCELED, -EINTR.
- * @param fd  for reports; -1: none, or several */
-int ck_io_wait(const struct ck_op *op, int fd, short events, int64_t deadline,
+ * @param fd       for reports; -1: none, or several
+ * @param is_ours  nothing outside of this process can end the wait */
+int ck_io_wait(const struct ck_op *op, int fd, short events, int64_t deadline, bool is_ours,
                ck_io_ready_fn *is_ready, void *arg);
+
+/** Wait for a moment of real time, in which no other thread runs, for what is about to be true. */
+void ck_io_linger(ck_io_ready_fn *is_ready, void *arg);
+
+/** Made by this process, for itself: by pipe(), socketpair(), eventfd(). */
+bool ck_io_is_ours(int fd);
+void ck_io_note_ours(int fd, bool is_ours);
 
 /** Something was done to a descriptor: those who wait look again. */
 void ck_io_done(void);

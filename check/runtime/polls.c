@@ -45,6 +45,15 @@ static int64_t deadline_after_ms(int ms)
     return ms < 0 ? CK_NEVER : ck_now() + ms * INT64_C(1000000);
 }
 
+static bool all_ours(const struct pollfd *fds, nfds_t count)
+{
+    for (nfds_t i = 0; i < count; i++) {
+        if (!ck_io_is_ours(fds[i].fd))
+            return false;
+    }
+    return true;
+}
+
 static int poll_until(struct pollfd *fds, nfds_t count, int64_t deadline, uintptr_t pc)
 {
     struct polling p = {fds, count, 0};
@@ -53,7 +62,8 @@ static int poll_until(struct pollfd *fds, nfds_t count, int64_t deadline, uintpt
 
     ck_point(&op);
     if (!any_ready(&p) && deadline > ck_now())
-        r = ck_io_wait(&op, fd, count > 0 ? fds[0].events : 0, deadline, any_ready, &p);
+        r = ck_io_wait(&op, fd, count > 0 ? fds[0].events : 0, deadline, all_ours(fds, count),
+                       any_ready, &p);
     ck_acquire(&ck_io_written);
     if (r == -ETIMEDOUT)
         return 0;
@@ -111,7 +121,7 @@ static int select_until(int count, fd_set **sets, int64_t deadline, uintptr_t pc
     }
     ck_point(&op);
     if (!any_selected(&s) && deadline > ck_now())
-        r = ck_io_wait(&op, -1, 0, deadline, any_selected, &s);
+        r = ck_io_wait(&op, -1, 0, deadline, false, any_selected, &s);
     ck_acquire(&ck_io_written);
     if (r == -ETIMEDOUT)
         return 0;
@@ -165,7 +175,7 @@ static int epoll_until(struct epolling *e, int64_t deadline, uintptr_t pc)
 
     ck_point(&op);
     if (!any_event(e) && deadline > ck_now())
-        r = ck_io_wait(&op, e->fd, POLLIN, deadline, any_event, e);
+        r = ck_io_wait(&op, e->fd, POLLIN, deadline, false, any_event, e);
     ck_acquire(&ck_io_written);
     if (r == -ETIMEDOUT)
         return 0;

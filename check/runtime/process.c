@@ -3,7 +3,8 @@
  *
  *   S1  a forked child has the forking thread alone, and leaves control: its calls are libc's own.
  *       Locks go on there as they were (locks.h)
- *   S2  who waits for a child blocks its thread alone
+ *   S2  who waits for a child blocks its thread alone; but first all wait a moment, so that it does not
+ *       depend on chance whether the child was quick enough
  *   S3  getpid() and gettid() say the same in every execution. What takes a process id is told the
  *       real one, also in children, who may have been told the other
  *
@@ -33,6 +34,11 @@ pid_t ck_process_id(void)
 bool ck_process_has_children(void)
 {
     return children > 0;
+}
+
+bool ck_process_has_forked(void)
+{
+    return real_id != 0;
 }
 
 static pid_t fork_it(void)
@@ -102,7 +108,11 @@ static pid_t await(struct waiting *w, uintptr_t pc)
     const struct ck_op op = {CK_OP_IO, true, 0, 0, pc};
 
     ck_point(&op);
-    int r = is_over(w) || (w->options & WNOHANG) ? 0 : ck_io_wait(&op, -1, 0, CK_NEVER, is_over, w);
+    if (!(w->options & WNOHANG))
+        ck_io_linger(is_over, w);
+    int r = is_over(w) || (w->options & WNOHANG)
+                ? 0
+                : ck_io_wait(&op, -1, 0, CK_NEVER, false, is_over, w);
     if (r == -ECANCELED)
         ck_cancel_now();
     if (r != 0) {

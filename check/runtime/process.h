@@ -12,3 +12,6 @@ pid_t ck_process_id(void);
 
 /** Children that were forked, and not waited for yet. */
 bool ck_process_has_children(void);
+
+/** It has shared its descriptors. */
+bool ck_process_has_forked(void);

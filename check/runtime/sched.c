@@ -11,18 +11,15 @@
  * The default is to go on; a thread that cannot, or spins, gives way to the next above it that
  * does neither, then to the earliest deadline, then to spinners, the longest-spinning first.
  *
- * Descriptors are polled every POLL_EVERY decisions, a number that a replay counts as well.
+ * Who waits for a descriptor is asked for every POLL_EVERY decisions, a number that a replay counts
+ * as well (io.c).
  *
  * Rejected: a queue of the ready ones: strategies want them all, in an order that replays.
  * Checked by: tests/check */
 #include "check/runtime/sched.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/check.h"
 #include "check/runtime/arena.h"
@@ -30,8 +27,10 @@
 #include "check/runtime/clocks.h"
 #include "check/runtime/deadlock.h"
 #include "check/runtime/fail.h"
+#include "check/runtime/io.h"
 #include "check/runtime/places.h"
 #include "check/runtime/posix.h"
+#include "check/runtime/signals.h"
 #include "check/runtime/spin.h"
 #include "check/runtime/trace.h"
 
@@ -39,7 +38,6 @@ enum {
     NS_A_POINT = 1000,
     RARELY = 16,
     POLL_EVERY = 16,
-    LAST_POLL_MS = 1000,
     FORCED_MOST = 8,
     ORDER_SLOTS = 1024,
 };
@@ -86,30 +84,6 @@ static void note_order(struct ck_thread *thread)
         order[slot].reads = 0;
     } else {
         order[slot].reads += thread->order;
-    }
-}
-
-/* --- descriptors --- */
-
-static void poll_descriptors(int timeout_ms)
-{
-    struct pollfd fds[CK_THREADS_MOST];
-    struct ck_thread *waiters[CK_THREADS_MOST];
-    nfds_t count = 0;
-
-    for (uint32_t i = 0; i < alive_count; i++) {
-        struct ck_thread *t = alive[i];
-        if (t->state != CK_BLOCKED || t->wait.kind != CK_OP_IO)
-            continue;
-        waiters[count] = t;
-        fds[count++] = (struct pollfd){t->wait.fd, t->wait.events, 0};
-    }
-    struct timespec limit = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
-    if (count == 0 || syscall(SYS_ppoll, fds, count, &limit, NULL, 0) <= 0)
-        return;
-    for (nfds_t i = 0; i < count; i++) {
-        if (fds[i].revents)
-            ck_wake(waiters[i]);
     }
 }
 
@@ -236,12 +210,10 @@ static struct ck_thread *choose(struct ck_thread *self)
     uint32_t nth = self->decisions++;
 
     if (io_waiters > 0 && decisions++ % POLL_EVERY == 0)
-        poll_descriptors(0);
+        ck_io_done();
     struct ck_thread *otherwise = usual(self);
-    if (!otherwise && io_waiters > 0) {
-        poll_descriptors(LAST_POLL_MS);
+    if (!otherwise && ck_io_wait_any())
         otherwise = usual(self);
-    }
     if (!otherwise)
         ck_nobody_can_run();
     struct ck_thread *chosen =
@@ -304,6 +276,8 @@ void ck_point(const struct ck_op *op)
     run(self, choose(self));
     if (rvi_unlikely(self->is_cancelled))
         ck_cancel_at_point();
+    if (rvi_unlikely(ck_signals_pending))
+        ck_signals_deliver();
 }
 
 int ck_block(const struct ck_wait *wait, bool is_cancellable)
@@ -321,9 +295,10 @@ int ck_block(const struct ck_wait *wait, bool is_cancellable)
     ck_shared->result.progress++;
     run(self, choose(self));
     self->posix->in_cancellable_wait = false;
-    if (is_cancellable && self->is_cancelled)
-        return -ECANCELED;
-    return self->is_woken ? 0 : -ETIMEDOUT;
+    int result = self->is_woken ? 0 : -ETIMEDOUT;
+    if (rvi_unlikely(ck_signals_pending))
+        ck_signals_deliver();
+    return is_cancellable && self->is_cancelled ? -ECANCELED : result;
 }
 
 void ck_wake(struct ck_thread *thread)

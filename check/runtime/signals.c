@@ -28,9 +28,9 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#include "check/runtime/carrier.h"
 #include "check/runtime/locks.h"
 #include "check/runtime/next.h"
+#include "check/runtime/posix.h"
 #include "check/runtime/process.h"
 
 enum { SIGNALS = 64 };
@@ -161,12 +161,22 @@ static int take_pending(uint64_t wanted)
     return sig;
 }
 
+static bool any_pending(void)
+{
+    for (uint32_t i = 0; i < ck_thread_count; i++) {
+        if (own_of[i].pending && ck_threads[i]->state != CK_ENDED)
+            return true;
+    }
+    return process_pending != 0;
+}
+
 void ck_signals_deliver(void)
 {
     int sig;
 
     while ((sig = take_pending(~mine()->blocked)) != 0)
         handle(sig);
+    ck_signals_pending = any_pending();
 }
 
 /* ---- sending --------------------------------------------------------------------------------- */
@@ -227,15 +237,6 @@ static void send_to_process(int sig)
     ck_signals_pending = true;
 }
 
-static struct ck_thread *thread_of(pthread_t handle)
-{
-    for (uint32_t i = 0; i < ck_thread_count; i++) {
-        if (ck_threads[i]->carrier && ck_carrier_handle(ck_threads[i]->carrier) == handle)
-            return ck_threads[i];
-    }
-    return NULL;
-}
-
 static int send_by_thread(struct ck_thread *thread, int sig, int code, union sigval value,
                           uintptr_t pc)
 {
@@ -283,7 +284,7 @@ CK_EXPORT int pthread_kill(pthread_t target, int sig)
 {
     if (!ck_enter())
         return CK_NEXT(pthread_kill)(target, sig);
-    int r = send_by_thread(thread_of(target), sig, SI_TKILL, (union sigval){0}, CK_CALLER);
+    int r = send_by_thread(ck_thread_of(target), sig, SI_TKILL, (union sigval){0}, CK_CALLER);
     ck_leave();
     return r;
 }
@@ -292,7 +293,7 @@ CK_EXPORT int pthread_sigqueue(pthread_t target, int sig, const union sigval val
 {
     if (!ck_enter())
         return CK_NEXT(pthread_sigqueue)(target, sig, value);
-    int r = send_by_thread(thread_of(target), sig, SI_QUEUE, value, CK_CALLER);
+    int r = send_by_thread(ck_thread_of(target), sig, SI_QUEUE, value, CK_CALLER);
     ck_leave();
     return r;
 }

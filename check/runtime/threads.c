@@ -20,6 +20,7 @@
 #include "check/runtime/locks.h"
 #include "check/runtime/next.h"
 #include "check/runtime/posix.h"
+#include "check/runtime/signals.h"
 
 struct ck_posix ck_posix_main;
 
@@ -118,6 +119,7 @@ int ck_posix_create(pthread_t *ret, const pthread_attr_t *attr, void *(*start)(v
     struct ck_thread *child = ck_thread_new(carrier, posix);
     child->candidate.location = ck_self->candidate.location;
     ck_hb_begin(child, ck_self);
+    ck_signals_begin(child, ck_self);
     *ret = ck_carrier_handle(carrier);
     ck_made_progress();
     op.object = ck_thread_object(child);
