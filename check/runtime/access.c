@@ -163,7 +163,7 @@ static void learn(uintptr_t address, size_t bytes, bool is_write, uintptr_t pc)
 
 static void record(uintptr_t address, size_t bytes, unsigned kind, uintptr_t pc)
 {
-    ck_heap_touch(address, bytes, (kind & CK_WRITES) != 0, pc);
+    ck_heap_touch(address, bytes, (kind & CK_WRITES) != 0);
     if (wants & WANTS_LEARNING)
         learn(address, bytes, (kind & CK_WRITES) != 0, pc);
     if (wants & WANTS_RACES)

@@ -46,7 +46,7 @@ static void begin(const struct ck_op *op)
     ck_access_settle();
     ck_point(op);
     ck_access_settle();
-    ck_heap_touch(op->object, op->bytes, op->is_write, op->pc);
+    ck_heap_touch(op->object, op->bytes, op->is_write);
 }
 
 /* T3 */

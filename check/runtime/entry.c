@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "check/runtime/access.h"
 #include "check/runtime/carrier.h"
 #include "check/runtime/clocks.h"
 #include "check/runtime/crash.h"
@@ -211,6 +212,7 @@ static int be_server(int argc, char **argv, char **env)
     program_env = env;
     ck_next_find_all();
     ck_places_learn();
+    ck_access_prepare();
     ck_crash_prepare();
     ck_carriers_prepare(RESERVE_FIRST);
     serve();

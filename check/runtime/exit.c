@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "check/runtime/fail.h"
+#include "check/runtime/heap.h"
 #include "check/runtime/next.h"
 #include "check/runtime/posix.h"
 
@@ -42,6 +43,7 @@ static void report_leaks(void)
 static void judge(int status)
 {
     if (status == 0) {
+        ck_heap_finish();
         report_leaks();
         return;
     }

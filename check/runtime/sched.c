@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "check/runtime/access.h"
 #include "check/runtime/arena.h"
 #include "check/runtime/carrier.h"
 #include "check/runtime/clocks.h"
@@ -397,12 +398,14 @@ void ck_sched_begin(struct ck_carrier *main, struct ck_posix *posix)
     ck_trace_begin();
     ck_self = ck_thread_new(main, posix);
     ck_hb_begin(ck_self, NULL);
+    ck_access_begin();
 }
 
 void ck_sched_finish(void)
 {
     struct ck_result *result = &ck_shared->result;
 
+    ck_access_finish();
     result->hash = 0;
     for (uint32_t i = 0; i < ck_thread_count; i++) {
         result->counts[i] = ck_threads[i]->points;
