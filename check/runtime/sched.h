@@ -55,8 +55,9 @@ struct ck_thread {
     uint32_t inside;    /* depth of ck_enter() */
     uint32_t decisions; /* counted: struct ck_switch */
     uint32_t points;
-    uint64_t step;     /* when it came to its latest point */
-    struct ck_op next; /* what it is about to do, once it runs */
+    uint32_t clock_reads; /* since another point */
+    uint64_t step;        /* when it came to its latest point */
+    struct ck_op next;    /* what it is about to do, once it runs */
     struct rvi_candidate candidate;
     struct ck_spin *spin; /* spin.c */
     uint64_t order;       /* hash of what it did, after what: order of conflicts alone */
@@ -148,6 +149,10 @@ void ck_sched_begin(struct ck_carrier *main, struct ck_posix *posix);
 
 /** What is only known at the end, into the result. May be called again. */
 void ck_sched_finish(void);
+
+/** The same for the program, which may wait for it to rise: the more it asks in a row the faster it does,
+ * and now and then others run. */
+int64_t ck_now_asked(uintptr_t pc);
 
 /** Write an event if the plan wants it: the operation that the thread has just made. */
 void ck_event(const struct ck_op *op, uint64_t value, unsigned flags);
