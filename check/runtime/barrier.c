@@ -46,6 +46,7 @@ static int open_it(const pthread_barrier_t *b, struct barrier *model)
     model->leaving += model->arrived - 1;
     model->arrived = 0;
     model->round++;
+    ck_made_progress();
     ck_wake_all(b);
     return PTHREAD_BARRIER_SERIAL_THREAD;
 }

@@ -122,6 +122,8 @@ static ssize_t end(int fd, ssize_t r, uintptr_t pc)
     int error = errno;
 
     ck_event(&op, (uint64_t)r, 0);
+    if (r > 0)
+        ck_made_progress();
     ck_io_done();
     ck_leave();
     errno = error;

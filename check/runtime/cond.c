@@ -81,6 +81,7 @@ void ck_cond_signal(pthread_cond_t *c, bool is_for_all, const struct ck_op *op)
         return;
     }
     ck_release(&model->sync);
+    ck_made_progress();
     if (!is_for_all)
         signal_nth(model, ck_choose(model->waiter_count));
     while (is_for_all && model->waiter_count > 0)

@@ -88,6 +88,7 @@ static uint32_t wake(const uint32_t *address, uint32_t most, uint32_t mask, cons
 
         rvi_link_remove(&waiter->link);
         waiter->is_woken = true;
+        ck_made_progress();
         ck_wake(waiter->thread);
     }
     ck_event(op, woken, 0);

@@ -55,6 +55,7 @@ bool ck_once_begin(int *state, const struct ck_op *op)
 void ck_once_end(int *state, bool is_done)
 {
     *state = is_done ? IS_DONE : NOT_YET;
+    ck_made_progress();
     ck_release_store(&model_of(state)->sync);
     ck_wake_all(state);
 }

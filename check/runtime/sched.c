@@ -41,7 +41,6 @@ enum {
     POLL_EVERY = 16,
     FORCED_MOST = 8,
     ORDER_SLOTS = 1024,
-    READS_A_YIELD = 4,
 };
 
 struct ck_thread *ck_self;
@@ -260,7 +259,6 @@ static void step(struct ck_thread *self, const struct ck_op *op)
 
     now += NS_A_POINT;
     self->points++;
-    self->clock_reads = 0;
     self->step = ++result->steps;
     result->progress++;
     if (result->steps > ck_shared->plan.step_limit)
@@ -349,16 +347,9 @@ int64_t ck_now(void)
     return now;
 }
 
-int64_t ck_now_asked(uintptr_t pc)
+void ck_pass(int64_t ns)
 {
-    struct ck_thread *self = ck_self;
-    uint32_t reads = ++self->clock_reads;
-
-    now += (int64_t)reads * NS_A_POINT;
-    if (reads % READS_A_YIELD == 0)
-        ck_yield(pc);
-    self->clock_reads = reads;
-    return now;
+    now += ns;
 }
 
 /* --- beginnings and ends --- */

@@ -55,7 +55,6 @@ struct ck_thread {
     uint32_t inside;    /* depth of ck_enter() */
     uint32_t decisions; /* counted: struct ck_switch */
     uint32_t points;
-    uint32_t clock_reads; /* since another point */
     uint64_t step;        /* when it came to its latest point */
     struct ck_op next;    /* what it is about to do, once it runs */
     struct rvi_candidate candidate;
@@ -135,6 +134,9 @@ extern bool ck_is_instrumented;
  * chosen. */
 int64_t ck_now(void);
 
+/** Some of it passes: for who does nothing but look at it. */
+void ck_pass(int64_t ns);
+
 /** It runs for the first time when it is chosen. */
 struct ck_thread *ck_thread_new(struct ck_carrier *carrier, struct ck_posix *posix);
 
@@ -149,10 +151,6 @@ void ck_sched_begin(struct ck_carrier *main, struct ck_posix *posix);
 
 /** What is only known at the end, into the result. May be called again. */
 void ck_sched_finish(void);
-
-/** The same for the program, which may wait for it to rise: the more it asks in a row the faster it does,
- * and now and then others run. */
-int64_t ck_now_asked(uintptr_t pc);
 
 /** Write an event if the plan wants it: the operation that the thread has just made. */
 void ck_event(const struct ck_op *op, uint64_t value, unsigned flags);

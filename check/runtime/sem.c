@@ -102,6 +102,7 @@ static int post(sem_t *s, const struct ck_op *op)
     ++*value_of(s);
     ck_event(op, *value_of(s), 0);
     ck_release(&model->sync);
+    ck_made_progress();
     ck_wake_all(s);
     return 0;
 }
