@@ -114,7 +114,9 @@ static void fail(struct ck_block *block, const char *what, uint64_t address, siz
     struct ck_report *report;
     struct ck_party *party;
 
-    if (!ck_self) {
+    if (ck_self) {
+        ck_self->inside++; /* the unwinder is libc's caller too */
+    } else {
         dprintf(STDERR_FILENO, "libravel_check: heap: %s at %#lx\n", what, (unsigned long)address);
         abort();
     }
@@ -236,30 +238,30 @@ static void forget(uintptr_t memory, size_t bytes, uintptr_t pc)
     ck_hb_forget(memory, bytes);
 }
 
-/* Others may have run at the point, and freed it. */
-static struct ck_block *judge_at_point(void *memory, uintptr_t pc)
+static void retire(struct ck_block *block)
 {
-    struct ck_block *block = judge(memory);
+    bool is_locked = lock();
 
-    if (!ck_enter())
-        return block;
-    point(block, (uintptr_t)memory, pc);
-    ck_leave();
-    return judge(memory);
-}
-
-static void release(void *memory, uintptr_t pc)
-{
-    struct ck_block *block = judge_at_point(memory, pc);
-    bool is_locked;
-
-    forget((uintptr_t)memory, block->bytes, pc);
-    block->freed = stamp(pc);
-    is_locked = lock();
     ck_block_retire(block);
     block = ck_block_release();
     unlock(is_locked);
     fail_spoilt(block);
+}
+
+/* Others may run at the point, and free it. */
+static void release(void *memory, uintptr_t pc)
+{
+    bool is_entered = ck_enter();
+    struct ck_block *block = judge(memory);
+
+    if (is_entered)
+        point(block, (uintptr_t)memory, pc);
+    block = judge(memory);
+    forget((uintptr_t)memory, block->bytes, pc);
+    block->freed = stamp(pc);
+    retire(block);
+    if (is_entered)
+        ck_leave();
 }
 
 /* In an execution all is ours; before, what was allocated before we were there is not. */
