@@ -6,17 +6,18 @@
  *
  *   S1  whoever spins or could go on by a time-out alone is never offered to a strategy: it chooses
  *       among the busy
- *   S2  of those that wait for time, one goes on by chance (`hurry`), whoever it is, so that a time-out
- *       may come before what it guards against; and when nobody else can
+ *   S2  of those that wait for time, one goes on by chance (`hurry`), whoever it is, so that a
+ *       time-out may come before what it guards against; and when nobody else can
  *   S3  somebody who spins runs only when all others do; of those, the one who said so first
- *   S4  after `patience` steps all priorities are drawn anew: a strategy of priorities would let the
- *       highest poll for ever for something that a lower one has to do, if the polling does not look
- *       like spinning
+ *   S4  after `patience` steps all priorities are drawn anew: a strategy of priorities would let
+ *       the highest poll for ever for something that a lower one has to do, if the polling does not
+ *       look like spinning
  *
  * None of these is in the papers, whose threads do not spin, wait for time, or poll.
  *
  * Rejected: time-outs as candidates like others. A program that waits with a limit of seconds would
- * mostly be seen giving up; with a chance a step, drawn by plans that want it, it is seen both ways. */
+ * mostly be seen giving up; with a chance a step, drawn by plans that want it, it is seen both
+ * ways. */
 #include "explore/strategy.h"
 
 #include "base/check.h"

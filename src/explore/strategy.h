@@ -85,9 +85,10 @@ void rvi_strategy_init(struct rvi_strategy *strategy, const struct rvi_strategy_
 
 /** Memory for POS and SURW, which without it take all for one; after init.
  *
- * @param slots   zeroes, the caller's for the whole run; slots[i] is for `who` i + 1, the rest share one
- * @param counts  how many steps `who` i + 1 takes in a run, about, for `count` of them; the one whose
- *                number is 1 is taken to start the others
+ * @param slots   zeroes, the caller's for the whole run; slots[i] is for `who` i + 1, the rest
+ *        share one
+ * @param counts  how many steps `who` i + 1 takes in a run, about, for `count` of them; the one
+ *        whose number is 1 is taken to start the others
  * @param count   at most slot_count */
 void rvi_strategy_give(struct rvi_strategy *strategy, struct rvi_strategy_slot *slots,
                        size_t slot_count, const uint32_t *counts, size_t count);

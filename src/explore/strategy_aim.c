@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* strategy_aim.c - orders that were not seen yet, asked for by location.
  *
- * To have a read see a write that it has never seen, hold the reader until the writer has been there
- * (in the manner of RFF: Wolff, Shi, Duck, Mathur and Roychoudhury, "Greybox fuzzing for concurrency
- * testing", 2024). To put a foreign access between two of one thread, hold the second of them until
- * that access. To have two threads take two locks crosswise, hold each at its second lock until the
- * other has the first (Joshi, Park, Sen and Naik, "A randomized dynamic program analysis technique
- * for detecting real deadlocks", 2009). All of them are pairs of locations: hold here until there.
+ * To have a read see a write that it has never seen, hold the reader until the writer has been
+ * there (in the manner of RFF: Wolff, Shi, Duck, Mathur and Roychoudhury, "Greybox fuzzing for
+ * concurrency testing", 2024). To put a foreign access between two of one thread, hold the second
+ * of them until that access. To have two threads take two locks crosswise, hold each at its second
+ * lock until the other has the first (Joshi, Park, Sen and Naik, "A randomized dynamic program
+ * analysis technique for detecting real deadlocks", 2009). All of them are pairs of locations: hold
+ * here until there.
  *
  *   A1  an aim is met, for somebody, once anybody else has taken a step at its `until`
  *   A2  who is held runs only if all that are busy are
- *   A3  whoever was held at the object of the step that released it goes first, before another write
- *   A4  otherwise threads run by random priorities and until they block: what an aim says is the only
- *       thing that disturbs them */
+ *   A3  whoever was held at the object of the step that released it goes first, before another
+ *       write
+ *   A4  otherwise threads run by random priorities and until they block: what an aim says is the
+ *       only thing that disturbs them */
 #include "explore/strategy_inside.h"
 
 static bool is_met(const struct rvi_strategy *s, unsigned aim, uint64_t who)

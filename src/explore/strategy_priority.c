@@ -3,20 +3,21 @@
  *
  * PCT (Burckhardt, Kothari, Musuvathi and Nagarakatte, "A randomized scheduler with probabilistic
  * guarantees of finding bugs", 2010): a priority a thread; after d - 1 random ones of the k steps,
- * whoever has just run falls below everybody who has not fallen. A bug that needs d orderings among n
- * threads is found with a probability of at least 1 / (n k^(d-1)) a run.
+ * whoever has just run falls below everybody who has not fallen. A bug that needs d orderings among
+ * n threads is found with a probability of at least 1 / (n k^(d-1)) a run.
  *
- * POS (Yuan, Yang and Gu, "Partial order aware concurrency sampling", 2018): a priority an event. When
- * one has run, those that conflict with it get new ones, so that who comes first at one object says
- * nothing about who does at the next.
+ * POS (Yuan, Yang and Gu, "Partial order aware concurrency sampling", 2018): a priority an event.
+ * When one has run, those that conflict with it get new ones, so that who comes first at one object
+ * says nothing about who does at the next.
  *
  * Location priority: a priority a place in the program, for a whole run. Whoever comes to a low one
  * waits there for the others: a few places decide, however many threads there are and however often
  * each passes. Two places in either order are two runs, if the second is the reverse of the first.
  *
- *   P1  a priority is a keyed hash of what it belongs to: drawn, in effect, when that is first seen,
- *       without a table of what there is
- *   P2  PCT: change i (0 .. d-2) gives priority i + 1, below all others; who falls twice has the later
+ *   P1  a priority is a keyed hash of what it belongs to: drawn, in effect, when that is first
+ *       seen, without a table of what there is
+ *   P2  PCT: change i (0 .. d-2) gives priority i + 1, below all others; who falls twice has the
+ *       later
  *   P3  location: between threads at places of one priority a priority a thread decides
  *
  * Rejected: a list in random order into which newcomers are inserted, as PCT's paper has it; it has

@@ -2,18 +2,20 @@
 /* strategy_surw.c - the selectively uniform random walk (Zhao, Wolff, Mathur and Roychoudhury,
  * "Selectively uniform concurrency testing", 2025).
  *
- * If threads have a, b, ... steps to go, as many of the interleavings begin with a step of the first
- * as a is of their sum. So somebody drawn with that probability, each step, samples all interleavings
- * alike, where the plain walk would rather have the longer thread end alone. Of the selected steps
- * only: the others are taken in any order, by whoever is not about to take a selected one.
+ * If threads have a, b, ... steps to go, as many of the interleavings begin with a step of the
+ * first as a is of their sum. So somebody drawn with that probability, each step, samples all
+ * interleavings alike, where the plain walk would rather have the longer thread end alone. Of the
+ * selected steps only: the others are taken in any order, by whoever is not about to take a
+ * selected one.
  *
- *   U1  somebody is intended for the next selected step, drawn by what each has left. Others who come
- *       to a selected step wait there until he has taken his; then the next is drawn
+ *   U1  somebody is intended for the next selected step, drawn by what each has left. Others who
+ *       come to a selected step wait there until he has taken his; then the next is drawn
  *   U2  he is drawn again when he can take no step now (blocked, spinning)
  *   U3  steps of those who are not there yet count as the first one's: he has to start them
  *
- * Steps left are steps of the thread, selected or not: of threads that run similar code the selected
- * are about the same share. What is left is at least 1, as counts come from another run. */
+ * Steps left are steps of the thread, selected or not: of threads that run similar code the
+ * selected are about the same share. What is left is at least 1, as counts come from another run.
+ * */
 #include "explore/strategy_inside.h"
 
 static uint64_t weight(struct rvi_strategy *s, const struct rvi_candidate *c)

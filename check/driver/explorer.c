@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+/* explorer.c - which schedule next.
+ *
+ * No strategy is best for all bugs: each is a guess about what a bug needs (few changes of who is
+ * first, one place that waits for another, an even mix of two accesses). So plans take turns:
+ *
+ *   X1  the first execution runs until blocked, with each access a point, and is studied: locations
+ *       that share memory, how much each thread does, orders that were not seen (predict.h)
+ *   X2  plans of the lineup and predicted orders alternate while there are any of these; the likely
+ *       ones first, and with each that was tried the next
+ *   X3  strategies and granularities turn with periods that have no common divisor, so that each
+ *       meets each. What takes 30 schedules at one granularity may take 800 at another
+ *   X4  location priorities come in pairs, the second the reverse of the first: of two places one
+ *       order is found in the first or the second
+ *   X5  all numbers come from the seed and from results: equal programs and seeds get equal plans
+ *       (with several streams, from results in the order in which they came)
+ *
+ * Learned locations are kept sorted, and none is ever dropped; counts are those of the last
+ * execution at the same granularity that came to its end. */
+#include "check/driver/explorer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/rng.h"
+#include "check/driver/predict.h"
+
+enum {
+    GRANULARITIES = 3,
+    DEFAULT_STEPS = 1000000,
+    DEFAULT_QUIET = 100000,
+    DEPTH_MOST = 4,
+    HURRY = 8, /* a plan in so many, and a step in so many of it, ends a wait by its time-out */
+    ALONE_RUNS = 3,     /* enough for a program with one thread */
+    SAME_RUNS = 64,     /* and for one that never does anything in another order */
+    STUDIED_MOST = 8,   /* executions of which the events are read */
+    LEARNING_RUNS = 32, /* and locations; after that each LEARNING_RUNS'th */
+};
+
+struct shape {
+    enum rvi_strategy_kind kind;
+    bool is_reverse, is_own;
+    unsigned share;
+};
+
+/* X3: 5:3:2:2, those that find much in few runs first. */
+static const struct shape lineup[] = {
+    {.kind = RVI_STRATEGY_LOCATION},
+    {.kind = RVI_STRATEGY_LOCATION, .is_reverse = true},
+    {.kind = RVI_STRATEGY_SURW},
+    {.kind = RVI_STRATEGY_PCT},
+    {.kind = RVI_STRATEGY_POS},
+    {.kind = RVI_STRATEGY_SURW, .share = 1},
+    {.kind = RVI_STRATEGY_LOCATION, .is_own = true},
+    {.kind = RVI_STRATEGY_SURW},
+    {.kind = RVI_STRATEGY_PCT},
+    {.kind = RVI_STRATEGY_SURW, .share = 2},
+    {.kind = RVI_STRATEGY_POS},
+    {.kind = RVI_STRATEGY_SURW},
+};
+
+static const uint32_t granularities[] = {CK_LEARNED, CK_LEARNED, CK_SYNC, CK_LEARNED, CK_ALL};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+struct ck_explorer {
+    struct ck_explorer_opts opts;
+    struct rvi_rng rng;
+    uint64_t given, fed;
+    uint64_t turn;      /* plans of the lineup */
+    uint64_t last_seed; /* of the last location plan */
+    uint64_t depth;
+    uint32_t threads_most;
+    bool has_accesses;
+    struct ck_estimate estimate;
+    struct ck_place *locations; /* CK_LOCATIONS_MOST; sorted */
+    uint32_t location_count;
+    uint64_t length[GRANULARITIES];
+    uint32_t counts[GRANULARITIES][CK_THREADS_MOST];
+    struct ck_prediction *predictions; /* CK_PREDICTIONS_MOST */
+    uint32_t prediction_count, predictions_tried;
+    uint32_t studied;
+};
+
+int ck_explorer_new(const struct ck_explorer_opts *opts, struct ck_explorer **ret)
+{
+    struct ck_explorer *e = rvi_calloc(1, sizeof *e);
+
+    if (!e)
+        return -ENOMEM;
+    e->opts = *opts;
+    e->opts.step_limit = opts->step_limit > 0 ? opts->step_limit : DEFAULT_STEPS;
+    e->opts.quiet_limit = opts->quiet_limit > 0 ? opts->quiet_limit : DEFAULT_QUIET;
+    e->locations = rvi_calloc(CK_LOCATIONS_MOST, sizeof *e->locations);
+    e->predictions = rvi_calloc(CK_PREDICTIONS_MOST, sizeof *e->predictions);
+    if (!e->locations || !e->predictions) {
+        ck_explorer_free(e);
+        return -ENOMEM;
+    }
+    rvi_rng_seed(&e->rng, opts->seed);
+    *ret = e;
+    return 0;
+}
+
+void ck_explorer_free(struct ck_explorer *e)
+{
+    if (!e)
+        return;
+    ck_estimate_fini(&e->estimate);
+    rvi_free(e->predictions);
+    rvi_free(e->locations);
+    rvi_free(e);
+}
+
+const struct ck_estimate *ck_explorer_estimate(const struct ck_explorer *e)
+{
+    return &e->estimate;
+}
+
+uint64_t ck_explorer_schedules(const struct ck_explorer *e)
+{
+    return e->given;
+}
+
+uint64_t ck_explorer_depth(const struct ck_explorer *e)
+{
+    return e->depth;
+}
+
+/* --- plans --- */
+
+static uint64_t length_of(const struct ck_explorer *e, uint32_t granularity)
+{
+    return e->length[granularity] > 0 ? e->length[granularity] : e->depth > 0 ? e->depth : 100;
+}
+
+static uint32_t granularity_of(const struct ck_explorer *e, uint32_t wanted)
+{
+    if (e->opts.only_granularity > 0)
+        return (uint32_t)e->opts.only_granularity - 1;
+    if (!e->has_accesses || (wanted == CK_LEARNED && e->location_count == 0))
+        return CK_SYNC;
+    return wanted;
+}
+
+static uint32_t flags_of(const struct ck_explorer *e)
+{
+    bool is_learning = e->given < LEARNING_RUNS || e->given % LEARNING_RUNS == 0;
+    bool is_studied = e->studied < STUDIED_MOST && (e->given & (e->given - 1)) == 0;
+
+    return e->opts.flags | (is_learning ? CK_LEARN : 0) | (is_studied ? CK_LOG_EVENTS : 0);
+}
+
+static struct ck_plan plan_of(struct ck_explorer *e, uint32_t granularity)
+{
+    uint64_t length = length_of(e, granularity);
+
+    return (struct ck_plan){.strategy = {.seed = rvi_rng_next(&e->rng),
+                                         .depth = 1,
+                                         .length = length,
+                                         .patience = 4 * length + 1000,
+                                         .hurry = e->given % HURRY == HURRY - 1 ? HURRY : 0},
+                            .mode = CK_EXPLORE,
+                            .granularity = granularity,
+                            .flags = flags_of(e),
+                            .step_limit = e->opts.step_limit,
+                            .quiet_limit = e->opts.quiet_limit};
+}
+
+static struct ck_plan first_plan(struct ck_explorer *e)
+{
+    struct ck_plan plan = plan_of(e, CK_ALL);
+
+    if (e->opts.only_granularity > 0)
+        plan.granularity = (uint32_t)e->opts.only_granularity - 1;
+    plan.mode = CK_FOLLOW;
+    plan.flags |= CK_LEARN | CK_LOG_EVENTS;
+    return plan;
+}
+
+static struct ck_plan predicted_plan(struct ck_explorer *e)
+{
+    const struct ck_prediction *p = &e->predictions[e->predictions_tried++];
+    struct ck_plan plan = plan_of(e, granularity_of(e, CK_LEARNED));
+
+    plan.strategy.kind = RVI_STRATEGY_AIM;
+    plan.strategy.aim_count = p->aim_count;
+    memcpy(plan.strategy.aims, p->aims, sizeof p->aims);
+    return plan;
+}
+
+static struct ck_plan lineup_plan(struct ck_explorer *e)
+{
+    const struct shape *shape = &lineup[e->turn % COUNT(lineup)];
+    uint32_t granularity = granularity_of(e, granularities[e->turn % COUNT(granularities)]);
+    struct ck_plan plan = plan_of(e, granularity);
+    struct rvi_strategy_opts *s = &plan.strategy;
+
+    s->kind = e->opts.only_strategy > 0 ? (enum rvi_strategy_kind)(e->opts.only_strategy - 1)
+                                        : shape->kind;
+    s->is_reversed = e->opts.only_strategy > 0 ? e->turn % 2 : shape->is_reverse;
+    s->is_own = shape->is_own;
+    s->share = shape->share;
+    s->depth = 1 + (unsigned)(rvi_rng_next(&e->rng) % DEPTH_MOST);
+    if (s->is_reversed)
+        s->seed = e->last_seed;
+    e->last_seed = s->seed;
+    e->turn++;
+    return plan;
+}
+
+static bool has_prediction(const struct ck_explorer *e)
+{
+    return e->predictions_tried < e->prediction_count;
+}
+
+/* X2 */
+static struct ck_plan next_plan(struct ck_explorer *e)
+{
+    if (e->given == 0)
+        return first_plan(e);
+    if (e->opts.only_strategy == RVI_STRATEGY_AIM + 1 && has_prediction(e))
+        return predicted_plan(e);
+    if (e->opts.only_strategy == 0 && e->given % 2 == 1 && has_prediction(e))
+        return predicted_plan(e);
+    return lineup_plan(e);
+}
+
+static bool is_always_the_same(const struct ck_explorer *e)
+{
+    if (e->estimate.distinct > 1 || e->fed < ALONE_RUNS)
+        return false;
+    return e->threads_most <= 1 || e->fed >= SAME_RUNS;
+}
+
+enum ck_explorer_end ck_explorer_next(struct ck_explorer *e, struct ck_shared *to, int64_t spent_ns)
+{
+    if (e->opts.schedules > 0 && e->given >= e->opts.schedules)
+        return CK_SCHEDULES_SPENT;
+    if (e->opts.time_ns > 0 && spent_ns >= e->opts.time_ns)
+        return CK_TIME_SPENT;
+    if (is_always_the_same(e))
+        return CK_NOTHING_TO_CHOOSE;
+    to->plan = next_plan(e);
+    to->plan.location_count = to->plan.granularity == CK_LEARNED ? e->location_count : 0;
+    memcpy(to->locations, e->locations, to->plan.location_count * sizeof e->locations[0]);
+    memcpy(to->counts, e->counts[to->plan.granularity], sizeof to->counts);
+    e->given++;
+    return CK_GO_ON;
+}
+
+/* --- results --- */
+
+static int compare(struct ck_place a, struct ck_place b)
+{
+    if (a.module != b.module)
+        return a.module < b.module ? -1 : 1;
+    return a.offset < b.offset ? -1 : a.offset > b.offset;
+}
+
+static void add_location(struct ck_explorer *e, struct ck_place place)
+{
+    uint32_t low = 0, high = e->location_count;
+
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (compare(e->locations[middle], place) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < e->location_count && compare(e->locations[low], place) == 0)
+        return;
+    if (e->location_count == CK_LOCATIONS_MOST)
+        return;
+    memmove(&e->locations[low + 1], &e->locations[low],
+            (e->location_count - low) * sizeof e->locations[0]);
+    e->locations[low] = place;
+    e->location_count++;
+}
+
+static bool is_known(const struct ck_explorer *e, const struct ck_prediction *p)
+{
+    for (uint32_t i = 0; i < e->prediction_count; i++) {
+        if (e->predictions[i].aim_count == p->aim_count &&
+            memcmp(e->predictions[i].aims, p->aims, sizeof p->aims) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int study(struct ck_explorer *e, const struct ck_shared *from)
+{
+    struct ck_prediction *found = rvi_calloc(CK_PREDICTIONS_MOST, sizeof *found);
+    int count = found ? ck_predict(from->events, from->result.event_count, found) : -ENOMEM;
+
+    for (int i = 0; i < count; i++) {
+        if (e->prediction_count < CK_PREDICTIONS_MOST && !is_known(e, &found[i]))
+            e->predictions[e->prediction_count++] = found[i];
+    }
+    rvi_free(found);
+    e->studied++;
+    return count < 0 ? count : 0;
+}
+
+/* One that failed tells less about how much there is to do. */
+static void measure(struct ck_explorer *e, const struct ck_shared *from)
+{
+    const struct ck_result *r = &from->result;
+    uint32_t granularity = from->plan.granularity % GRANULARITIES;
+
+    e->depth = r->steps > e->depth ? r->steps : e->depth;
+    if (r->failure.kind != CK_FINE)
+        return;
+    e->length[granularity] = r->steps > 0 ? r->steps : 1;
+    memcpy(e->counts[granularity], r->counts, sizeof r->counts);
+}
+
+int ck_explorer_feed(struct ck_explorer *e, const struct ck_shared *from)
+{
+    const struct ck_result *r = &from->result;
+
+    e->fed++;
+    e->has_accesses |= r->accesses > 0;
+    e->threads_most = r->thread_count > e->threads_most ? r->thread_count : e->threads_most;
+    measure(e, from);
+    for (uint32_t i = 0; i < r->seen_count && from->plan.flags & CK_LEARN; i++)
+        add_location(e, from->seen[i]);
+    int status = ck_estimate_add(&e->estimate, r->hash);
+    if (status >= 0 && from->plan.flags & CK_LOG_EVENTS)
+        status = study(e, from);
+    return status < 0 ? status : 0;
+}
+
+/* --- words --- */
+
+void ck_explorer_words(const struct ck_plan *plan, char *to, size_t room)
+{
+    static const char *const kinds[RVI_STRATEGY_KINDS] = {
+        [RVI_STRATEGY_WALK] = "random walk",
+        [RVI_STRATEGY_PCT] = "probabilistic concurrency testing",
+        [RVI_STRATEGY_POS] = "partial order sampling",
+        [RVI_STRATEGY_SURW] = "selectively uniform walk",
+        [RVI_STRATEGY_LOCATION] = "location priority",
+        [RVI_STRATEGY_AIM] = "predicted order"};
+    static const char *const grains[GRANULARITIES] = {"synchronisation", "shared accesses",
+                                                      "all accesses"};
+    unsigned kind = plan->strategy.kind;
+
+    snprintf(to, room, "%s, %s",
+             plan->mode == CK_FOLLOW     ? "run until blocked"
+             : kind < RVI_STRATEGY_KINDS ? kinds[kind]
+                                         : "?",
+             grains[plan->granularity % GRANULARITIES]);
+}
