@@ -37,7 +37,6 @@
 
 enum {
     NS_A_POINT = 1000,
-    RARELY = 16,
     POLL_EVERY = 16,
     FORCED_MOST = 8,
     ORDER_SLOTS = 1024,
@@ -50,6 +49,7 @@ uint32_t ck_thread_count;
 static struct ck_thread *alive[CK_THREADS_MOST];
 static uint32_t alive_count;
 static struct rvi_strategy strategy;
+static struct rvi_strategy_slot strategy_slots[CK_THREADS_MOST];
 static struct rvi_candidate candidates[CK_THREADS_MOST];
 static struct ck_thread *candidate_threads[CK_THREADS_MOST];
 static int64_t now;
@@ -146,24 +146,27 @@ static struct ck_thread *usual(struct ck_thread *self)
 
 /* --- choosing --- */
 
-static bool may_run(const struct ck_thread *t, bool by_time_out)
+static bool may_time_out(const struct ck_thread *t)
 {
-    if (t->state == CK_READY_TO_RUN)
-        return true;
-    return t->state == CK_BLOCKED && t->wait.deadline != CK_NEVER &&
-           (by_time_out || t->wait.kind == CK_OP_SLEEP);
+    return t->state == CK_BLOCKED && t->wait.deadline != CK_NEVER;
 }
 
-static size_t gather(bool by_time_out)
+static bool may_run(const struct ck_thread *t)
+{
+    return t->state == CK_READY_TO_RUN || may_time_out(t);
+}
+
+static size_t gather(void)
 {
     size_t count = 0;
 
     for (uint32_t i = 0; i < alive_count; i++) {
         struct ck_thread *t = alive[i];
-        if (!may_run(t, by_time_out))
+        if (!may_run(t))
             continue;
         candidates[count] = t->candidate;
         candidates[count].spun = ck_spin_since(t);
+        candidates[count].is_late = may_time_out(t) && t->wait.kind != CK_OP_SLEEP;
         candidate_threads[count++] = t;
     }
     return count;
@@ -172,10 +175,8 @@ static size_t gather(bool by_time_out)
 /* S4 */
 static struct ck_thread *explore(void)
 {
-    size_t count = gather(timed_waiters > 0 && ck_trace_random() % RARELY == 0);
+    size_t count = gather();
 
-    if (count == 0)
-        count = gather(true);
     return candidate_threads[rvi_strategy_choose(&strategy, candidates, count)];
 }
 
@@ -185,7 +186,7 @@ static struct ck_thread *follow(struct ck_thread *self, uint32_t nth, struct ck_
 
     if (!ck_trace_find(self->id, nth, &who))
         return otherwise;
-    if (who < ck_thread_count && may_run(ck_threads[who], true))
+    if (who < ck_thread_count && may_run(ck_threads[who]))
         return ck_threads[who];
     if (ck_shared->plan.flags & CK_MUST_FOLLOW)
         ck_report_fail(ck_report_begin(CK_DIVERGED, "thread %u cannot run here", who));
@@ -400,6 +401,8 @@ uint32_t ck_alive_count(void)
 void ck_sched_begin(struct ck_carrier *main, struct ck_posix *posix)
 {
     rvi_strategy_init(&strategy, &ck_shared->plan.strategy);
+    rvi_strategy_give(&strategy, strategy_slots, CK_THREADS_MOST, ck_shared->counts,
+                      CK_THREADS_MOST);
     ck_trace_begin();
     ck_self = ck_thread_new(main, posix);
     ck_hb_begin(ck_self, NULL);
