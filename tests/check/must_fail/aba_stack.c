@@ -4,7 +4,7 @@
  * bug: pop() reads the successor of the top, and swaps the top for it even when the top has gone
  *      and come back in between with another successor (ABA): a node is on the stack and in
  *      somebody's hands
- * kind: assert
+ * kind: assertion
  * budget: 400
  * door: instrumented */
 #include <assert.h>

@@ -4,7 +4,7 @@
  * bug: the last to arrive resets the counter before the others have looked; one that comes late
  *      to look
  *      sees the reset counter and waits for ever, or the next round is entered too early
- * kind: livelock deadlock assert
+ * kind: livelock deadlock assertion
  * budget: 60
  * door: instrumented */
 #include <assert.h>

@@ -2,7 +2,7 @@
 /* check_then_act.c - a table that is filled by whoever comes first.
  *
  * bug: the look and the mark are each under the lock, but not together: two find it unmarked
- * kind: assert
+ * kind: assertion
  * budget: 30
  * door: either */
 #include <assert.h>

@@ -2,7 +2,7 @@
 /* double_checked.c - an object that is made at its first use, looked for without the lock first.
  *
  * bug: the pointer is stored before what it points to is filled in
- * kind: assert
+ * kind: assertion
  * budget: 40
  * door: instrumented */
 #include <assert.h>

@@ -2,7 +2,7 @@
 /* insert_lost.c - a list that is inserted into without a lock.
  *
  * bug: the compare-and-swap compares with a head that is read again after the successor was set
- * kind: assert
+ * kind: assertion
  * budget: 120
  * door: instrumented */
 #include <assert.h>

@@ -2,7 +2,7 @@
 /* lost_update.c - two threads add to one counter.
  *
  * bug: each reads, adds and writes in three steps, so one addition overwrites the other
- * kind: assert
+ * kind: assertion
  * budget: 20
  * door: instrumented */
 #include <assert.h>

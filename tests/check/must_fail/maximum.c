@@ -2,7 +2,7 @@
 /* maximum.c - the greatest of several measurements.
  *
  * bug: compared and stored by two atomic operations: a greater one in between is overwritten
- * kind: assert
+ * kind: assertion
  * budget: 60
  * door: instrumented */
 #include <assert.h>

@@ -2,7 +2,7 @@
 /* not_joined.c - a sum over two halves.
  *
  * bug: only one of the two threads is waited for before the result is used
- * kind: assert
+ * kind: assertion
  * budget: 10
  * door: either */
 #include <assert.h>

@@ -2,7 +2,7 @@
 /* once_by_hand.c - something is to be set up once, by whoever comes first.
  *
  * bug: the second to come finds that it has begun, and goes on before it has ended
- * kind: assert
+ * kind: assertion
  * budget: 40
  * door: instrumented */
 #include <assert.h>

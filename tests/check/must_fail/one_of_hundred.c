@@ -2,7 +2,7 @@
 /* one_of_hundred.c - ninety-nine that count, and one that takes the counter's reading.
  *
  * bug: the reading is of two counters that are not read together
- * kind: assert
+ * kind: assertion
  * budget: 100
  * door: instrumented */
 #include <assert.h>

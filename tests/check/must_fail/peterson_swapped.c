@@ -2,7 +2,7 @@
 /* peterson_swapped.c - Peterson's lock for two.
  *
  * bug: the turn is given away before the own wish is shown: both can enter
- * kind: assert
+ * kind: assertion
  * budget: 200
  * door: instrumented */
 #include <assert.h>

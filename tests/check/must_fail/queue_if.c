@@ -3,7 +3,7 @@
  *
  * bug: a consumer that was woken takes without looking again; another was quicker, and the queue
  *      is empty
- * kind: assert
+ * kind: assertion
  * budget: 60
  * door: either */
 #include <assert.h>

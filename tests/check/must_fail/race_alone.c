@@ -2,7 +2,7 @@
 /* race_alone.c - a progress counter that is shown while it is counted.
  *
  * bug: it is written and read without any order; no outcome of this program shows it
- * kind: race
+ * kind: data-race
  * budget: 20
  * door: instrumented */
 #include <pthread.h>

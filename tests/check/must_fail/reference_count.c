@@ -2,7 +2,7 @@
 /* reference_count.c - an object that goes when its last user does.
  *
  * bug: the count is decremented and looked at in two steps; two users can both see zero, or none
- * kind: heap assert
+ * kind: heap assertion
  * budget: 60
  * door: instrumented */
 #include <assert.h>

@@ -2,7 +2,7 @@
 /* ring_published_early.c - a ring between one producer and one consumer.
  *
  * bug: the producer moves its cursor before it has written the slot
- * kind: assert
+ * kind: assertion
  * budget: 40
  * door: instrumented */
 #include <assert.h>

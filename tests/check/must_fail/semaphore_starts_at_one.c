@@ -2,7 +2,7 @@
 /* semaphore_starts_at_one.c - a buffer is announced by a semaphore.
  *
  * bug: it begins at one instead of zero: the reader may pass before anything is written
- * kind: assert
+ * kind: assertion
  * budget: 10
  * door: either */
 #include <assert.h>

@@ -3,7 +3,7 @@
  *
  * bug: the reader compares the sequence before and after, but does not see that it was odd: a
  *      write was under way
- * kind: assert
+ * kind: assertion
  * budget: 80
  * door: instrumented */
 #include <assert.h>

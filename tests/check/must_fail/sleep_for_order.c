@@ -2,7 +2,7 @@
 /* sleep_for_order.c - a program that sleeps until "it must be ready by now".
  *
  * bug: nothing makes the other thread ready within that time
- * kind: assert
+ * kind: assertion
  * budget: 30
  * door: either */
 #include <assert.h>

@@ -3,7 +3,7 @@
  *
  * bug: the one who asks gives up and returns; the reply is written to its stack, where something
  *      else is by now
- * kind: assert crash
+ * kind: assertion crash
  * budget: 200
  * door: instrumented */
 #include <assert.h>

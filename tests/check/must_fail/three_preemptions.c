@@ -3,7 +3,7 @@
  *
  * bug: shows only if the second thread is interrupted after each of its three steps, and the
  *      first goes on in each gap
- * kind: assert
+ * kind: assertion
  * budget: 1000
  * door: instrumented */
 #include <assert.h>

@@ -3,7 +3,7 @@
  *
  * bug: needs three preemptions in order: each thread must see exactly the state that the other
  *      has just left
- * kind: assert
+ * kind: assertion
  * budget: 500
  * door: instrumented */
 #include <assert.h>

@@ -2,7 +2,7 @@
 /* ticket_twice.c - a ticket lock.
  *
  * bug: a ticket is drawn in two steps, so two can hold the same one
- * kind: assert livelock
+ * kind: assertion livelock
  * budget: 60
  * door: instrumented */
 #include <assert.h>

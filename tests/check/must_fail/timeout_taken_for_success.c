@@ -2,7 +2,7 @@
 /* timeout_taken_for_success.c - a request waits for its answer, for a second at most.
  *
  * bug: when the wait ends, it is taken for granted that the answer is there
- * kind: assert
+ * kind: assertion
  * budget: 100
  * door: either */
 #include <assert.h>

@@ -3,7 +3,7 @@
  *
  * bug: the writer stores them one after the other without a lock; a reader meets the new key
  *      with the old value
- * kind: assert
+ * kind: assertion
  * budget: 40
  * door: instrumented */
 #include <assert.h>

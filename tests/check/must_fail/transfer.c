@@ -2,7 +2,7 @@
 /* transfer.c - money goes from one account to another while an auditor counts.
  *
  * bug: each account has its own lock, and between the two the sum is short
- * kind: assert
+ * kind: assertion
  * budget: 30
  * door: either */
 #include <assert.h>

@@ -2,7 +2,7 @@
 /* trylock_ignored.c - statistics that must not hold anybody up.
  *
  * bug: whether the lock was got is not looked at; it is unlocked in any case
- * kind: misuse assert
+ * kind: misuse assertion
  * budget: 40
  * door: either */
 #include <pthread.h>

@@ -2,7 +2,7 @@
 /* written_under_read_lock.c - a table with a counter of its readers' hits.
  *
  * bug: the counter is changed under the read lock, which several hold at once
- * kind: assert
+ * kind: assertion
  * budget: 40
  * door: instrumented */
 #include <assert.h>
