@@ -55,8 +55,8 @@ struct ck_thread {
     uint32_t inside;    /* depth of ck_enter() */
     uint32_t decisions; /* counted: struct ck_switch */
     uint32_t points;
-    uint64_t step;        /* when it came to its latest point */
-    struct ck_op next;    /* what it is about to do, once it runs */
+    uint64_t step;     /* when it came to its latest point */
+    struct ck_op next; /* what it is about to do, once it runs */
     struct rvi_candidate candidate;
     struct ck_spin *spin; /* spin.c */
     uint64_t order;       /* hash of what it did, after what: order of conflicts alone */

@@ -8,7 +8,9 @@
  *   N1  what a thread repeats is known from a small table of hashes of what it did of late; an
  *       operation that is not in it is new, and makes it begin counting again
  *   N2  a thread's own writes do not free it: `while (!flag) tries++` is a spin as well
- *   N3  nobody is a spinner for ever by mistake: it matters only while others could run
+ *   N3  to offer the turn counts as some repetitions, no more: what a program does after one yield
+ *       is to be seen even if nobody has taken the offer
+ *   N4  nobody is a spinner for ever by mistake: it matters only while others could run
  *
  * In a program whose plain accesses are not seen, what is done under a lock may be anything, so
  * there it takes many more repetitions. */
@@ -17,7 +19,7 @@
 #include "check/runtime/arena.h"
 #include "check/runtime/sched.h"
 
-enum { REMEMBERED = 32, TIRED = 20, TIRED_BLIND = 400 };
+enum { REMEMBERED = 32, TIRED = 20, TIRED_BLIND = 400, OFFER = 6 };
 
 struct ck_spin {
     uint64_t done[REMEMBERED];
@@ -82,6 +84,15 @@ void ck_spin_point(struct ck_thread *thread, const struct ck_op *op)
 void ck_spin_yield(struct ck_thread *thread)
 {
     mark(spin_of(thread));
+}
+
+void ck_spin_offer(struct ck_thread *thread)
+{
+    struct ck_spin *spin = spin_of(thread);
+
+    spin->repeated += OFFER;
+    if (spin->repeated >= TIRED)
+        mark(spin);
 }
 
 void ck_made_progress(void)

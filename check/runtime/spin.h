@@ -14,6 +14,9 @@ void ck_spin_point(struct ck_thread *thread, const struct ck_op *op);
 /** It says so itself. */
 void ck_spin_yield(struct ck_thread *thread);
 
+/** It offers its turn: sched_yield(). */
+void ck_spin_offer(struct ck_thread *thread);
+
 /** 0, or when it was last seen to get no further: see struct rvi_candidate. */
 uint64_t ck_spin_since(const struct ck_thread *thread);
 

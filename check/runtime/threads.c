@@ -21,6 +21,7 @@
 #include "check/runtime/next.h"
 #include "check/runtime/posix.h"
 #include "check/runtime/signals.h"
+#include "check/runtime/spin.h"
 
 struct ck_posix ck_posix_main;
 
@@ -356,7 +357,8 @@ CK_EXPORT int sched_yield(void)
 {
     if (!ck_enter())
         return CK_NEXT(sched_yield)();
-    ck_yield(CK_CALLER);
+    ck_spin_offer(ck_self);
+    ck_point(&(struct ck_op){CK_OP_YIELD, false, 0, 0, CK_CALLER});
     ck_leave();
     return 0;
 }

@@ -10,7 +10,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <string.h>
 
 static _Atomic(atomic_int *) reply_to;
 
@@ -25,12 +24,12 @@ static void *reply(void *arg)
 
 static __attribute__((noinline)) int ask(void)
 {
-    atomic_int answer = 0;
+    atomic_int answers[16] = {0};
 
-    reply_to = &answer;
-    for (int i = 0; i < 2 && answer == 0; i++)
+    reply_to = &answers[8];
+    for (int i = 0; i < 2 && answers[8] == 0; i++)
         sched_yield();
-    return answer;
+    return answers[8];
 }
 
 static __attribute__((noinline)) void go_on(void)

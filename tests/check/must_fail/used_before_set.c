@@ -6,17 +6,18 @@
  * budget: 10
  * door: instrumented */
 #include <pthread.h>
-#include <stdlib.h>
+#include <stddef.h>
 
 struct settings {
     int size;
 };
 
 static struct settings *settings;
+static int size;
 
 static void *work(void *arg)
 {
-    free(calloc(1, (size_t)settings->size));
+    size = settings->size;
     return arg;
 }
 
@@ -28,4 +29,5 @@ int main(void)
     pthread_create(&worker, NULL, work, NULL);
     settings = &ours;
     pthread_join(worker, NULL);
+    return size != 64;
 }
