@@ -139,6 +139,8 @@ CASES = (
     Case("executor", "tier=processes", quick="ops=200"),
     Case("executor", "tier=processes in_flight=256", quick="ops=2560"),
     Case("executor", "tier=processes bytes=1048576", quick="ops=20"),
+    Case("executor-cold", "gap_us=500", quick="ops=20"),
+    Case("executor-cold", "gap_us=100 work_us=300", quick="ops=20"),
 )
 
 # What the project aims at, in each row's own unit.

@@ -54,6 +54,12 @@ struct rvi_tier {
     void (*help)(struct rv_executor *ex, bool (*is_over)(const void *arg), const void *arg,
                  rv_time deadline);
 
+    /** Of such a tier: sleep until is_over(arg), if that can be without anybody in between, who
+     * would hear of ends first and then wake. Returns 0: it is over, or there is another way only.
+     * Errors: -ETIME, -ECANCELED. */
+    int (*lead)(struct rv_executor *ex, bool (*is_over)(const void *arg), const void *arg,
+                rv_time deadline);
+
     /** Of such a tier: somebody begins to wait. Under ex->lock. */
     void (*expect)(struct rv_executor *ex);
 

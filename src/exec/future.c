@@ -370,10 +370,20 @@ static bool has_told(const void *arg)
     return !rvi_list_is_empty(&g->told);
 }
 
+static int lead(struct rvi_gather *g, rv_time deadline)
+{
+    if (!g->ex || !g->ex->tier->lead || !rvi_list_is_empty(&g->fetched))
+        return 0;
+    return g->ex->tier->lead(g->ex, has_told, g, deadline);
+}
+
 static int sleep_for_told(struct rvi_gather *g, struct rvi_watch **ret, rv_time deadline)
 {
     struct rvi_waiter w;
     int r = rvi_wait_allowed();
+
+    if (r == 0)
+        r = lead(g, deadline);
 
     while (r == 0 && !(*ret = take_or_enlist(g, &w)))
         r = rvi_wait(&w, deadline, RVI_WHY_FUTURE, withdraw, g);

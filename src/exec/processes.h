@@ -31,7 +31,8 @@
  *       when the service leaves the lock, also: there is a member, one is wanted, or the pool is
  *       `lame`
  *   P4  somebody sleeps for an end, or jobs wait, while jobs are under way  =>  the bell is set
- *       for the service, or it has rung and the service comes, or somebody helps who will set it
+ *       for the service, or it has rung and the service comes, or somebody helps who will set it;
+ *       if nobody but a leader sleeps and no job waits, the same of him in place of the service
  *   P5  `alive` = members in the three lists; `coming` = those of them that are STARTING;
  *       `occupied` = those whose ring is not empty
  *
@@ -138,7 +139,9 @@ struct rvi_processes {
     bool is_open;        /* the opener knows how it went */
     bool is_closing;
     bool is_over;                         /* the service has nothing left to do */
-    bool bell_is_set;                     /* for the service, and has not been taken away by it */
+    enum rvi_bell_sleeper bell_is_for;    /* who has not taken that away yet */
+    bool leader_sleeps;                   /* somebody who waits, and is called in its place */
+    uint64_t leader_knows;                /* how many jobs had ended before */
     unsigned helpers;                     /* who look for what has ended */
     unsigned lookers;                     /* of them, who look at rings without the lock */
     _Atomic(uint32_t) turns;              /* so often another job became the oldest of a member */
@@ -239,6 +242,14 @@ void rvi_processes_expect(struct rv_executor *ex);
 /** The tier's, without the lock. */
 void rvi_processes_help(struct rv_executor *ex, bool (*is_over)(const void *arg), const void *arg,
                         rv_time deadline);
+int rvi_processes_lead(struct rv_executor *ex, bool (*is_over)(const void *arg), const void *arg,
+                       rv_time deadline);
+
+/** Who slept is awake, whoever has called him. */
+void rvi_processes_hear_bell(struct rvi_processes *pool, enum rvi_bell_sleeper who);
+
+/** Something has changed: see to P4, and tell the leader what has ended. */
+void rvi_processes_set_bell(struct rvi_processes *pool);
 
 /* --- processes_stop.c --- */
 

@@ -14,6 +14,12 @@
  *   H1  whoever looks is one of `lookers`, and looks at members that were there when he became it
  *   H2  the memory of a buried member lies in `graves` until after that `lookers` was 0 once
  *
+ * When that has been in vain he sleeps, and if nobody else does so already he leads: the bell is set
+ * for him and not for the service, so that a worker wakes him and not somebody who then would. He
+ * is also called when another has ended jobs, as one of them may be what he waits for. As soon as
+ * others wait, or jobs do, the bell is the service's again: nobody shall depend on when a task gets
+ * its turn.
+ *
  * A task spins only while its worker has no other task that is ready.
  *
  * Rejected: taking the lock for each look, which costs a look twice its time, and others the lock;
@@ -23,9 +29,13 @@
  * Checked by: tests/unit/exec, tests/stress/stress_processes.c, bench/executor.c */
 #include "exec/processes.h"
 
-#include "base/check.h"
+#include <errno.h>
+#include <poll.h>
+
+#include "io/call.h"
 #include "sched/worker.h"
 #include "sys/clock.h"
+#include "sys/fd.h"
 
 /* A deadline nearer than this is not spun towards. */
 #define NEAR_NS (50 * RV_MICROSECOND)
@@ -40,16 +50,63 @@ struct oldest {
     uint32_t turn;
 };
 
+/* --- the bell --- */
+
+static void call(struct rvi_processes *pool, enum rvi_bell_sleeper who)
+{
+    if (who == RVI_BELL_LEADER)
+        rvi_fd_event_signal(pool->bell.fds[RVI_BELL_LEADER]);
+    else
+        rvi_processes_kick(pool);
+}
+
+static void set_bell(struct rvi_processes *pool, enum rvi_bell_sleeper who)
+{
+    if (pool->occupied == 0 || pool->bell_is_for == who || pool->helpers > 0)
+        return;
+    pool->bell_is_for = who;
+    rvi_bell_set(&pool->bell, who);
+    if (rvi_processes_has_end(pool))
+        call(pool, who);
+}
+
 void rvi_processes_expect(struct rv_executor *ex)
 {
-    struct rvi_processes *pool = rvi_processes_of(ex);
+    set_bell(rvi_processes_of(ex), RVI_BELL_SERVICE);
+}
 
-    if (pool->occupied == 0 || pool->bell_is_set || pool->helpers > 0)
+/* But for the leader. */
+static bool somebody_waits(const struct rv_executor *ex)
+{
+    return ex->queued > 0 || ex->expecting > 0 || !rvi_waitlist_is_empty(&ex->submitters) ||
+           !rvi_waitlist_is_empty(&ex->closers);
+}
+
+void rvi_processes_set_bell(struct rvi_processes *pool)
+{
+    if (somebody_waits(&pool->ex))
+        set_bell(pool, RVI_BELL_SERVICE);
+    else if (pool->leader_sleeps)
+        set_bell(pool, RVI_BELL_LEADER);
+    if (pool->leader_sleeps && pool->leader_knows != pool->ex.ended)
+        call(pool, RVI_BELL_LEADER);
+    pool->leader_knows = pool->ex.ended;
+}
+
+/* Whom it has rung for comes all the same. */
+static void unset_bell(struct rvi_processes *pool)
+{
+    if (pool->bell_is_for == RVI_BELL_NOBODY)
         return;
-    pool->bell_is_set = true;
-    rvi_bell_set(&pool->bell, RVI_BELL_SERVICE);
-    if (rvi_processes_has_end(pool))
-        rvi_processes_kick(pool);
+    if (rvi_bell_unset(&pool->bell, pool->bell_is_for))
+        pool->bell_is_for = RVI_BELL_NOBODY;
+}
+
+void rvi_processes_hear_bell(struct rvi_processes *pool, enum rvi_bell_sleeper who)
+{
+    (void)rvi_bell_unset(&pool->bell, who);
+    if (pool->bell_is_for == who)
+        pool->bell_is_for = RVI_BELL_NOBODY;
 }
 
 /* --- with the lock --- */
@@ -57,8 +114,7 @@ void rvi_processes_expect(struct rv_executor *ex)
 static void begin(struct rvi_processes *pool)
 {
     pool->helpers++;
-    if (pool->bell_is_set && rvi_bell_unset(&pool->bell, RVI_BELL_SERVICE))
-        pool->bell_is_set = false;
+    unset_bell(pool);
 }
 
 static void end(struct rvi_processes *pool, bool found)
@@ -171,4 +227,46 @@ void rvi_processes_help(struct rv_executor *ex, bool (*is_over)(const void *arg)
     end(pool, found);
     rvi_bias_unlock(&ex->lock, biased);
     rvi_owed_pay(&owed);
+}
+
+/* --- asleep --- */
+
+/* With the lock, and left with it. Errors: of rvi_io_poll(). */
+static int sleep_as_leader(struct rvi_processes *pool, bool *biased, struct rvi_owed *owed,
+                           rv_time deadline)
+{
+    int fd = pool->bell.fds[RVI_BELL_LEADER];
+
+    pool->leader_sleeps = true;
+    pool->leader_knows = pool->ex.ended;
+    rvi_processes_set_bell(pool);
+    rvi_bias_unlock(&pool->ex.lock, *biased);
+    rvi_owed_pay(owed);
+    int r = rvi_io_poll(fd, POLLIN, RVI_WHY_FUTURE, deadline);
+    *biased = rvi_bias_lock(&pool->ex.lock);
+    pool->leader_sleeps = false;
+    rvi_fd_event_clear(fd);
+    rvi_processes_hear_bell(pool, RVI_BELL_LEADER);
+    return r < 0 ? r : 0;
+}
+
+int rvi_processes_lead(struct rv_executor *ex, bool (*is_over)(const void *arg), const void *arg,
+                       rv_time deadline)
+{
+    struct rvi_processes *pool = rvi_processes_of(ex);
+    struct rvi_owed owed;
+    bool biased = rvi_bias_lock(&ex->lock), found = false;
+    int r = pool->leader_sleeps ? -EBUSY : 0;
+
+    rvi_owed_init(&owed);
+    if (r == 0)
+        found = look(pool, is_over, arg, &owed);
+    while (r == 0 && !found) {
+        r = sleep_as_leader(pool, &biased, &owed, deadline);
+        found = look(pool, is_over, arg, &owed);
+    }
+    rvi_processes_dispatch(ex);
+    rvi_bias_unlock(&ex->lock, biased);
+    rvi_owed_pay(&owed);
+    return !found && (r == -ETIME || r == -ECANCELED) ? r : 0;
 }

@@ -253,12 +253,6 @@ static void want_more(struct rvi_processes *pool)
     rvi_processes_kick(pool);
 }
 
-static bool somebody_waits(const struct rv_executor *ex)
-{
-    return ex->queued > 0 || ex->expecting > 0 || !rvi_waitlist_is_empty(&ex->submitters) ||
-           !rvi_waitlist_is_empty(&ex->closers);
-}
-
 void rvi_processes_dispatch(struct rv_executor *ex)
 {
     struct rvi_processes *pool = rvi_processes_of(ex);
@@ -272,8 +266,7 @@ void rvi_processes_dispatch(struct rv_executor *ex)
         pool->service_rests = false;
         rvi_processes_kick(pool);
     }
-    if (somebody_waits(ex))
-        rvi_processes_expect(ex);
+    rvi_processes_set_bell(pool);
 }
 
 uint64_t rvi_processes_running(struct rv_executor *ex)

@@ -12,7 +12,8 @@
  *
  *   V1  a member's process, its descriptors and `members` are touched by this thread alone
  *   V2  an event names its member by a number, as it may come after the member was buried
- *   V3  it sleeps only after having said so by the bell, and having looked at all rings after that
+ *   V3  if anybody waits it sleeps only after having said so by the bell, and having looked at all
+ *       rings after that; but while a leader is alone, it is he that has (processes_help.c)
  *
  * It is not a task: the pool outlives runtimes and serves plain threads, and a worker process asks
  * the kernel to be killed with the thread that has started it. */
@@ -200,8 +201,7 @@ static void give_up_if_lame(struct rvi_processes *pool, struct rvi_owed *owed)
 /* Returns when the next thing is due. */
 static rv_time look_around(struct rvi_processes *pool, rv_time now, struct rvi_owed *owed)
 {
-    (void)rvi_bell_unset(&pool->bell, RVI_BELL_SERVICE);
-    pool->bell_is_set = false;
+    rvi_processes_hear_bell(pool, RVI_BELL_SERVICE);
     pool->service_rests = false;
     rvi_processes_collect(pool, owed);
     if (pool->is_closing)

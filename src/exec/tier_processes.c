@@ -208,6 +208,7 @@ const struct rvi_tier rvi_tier_processes = {
     .recall = rvi_processes_recall,
     .running = rvi_processes_running,
     .help = rvi_processes_help,
+    .lead = rvi_processes_lead,
     .expect = rvi_processes_expect,
     .stop = rvi_processes_stop,
     .may_close = may_close_processes,

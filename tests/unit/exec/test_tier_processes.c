@@ -5,11 +5,12 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include "../../support/under_tool.h"
-#include "exec/jobs_wire.h"
+#include "exec/processes.h"
 #include "tiers.h"
 
 #define SOON rv_after(RV_MINUTE)
@@ -769,6 +770,93 @@ static void shared_memory_is_seen_by_jobs(void)
     close_waiting(ex);
 }
 
+/* --- who waits, and is called by the workers themselves --- */
+
+static void *end_of(void *arg)
+{
+    return (void *)(intptr_t)kind_of(arg);
+}
+
+static void until_somebody_leads(rv_executor *ex)
+{
+    bool is_led = false;
+
+    while (!is_led) {
+        bool biased = rvi_bias_lock(&ex->lock);
+        is_led = rvi_processes_of(ex)->leader_sleeps;
+        rvi_bias_unlock(&ex->lock, biased);
+        rv_yield();
+    }
+}
+
+static void others_hear_of_their_ends_while_one_leads(void)
+{
+    rv_executor *ex = open_wide(2, NULL);
+    rv_future *f = submit(ex, pass_gate, &(int){1});
+    pthread_t leader;
+    void *kind;
+
+    RV_CHECK(pthread_create(&leader, NULL, end_of, f) == 0);
+    for (int i = 0; i < 20; i++) {
+        until_somebody_leads(ex);
+        rv_future *other = submit(ex, add_one, &i);
+        RV_CHECK(value_of(other) == i + 1);
+        other = rv_future_free(other);
+    }
+    open_gate();
+    RV_CHECK(pthread_join(leader, &kind) == 0 && kind == (void *)RV_OUTCOME_VALUE);
+    f = rv_future_free(f);
+    close_waiting(ex);
+}
+
+/* The worker is killed, so that it cannot call. */
+static void who_leads_hears_of_what_others_have_ended(void)
+{
+    rv_executor *ex = open_with(1, &impatient);
+    rv_future *f = submit(ex, stay_for_ever, &(int){1});
+    pthread_t leader;
+    void *kind;
+
+    RV_CHECK(pthread_create(&leader, NULL, end_of, f) == 0);
+    until_somebody_leads(ex);
+    rv_future_cancel(f);
+    RV_CHECK(pthread_join(leader, &kind) == 0 && kind == (void *)RV_OUTCOME_CANCELLED);
+    f = rv_future_free(f);
+    close_waiting(ex);
+}
+
+/* Whoever is next to wait leads. */
+static void who_leads_may_give_up(void)
+{
+    rv_executor *ex = open_wide(1, NULL);
+    rv_future *f = submit(ex, pass_gate, &(int){1});
+
+    for (int i = 0; i < 3; i++)
+        RV_CHECK(rv_future_wait(f, rv_after(RV_MILLISECOND)) == -ETIME);
+    open_gate();
+    RV_CHECK(value_of(f) == 1);
+    f = rv_future_free(f);
+    close_waiting(ex);
+}
+
+/* Looked at by threads that spin while their workers die, are buried, and replaced. */
+static void members_may_be_buried_while_somebody_looks(void)
+{
+    rv_executor *ex = open_wide(2, NULL);
+    rv_future *f[2];
+
+    for (int i = 0; i < 10; i++) {
+        pthread_t looker;
+        f[0] = submit(ex, die_by, &(int){SIGKILL});
+        f[1] = submit(ex, die_by, &(int){SIGKILL});
+        RV_CHECK(pthread_create(&looker, NULL, end_of, f[0]) == 0);
+        RV_CHECK(kind_of(f[1]) == RV_OUTCOME_SIGNAL);
+        RV_CHECK(pthread_join(looker, NULL) == 0);
+        free_all(f, 2);
+    }
+    close_waiting(ex);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -802,6 +890,10 @@ int main(void)
         ON_PROCESSES(each_allocation_may_fail),
         ON_PROCESSES(every_size_travels_whole),
         ON_PROCESSES(shared_memory_is_seen_by_jobs),
+        ON_PROCESSES(others_hear_of_their_ends_while_one_leads),
+        ON_PROCESSES(who_leads_hears_of_what_others_have_ended),
+        ON_PROCESSES(who_leads_may_give_up),
+        ON_PROCESSES(members_may_be_buried_while_somebody_looks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
