@@ -156,7 +156,10 @@ static void make_plan(struct plan *plan, const struct rv_sim_opts *opts, uint64_
         depth = opts->depth;
     }
     *plan = (struct plan){
-        .strategy = {is_walk ? RVI_STRATEGY_WALK : RVI_STRATEGY_PCT, seed, depth, opts->length},
+        .strategy = {.kind = is_walk ? RVI_STRATEGY_WALK : RVI_STRATEGY_PCT,
+                     .seed = seed,
+                     .depth = depth,
+                     .length = opts->length},
         .workers = opts->workers ? opts->workers : workers,
     };
     write_plan(plan);
