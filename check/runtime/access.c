@@ -268,6 +268,22 @@ void ck_access_range(uintptr_t address, size_t bytes, bool is_write, uintptr_t p
     record(address, bytes, kind, pc);
 }
 
+bool ck_access_is_on(void)
+{
+    return wants != 0;
+}
+
+void ck_access_point(uintptr_t address, size_t bytes, bool is_write, uintptr_t pc)
+{
+    struct ck_thread *self = ck_self;
+
+    self->inside++;
+    settle();
+    if (wants_point(self->hb, address, bytes, pc))
+        point(address, bytes, is_write, pc);
+    self->inside--;
+}
+
 bool ck_access_is_instrumented(uintptr_t pc)
 {
     return ck_module_is_instrumented(pc);

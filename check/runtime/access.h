@@ -19,6 +19,12 @@ void ck_access_finish(void);
  * scheduling point only if not. */
 void ck_access_range(uintptr_t address, size_t bytes, bool is_write, uintptr_t pc);
 
+/** Whether the plan wants to know of accesses. */
+bool ck_access_is_on(void);
+
+/** The point that comes before such a call, if the plan wants one. The current thread is not inside. */
+void ck_access_point(uintptr_t address, size_t bytes, bool is_write, uintptr_t pc);
+
 /** Whether this code was compiled with instrumentation, so that its synchronisation is seen as well as its
  * accesses. */
 bool ck_access_is_instrumented(uintptr_t pc);
