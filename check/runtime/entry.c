@@ -205,6 +205,14 @@ _Noreturn static void serve(void)
     }
 }
 
+/* What the unwinder sets up at its first use is done before any execution. */
+static void warm_up(void)
+{
+    uintptr_t frames[CK_FRAMES];
+
+    ck_backtrace(frames, CK_FRAMES);
+}
+
 static int be_server(int argc, char **argv, char **env)
 {
     program_argc = argc;
@@ -213,6 +221,7 @@ static int be_server(int argc, char **argv, char **env)
     ck_next_find_all();
     ck_places_learn();
     ck_access_prepare();
+    warm_up();
     ck_crash_prepare();
     ck_carriers_prepare(RESERVE_FIRST);
     serve();

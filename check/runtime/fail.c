@@ -50,7 +50,11 @@ unsigned ck_backtrace(uintptr_t *ret, unsigned most)
 {
     struct walk walk = {ret, 0, most};
 
+    if (ck_self)
+        ck_self->inside++; /* the unwinder's own locks are no operations of the program */
     _Unwind_Backtrace(take_frame, &walk);
+    if (ck_self)
+        ck_self->inside--;
     while (walk.count > 0 && ck_place_is_own(ret[walk.count - 1] - 1))
         walk.count--;
     return walk.count;
