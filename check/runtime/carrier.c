@@ -53,6 +53,8 @@ static size_t block_bytes = FIRST_BLOCK_BYTES;
 static bool by_baton;
 static uint64_t large_stacks = CK_AT_STACKS + (uint64_t)CK_THREADS_MOST * STACK_BYTES;
 
+bool ck_carrier_is_being_made;
+
 /* --- thread-control blocks --- */
 
 struct parking {
@@ -80,6 +82,14 @@ static void await_parked(struct parking *parking)
         syscall(SYS_futex, &parking->is_parked, FUTEX_WAIT, 0, NULL, NULL, 0);
 }
 
+static int create(pthread_t *ret, pthread_attr_t *attr, struct parking *parking)
+{
+    ck_carrier_is_being_made = true;
+    int r = CK_NEXT(pthread_create)(ret, attr, park, parking);
+    ck_carrier_is_being_made = false;
+    return r;
+}
+
 static int start_parked(struct parking *parking, void *low)
 {
     pthread_attr_t attr;
@@ -89,7 +99,7 @@ static int start_parked(struct parking *parking, void *low)
     pthread_attr_init(&attr);
     r = pthread_attr_setstack(&attr, low, block_bytes);
     if (r == 0)
-        r = CK_NEXT(pthread_create)(&handle, &attr, park, parking);
+        r = create(&handle, &attr, parking);
     pthread_attr_destroy(&attr);
     return r;
 }

@@ -43,3 +43,6 @@ unsigned ck_carrier_backtrace(struct ck_carrier *carrier, uintptr_t *ret, unsign
 
 /** Whether the address is in the guard below its stack. */
 bool ck_carrier_is_overflow(const struct ck_carrier *carrier, uintptr_t address);
+
+/** Libc is making a thread-control block: what it allocates is the runtime's. */
+extern bool ck_carrier_is_being_made;

@@ -27,7 +27,9 @@
 
 #include "base/check.h"
 #include "check/runtime/access.h"
+#include "check/runtime/arena.h"
 #include "check/runtime/blocks.h"
+#include "check/runtime/carrier.h"
 #include "check/runtime/clocks.h"
 #include "check/runtime/entry.h"
 #include "check/runtime/fail.h"
@@ -67,6 +69,13 @@ static bool find_out(void)
 static inline bool is_ours(void)
 {
     return rvi_likely(whose == OURS) || (whose == NOT_KNOWN && find_out());
+}
+
+/* What libc wants for a thread-control block, which may be made before an execution or in it: so it
+ * must not move the program's blocks. Whoever gives it back later gives it to nobody. */
+static bool is_of_runtime(const void *memory)
+{
+    return (uintptr_t)memory - CK_AT_ARENA < CK_ARENA_BYTES;
 }
 
 static bool lock(void)
@@ -289,6 +298,8 @@ static void *resize(void *memory, size_t bytes, uintptr_t pc)
 
 CK_EXPORT void *malloc(size_t bytes)
 {
+    if (rvi_unlikely(ck_carrier_is_being_made))
+        return ck_alloc(bytes);
     if (!is_ours())
         return CK_NEXT(malloc)(bytes);
     return allocate(bytes, 1, false, CK_CALLER);
@@ -298,7 +309,7 @@ CK_EXPORT void free(void *memory)
 {
     int error = errno;
 
-    if (!memory)
+    if (!memory || is_of_runtime(memory))
         return;
     if (is_ours_to_free(memory))
         release(memory, CK_CALLER);
@@ -311,6 +322,8 @@ CK_EXPORT void *calloc(size_t count, size_t bytes)
 {
     size_t all;
 
+    if (rvi_unlikely(ck_carrier_is_being_made))
+        return ck_alloc(count * bytes);
     if (!is_ours())
         return CK_NEXT(calloc)(count, bytes);
     if (__builtin_mul_overflow(count, bytes, &all)) {
