@@ -69,17 +69,17 @@ static void *park(void *arg)
     parking->carrier->handle = pthread_self();
     parking->carrier->thread_pointer = ck_thread_pointer();
     __atomic_store_n(&parking->is_parked, 1, __ATOMIC_RELEASE);
-    syscall(SYS_futex, &parking->is_parked, FUTEX_WAKE, 1, NULL, NULL, 0);
+    CK_NEXT(syscall)(SYS_futex, &parking->is_parked, FUTEX_WAKE, 1, NULL, NULL, 0);
     static uint32_t never;
     for (;;)
-        syscall(SYS_futex, &never, FUTEX_WAIT, 0, NULL, NULL, 0);
+        CK_NEXT(syscall)(SYS_futex, &never, FUTEX_WAIT, 0, NULL, NULL, 0);
     return NULL;
 }
 
 static void await_parked(struct parking *parking)
 {
     while (!__atomic_load_n(&parking->is_parked, __ATOMIC_ACQUIRE))
-        syscall(SYS_futex, &parking->is_parked, FUTEX_WAIT, 0, NULL, NULL, 0);
+        CK_NEXT(syscall)(SYS_futex, &parking->is_parked, FUTEX_WAIT, 0, NULL, NULL, 0);
 }
 
 static int create(pthread_t *ret, pthread_attr_t *attr, struct parking *parking)

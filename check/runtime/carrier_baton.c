@@ -19,6 +19,7 @@
 #include "check/runtime/carrier_inside.h"
 #include "check/runtime/crash.h"
 #include "check/runtime/fail.h"
+#include "check/runtime/next.h"
 
 enum { ROOM_BYTES = 512 }; /* of clone() itself, above the body's frames */
 
@@ -46,9 +47,9 @@ void ck_baton_switch(struct ck_carrier *from, struct ck_carrier *to)
         start(to);
     } else {
         __atomic_store_n(&to->turn, 1, __ATOMIC_RELEASE);
-        syscall(SYS_futex, &to->turn, FUTEX_WAKE, 1, NULL, NULL, 0);
+        CK_NEXT(syscall)(SYS_futex, &to->turn, FUTEX_WAKE, 1, NULL, NULL, 0);
     }
     while (!__atomic_load_n(&from->turn, __ATOMIC_ACQUIRE))
-        syscall(SYS_futex, &from->turn, FUTEX_WAIT, 0, NULL, NULL, 0);
+        CK_NEXT(syscall)(SYS_futex, &from->turn, FUTEX_WAIT, 0, NULL, NULL, 0);
     __atomic_store_n(&from->turn, 0, __ATOMIC_RELAXED);
 }

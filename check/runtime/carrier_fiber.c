@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "check/runtime/carrier_inside.h"
+#include "check/runtime/next.h"
 #include "sys/ctx.h"
 
 #if defined(__x86_64__)
@@ -37,7 +38,7 @@ void ck_thread_pointer_set(uintptr_t value)
     if (rvi_likely(way == 1))
         __asm__ volatile("wrfsbase %0" : : "r"(value) : "memory");
     else
-        syscall(SYS_arch_prctl, ARCH_SET_FS, value);
+        CK_NEXT(syscall)(SYS_arch_prctl, ARCH_SET_FS, value);
 }
 
 #else

@@ -120,7 +120,7 @@ static void run_main(void *arg)
 static int fork_execution(int *ret_pidfd)
 {
     long flags = CLONE_PIDFD | SIGCHLD;
-    long pid = syscall(SYS_clone, flags, 0, ret_pidfd, 0, 0);
+    long pid = CK_NEXT(syscall)(SYS_clone, flags, 0, ret_pidfd, 0, 0);
 
     if (pid == 0)
         ck_carriers_begin(ck_shared->plan.flags & CK_BATON, run_main, NULL);

@@ -20,6 +20,7 @@
 #include <unwind.h>
 
 #include "check/runtime/carrier.h"
+#include "check/runtime/next.h"
 #include "check/runtime/places.h"
 #include "check/runtime/sched.h"
 
@@ -191,5 +192,5 @@ void ck_end(int status)
     if (ck_self)
         ck_sched_finish();
     for (;;)
-        syscall(SYS_exit_group, status);
+        CK_NEXT(syscall)(SYS_exit_group, status);
 }
