@@ -137,7 +137,7 @@ int ck_cond_wait(pthread_cond_t *c, pthread_mutex_t *m, int64_t deadline, const 
     rvi_list_push_back(&model->waiters, &waiter.link);
     model->waiter_count++;
     ck_event(op, 0, CK_EVENT_BLOCKED);
-    ck_self->next = woken;
+    ck_announce(&woken);
     int why = sleep_until_signalled(model, &waiter, c, deadline);
     r = ck_mutex_lock(m, CK_NEVER, &woken);
     if (why == -ECANCELED)

@@ -7,7 +7,7 @@
  *       thread can run: then until one says yes. So what comes from outside is met as late as
  *       possible, which is the same moment in each execution of a schedule
  *   I3  what waits for this process's own pipes is not waited for. If nothing else comes for PATIENCE_NS of real
- *       time, and no child process lives, it is held that nothing will
+ *       time, or somewhat longer if there is a child process, it is held that nothing will
  *
  * Descriptors that lie in a plain file, and the standard output streams, are never waited for and
  * are no points: see calls.c, which has the interposed calls.
@@ -19,13 +19,14 @@
 #include <poll.h>
 #include <time.h>
 
-#include "check/runtime/arena.h"
+#include "check/runtime/alarm.h"
 #include "check/runtime/locks.h"
 #include "check/runtime/next.h"
 #include "check/runtime/process.h"
 #include "check/runtime/signals.h"
 
 #define PATIENCE_NS INT64_C(1000000000)
+#define WITH_CHILD_NS INT64_C(4000000000) /* shorter than the watchdog's patience */
 #define LINGER_NS INT64_C(50000000)
 #define PAUSE_NS 200000
 
@@ -151,10 +152,12 @@ bool ck_io_wait_any(void)
 {
     int64_t begin = real_now();
 
-    if (!any_waits_for_outside() && !ck_signals_are_awaited())
-        return ask_all();
+    if (ck_alarm_wait())
+        return true;
+    if (!any_waits_for_outside() && !ck_signals_are_awaited() && !ck_process_has_children())
+        return ask_all() || ck_signals_look();
     while (!ask_all() && !ck_signals_look()) {
-        if (real_now() - begin > PATIENCE_NS && !ck_process_has_children())
+        if (real_now() - begin > (ck_process_has_children() ? WITH_CHILD_NS : PATIENCE_NS))
             return false;
         pause_really();
     }

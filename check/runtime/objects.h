@@ -18,6 +18,7 @@ enum ck_object_kind {
     CK_ATOMIC,
     CK_FUTEX,
     CK_KEY,
+    CK_STREAM,  /* stdio's: stdio.c */
     CK_ORDERED, /* any kind of lock: order.c */
 };
 

@@ -23,6 +23,7 @@
 
 #include "base/check.h"
 #include "check/runtime/access.h"
+#include "check/runtime/alarm.h"
 #include "check/runtime/arena.h"
 #include "check/runtime/carrier.h"
 #include "check/runtime/clocks.h"
@@ -269,6 +270,11 @@ static void step(struct ck_thread *self, const struct ck_op *op)
     judge_quiet();
 }
 
+void ck_announce(const struct ck_op *op)
+{
+    announce(ck_self, op);
+}
+
 void ck_point(const struct ck_op *op)
 {
     struct ck_thread *self = ck_self;
@@ -278,6 +284,8 @@ void ck_point(const struct ck_op *op)
     run(self, choose(self));
     if (rvi_unlikely(self->is_cancelled))
         ck_cancel_at_point();
+    if (rvi_unlikely(now >= ck_alarm_at))
+        ck_alarm_ring();
     if (rvi_unlikely(ck_signals_pending))
         ck_signals_deliver();
 }

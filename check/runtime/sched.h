@@ -105,6 +105,9 @@ static inline void ck_leave(void)
  * signals. The operation is the caller's, after it returns. */
 void ck_point(const struct ck_op *op);
 
+/** What the thread will do once it is woken, if that is not what it announced at its point. */
+void ck_announce(const struct ck_op *op);
+
 /** Wait until somebody wakes this thread by ck_wake(), or the deadline is chosen.
  * A wake-up is a hint: whoever calls looks again at what it waits for, in a loop.
  *

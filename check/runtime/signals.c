@@ -9,13 +9,14 @@
  *       when a blocked thread was woken for it
  *   G2  a signal for the process goes to a thread that waits for it, else to the first that does not
  *       block it, else it stays pending
- *   G3  dispositions are the kernel's: sigaction(2) is not interposed here. What ends the process by
- *       default is sent to it for real
+ *   G3  dispositions are the kernel's, but for handlers of what may come at any moment: for these the
+ *       kernel has ours, which makes the signal pending for the process, and the program's is in a
+ *       table. What ends the process by default is sent to it for real
  *   G4  a call that was interrupted knows by the count of handlers. Those that libc restarts look
  *       again anyway; sleeps and waits for signals return; others are as if SA_RESTART was given
  *
- * Signals from outside, and of timers, come from the kernel as ever. Masks are told to it, too, so that a
- * thread that waits for such a signal gets it (ck_signals_look).
+ * Masks are told to the kernel, too, so that a thread that waits for a signal from outside gets it
+ * (ck_signals_look).
  *
  * Checked by: tests/check */
 #include "check/runtime/signals.h"
@@ -63,6 +64,8 @@ static void as_set(uint64_t bits, sigset_t *ret)
     sigemptyset(ret);
     memcpy(ret, &bits, sizeof bits);
 }
+
+static struct sigaction program_action[SIGNALS + 1]; /* G3 */
 
 static struct own *mine(void)
 {
@@ -132,11 +135,53 @@ static void run_handler(int sig, const struct sigaction *action)
     errno = error;
 }
 
+/* By the kernel, at any moment, in a program under control or in its forked child. */
+static void note_from_outside(int sig, siginfo_t *info, void *context)
+{
+    const struct sigaction *action = &program_action[sig];
+
+    if (ck_self) {
+        info_of[sig] = *info;
+        __atomic_or_fetch(&process_pending, bit(sig), __ATOMIC_RELAXED);
+        ck_signals_pending = true;
+    } else if (action->sa_flags & SA_SIGINFO) {
+        action->sa_sigaction(sig, info, context);
+    } else {
+        action->sa_handler(sig);
+    }
+}
+
+static bool is_ours(const struct sigaction *action)
+{
+    return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == note_from_outside;
+}
+
+static void action_of(int sig, struct sigaction *ret)
+{
+    CK_NEXT(sigaction)(sig, NULL, ret);
+    if (is_ours(ret))
+        *ret = program_action[sig];
+}
+
+static bool is_handler(const struct sigaction *action)
+{
+    return (action->sa_flags & SA_SIGINFO) ||
+           (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
+}
+
+bool ck_signals_are_handled(int sig)
+{
+    struct sigaction action;
+
+    action_of(sig, &action);
+    return is_handler(&action);
+}
+
 static void handle(int sig)
 {
     struct sigaction action;
 
-    CK_NEXT(sigaction)(sig, NULL, &action);
+    action_of(sig, &action);
     if (action.sa_flags & SA_RESETHAND)
         CK_NEXT(sigaction)(sig, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
     if (!(action.sa_flags & SA_SIGINFO) && action.sa_handler == SIG_DFL)
@@ -157,7 +202,7 @@ static int take_pending(uint64_t wanted)
     if (own->pending & bit(sig))
         own->pending &= ~bit(sig);
     else
-        process_pending &= ~bit(sig);
+        __atomic_and_fetch(&process_pending, ~bit(sig), __ATOMIC_RELAXED);
     return sig;
 }
 
@@ -223,7 +268,7 @@ static bool lets_in(const struct own *own, int sig)
 }
 
 /* G2. */
-static void send_to_process(int sig)
+static bool send_to_process(int sig)
 {
     struct ck_thread *thread = first_that(awaits, sig);
 
@@ -231,10 +276,17 @@ static void send_to_process(int sig)
         thread = first_that(lets_in, sig);
     if (thread) {
         send_to(thread, sig);
-        return;
+        return true;
     }
-    process_pending |= bit(sig);
+    __atomic_or_fetch(&process_pending, bit(sig), __ATOMIC_RELAXED);
     ck_signals_pending = true;
+    return false;
+}
+
+bool ck_signals_send(int sig)
+{
+    note_info(sig, SI_KERNEL, (union sigval){0});
+    return send_to_process(sig);
 }
 
 static int send_by_thread(struct ck_thread *thread, int sig, int code, union sigval value,
@@ -340,6 +392,60 @@ CK_EXPORT int sigqueue(pid_t process, int sig, const union sigval value)
     return answer(r);
 }
 
+/* ---- handlers -------------------------------------------------------------------------------- */
+
+static bool is_fault(int sig)
+{
+    switch (sig) {
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGILL:
+    case SIGABRT:
+    case SIGTRAP:
+    case SIGSYS:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int set_action(int sig, const struct sigaction *action, struct sigaction *ret_old)
+{
+    struct sigaction ours = *action, old = program_action[sig], before;
+
+    program_action[sig] = *action;
+    if (is_handler(action)) {
+        ours.sa_sigaction = note_from_outside;
+        ours.sa_flags = (action->sa_flags | SA_SIGINFO) & ~SA_RESETHAND;
+    }
+    int r = CK_NEXT(sigaction)(sig, &ours, &before);
+    if (r == 0 && ret_old)
+        *ret_old = is_ours(&before) ? old : before;
+    if (r != 0)
+        program_action[sig] = old;
+    return r;
+}
+
+CK_EXPORT int sigaction(int sig, const struct sigaction *restrict action,
+                        struct sigaction *restrict ret_old)
+{
+    if (!ck_shared || sig < 1 || sig > SIGNALS || is_fault(sig))
+        return CK_NEXT(sigaction)(sig, action, ret_old);
+    if (action)
+        return set_action(sig, action, ret_old);
+    if (ret_old)
+        action_of(sig, ret_old);
+    return 0;
+}
+
+CK_EXPORT sighandler_t signal(int sig, sighandler_t handler)
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART}, old;
+
+    return sigaction(sig, &action, &old) == 0 ? old.sa_handler : SIG_ERR;
+}
+
 /* ---- masks ----------------------------------------------------------------------------------- */
 
 static void change_mask(int how, const sigset_t *set)
@@ -407,6 +513,22 @@ bool ck_signals_are_awaited(void)
     return false;
 }
 
+/* What the kernel brought while nobody ran. */
+static bool wake_for_pending(void)
+{
+    uint64_t pending = process_pending;
+
+    for (int sig = 1; sig <= SIGNALS; sig++) {
+        struct ck_thread *thread = pending & bit(sig) ? first_that(lets_in, sig) : NULL;
+
+        if (thread && thread->state == CK_BLOCKED) {
+            ck_wake(thread);
+            return true;
+        }
+    }
+    return false;
+}
+
 bool ck_signals_look(void)
 {
     const struct timespec now = {0};
@@ -424,7 +546,7 @@ bool ck_signals_look(void)
             return true;
         }
     }
-    return false;
+    return wake_for_pending();
 }
 
 /* A signal of the set; -EAGAIN by its deadline. */

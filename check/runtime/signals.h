@@ -20,6 +20,12 @@ void ck_signals_begin(const struct ck_thread *child, const struct ck_thread *cre
 /** How many handlers the current thread has run: a call that may be interrupted compares. */
 uint64_t ck_signals_handled(void);
 
+/** A signal for the process, of the kernel's own making. False: no thread lets it in. */
+bool ck_signals_send(int sig);
+
+/** Whether the program has a handler for it. */
+bool ck_signals_are_handled(int sig);
+
 /** Whether a thread waits for signals in sigwait(3) or its like; and whether one of these has come from
  * outside (its thread is woken then). */
 bool ck_signals_are_awaited(void);

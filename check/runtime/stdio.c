@@ -20,6 +20,7 @@
 #include "check/runtime/io.h"
 #include "check/runtime/locks.h"
 #include "check/runtime/next.h"
+#include "check/runtime/objects.h"
 #include "check/runtime/random.h"
 
 static bool is_shared(int fd)
@@ -139,4 +140,53 @@ CK_EXPORT FILE *fopen(const char *restrict path, const char *restrict mode)
 CK_EXPORT FILE *fopen64(const char *restrict path, const char *restrict mode)
 {
     return fopen(path, mode);
+}
+
+/* ---- streams that the program locks itself ---------------------------------------------------- */
+
+/* A model beside the stream: libc's own lock, held across points, would block the process. Who
+ * prints without asking for the lock is let through meanwhile. */
+static pthread_mutex_t *lock_of(FILE *stream)
+{
+    bool is_new;
+    pthread_mutex_t *lock = ck_object(CK_STREAM, stream, sizeof *lock, &is_new);
+
+    if (is_new)
+        *lock = (pthread_mutex_t)PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+    return lock;
+}
+
+CK_EXPORT void flockfile(FILE *stream)
+{
+    if (!ck_enter()) {
+        CK_NEXT(flockfile)(stream);
+        return;
+    }
+    const struct ck_op *op = CK_DO(CK_OP_LOCK, true, stream);
+    ck_point(op);
+    ck_mutex_lock(lock_of(stream), CK_NEVER, op);
+    ck_leave();
+}
+
+CK_EXPORT int ftrylockfile(FILE *stream)
+{
+    if (!ck_enter())
+        return CK_NEXT(ftrylockfile)(stream);
+    const struct ck_op *op = CK_DO(CK_OP_TRYLOCK, true, stream);
+    ck_point(op);
+    int r = ck_mutex_trylock(lock_of(stream), op);
+    ck_leave();
+    return r;
+}
+
+CK_EXPORT void funlockfile(FILE *stream)
+{
+    if (!ck_enter()) {
+        CK_NEXT(funlockfile)(stream);
+        return;
+    }
+    const struct ck_op *op = CK_DO(CK_OP_UNLOCK, true, stream);
+    ck_point(op);
+    ck_mutex_unlock(lock_of(stream), op);
+    ck_leave();
 }
