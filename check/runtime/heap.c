@@ -203,6 +203,10 @@ static void *allocate(size_t bytes, size_t alignment, bool is_zeroed, uintptr_t 
     block->freed = 0;
     if (is_zeroed && !is_zero)
         memset(ck_block_memory(block), 0, bytes);
+    if (ck_self && !ck_self->inside)
+        ck_event(&(struct ck_op){CK_OP_ALLOC, false, (uint32_t)bytes,
+                                 (uintptr_t)ck_block_memory(block), pc},
+                 bytes, 0);
     return ck_block_memory(block);
 }
 

@@ -44,6 +44,9 @@ static bool is_over(const struct ck_thread *t)
 static void body(void *arg)
 {
     struct ck_posix *posix = arg;
+    uintptr_t start = posix->start_c11 ? (uintptr_t)posix->start_c11 : (uintptr_t)posix->start;
+
+    ck_event(&(struct ck_op){CK_OP_START, false, 0, 0, start + 1}, 0, 0);
     void *value = posix->start_c11 ? (void *)(intptr_t)posix->start_c11(posix->arg)
                                    : posix->start(posix->arg);
 
