@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT */
+/* report.c - one screen for people: what it is, the lines that matter, the steps in columns, one a
+ * thread, and how to see it again.
+ *
+ * Checked by: tests/unit/check/driver/test_report.c, tests/cli */
+#include "check/driver/report.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "check/driver/words.h"
+#include "check/runtime/op.h"
+
+enum {
+    COLUMNS_MOST = 8,
+    COLUMN_LEAST = 14,
+    COLUMN_GAP = 2,
+    CELL = 256,
+    MARGIN = 2,
+    LINES_SHOWN = 6
+};
+
+struct page {
+    FILE *file;
+    const struct ck_findings *findings;
+    unsigned width;
+    bool is_colour;
+};
+
+/* --- colours --- */
+
+static const char *on(const struct page *page, const char *escape)
+{
+    return page->is_colour ? escape : "";
+}
+
+#define BOLD "\033[1m"
+#define RED "\033[1;31m"
+#define YELLOW "\033[33m"
+#define FAINT "\033[2m"
+#define PLAIN "\033[0m"
+
+/* How many columns a text takes: bytes, but for those that continue a character. */
+static size_t columns_of(const char *text)
+{
+    size_t count = 0;
+
+    for (; *text; text++)
+        count += ((unsigned char)*text & 0xc0) != 0x80;
+    return count;
+}
+
+/* At most so many columns, padded to them. */
+static void put_cell(const struct page *page, const char *text, unsigned width)
+{
+    size_t columns = columns_of(text), taken = 0;
+    bool is_cut = columns > width;
+
+    while (*text && taken < width - (is_cut ? 1 : 0)) {
+        taken += ((unsigned char)*text & 0xc0) != 0x80;
+        putc(*text++, page->file);
+        while (((unsigned char)*text & 0xc0) == 0x80)
+            putc(*text++, page->file);
+    }
+    if (is_cut)
+        fputs("…", page->file);
+    for (size_t i = columns; i < width; i++)
+        putc(' ', page->file);
+}
+
+/* --- the lines that matter --- */
+
+static void place_of(const struct ck_source *source, char *to, size_t room)
+{
+    if (source->line)
+        snprintf(to, room, "%s:%u", source->file, source->line);
+    else if (source->function[0])
+        snprintf(to, room, "%s (%s)", source->function, source->file);
+    else
+        snprintf(to, room, "%s", source->file[0] ? source->file : "?");
+}
+
+static void put_line(const struct page *page, const struct ck_story_line *line,
+                     unsigned place_width)
+{
+    char place[CELL], who[32];
+
+    place_of(&line->source, place, sizeof place);
+    ck_story_thread_name(line->thread, who, sizeof who);
+    fprintf(page->file, "%*s%s", MARGIN, "", on(page, BOLD));
+    put_cell(page, place, place_width);
+    fprintf(page->file, "%s  %s\n", on(page, PLAIN), line->source.text);
+    fprintf(page->file, "%*s  %s%s%s%s%s", MARGIN + (int)place_width, "", on(page, FAINT), who,
+            line->words[0] ? " " : "", line->words, on(page, PLAIN));
+    if (line->source.line && line->source.function[0])
+        fprintf(page->file, "%s, in %s%s", on(page, FAINT), line->source.function, on(page, PLAIN));
+    putc('\n', page->file);
+}
+
+static void put_lines(const struct page *page, const struct ck_story *story)
+{
+    char place[CELL];
+    unsigned width = 0;
+
+    for (size_t i = 0; i < story->line_count; i++) {
+        place_of(&story->lines[i].source, place, sizeof place);
+        width = columns_of(place) > width ? (unsigned)columns_of(place) : width;
+    }
+    width = width > page->width / 3 ? page->width / 3 : width;
+    for (size_t i = 0; i < story->line_count && i < LINES_SHOWN; i++)
+        put_line(page, &story->lines[i], width);
+    if (story->line_count > LINES_SHOWN)
+        fprintf(page->file, "%*sand %zu more\n", MARGIN, "", story->line_count - LINES_SHOWN);
+}
+
+/* --- the columns --- */
+
+/* One file's name need not stand in each cell. */
+static const char *common_file(const struct ck_story *story)
+{
+    const char *file = "";
+
+    for (size_t i = 0; i < story->step_count; i++) {
+        const struct ck_source *source = &story->steps[i].source;
+        if (!source->line)
+            continue;
+        if (file[0] && strcmp(file, source->file) != 0)
+            return "";
+        file = source->file;
+    }
+    return file;
+}
+
+static void word_step(const struct ck_story_step *step, const char *common, char *to, size_t room)
+{
+    char place[CELL] = "", times[32] = "";
+
+    if (step->source.line && common[0])
+        snprintf(place, sizeof place, "%u ", step->source.line);
+    else if (step->source.line)
+        snprintf(place, sizeof place, "%s:%u ", step->source.file, step->source.line);
+    else if (step->source.function[0])
+        snprintf(place, sizeof place, "%s: ", step->source.function);
+    if (step->times > 1)
+        snprintf(times, sizeof times, " ×%" PRIu32, step->times);
+    snprintf(to, room, "%s%s%s%s%s%s", place, ck_words_op(step->op), step->object[0] ? " " : "",
+             step->object, times,
+             step->is_timed_out ? " (time-out)"
+             : step->is_blocked ? " (waits)"
+                                : "");
+}
+
+/* The column of a thread; those that found no place share the last. */
+static size_t column_of(const struct ck_story *story, uint32_t thread, size_t columns)
+{
+    for (size_t i = 0; i < story->thread_count; i++) {
+        if (story->threads[i].id == thread)
+            return i < columns ? i : columns - 1;
+    }
+    return columns - 1;
+}
+
+static void put_row(const struct page *page, size_t column, unsigned width, const char *cell)
+{
+    fprintf(page->file, "%*s", (int)(MARGIN + column * (width + COLUMN_GAP)), "");
+    size_t room = page->width > MARGIN + column * (width + COLUMN_GAP)
+                      ? page->width - MARGIN - column * (width + COLUMN_GAP)
+                      : width;
+    put_cell(page, cell, columns_of(cell) < room ? (unsigned)columns_of(cell) : (unsigned)room);
+    putc('\n', page->file);
+}
+
+static void put_heads(const struct page *page, const struct ck_story *story, size_t columns,
+                      unsigned width)
+{
+    fprintf(page->file, "%*s%s", MARGIN, "", on(page, BOLD));
+    for (size_t i = 0; i < columns; i++) {
+        bool is_rest = i + 1 == columns && story->thread_count > columns;
+        const char *name = is_rest ? "others" : story->threads[i].name;
+        bool is_last = i + 1 == columns && columns_of(name) <= width;
+        put_cell(page, name, is_last ? (unsigned)columns_of(name) : width);
+        fprintf(page->file, "%*s", is_last ? 0 : COLUMN_GAP, "");
+    }
+    fprintf(page->file, "%s\n", on(page, PLAIN));
+}
+
+static void put_skipped(const struct page *page, uint32_t skipped)
+{
+    if (skipped > 0)
+        fprintf(page->file, "%*s%s… %" PRIu32 " more step%s%s\n", MARGIN, "", on(page, FAINT),
+                skipped, skipped == 1 ? "" : "s", on(page, PLAIN));
+}
+
+static void put_columns(const struct page *page, const struct ck_story *story)
+{
+    size_t columns = story->thread_count < COLUMNS_MOST ? story->thread_count : COLUMNS_MOST;
+    const char *common = common_file(story);
+    char cell[CELL], object[CELL];
+
+    if (story->step_count == 0)
+        return;
+    while (columns > 1 && (page->width - MARGIN) / columns < COLUMN_LEAST + COLUMN_GAP)
+        columns--;
+    unsigned width = (unsigned)((page->width - MARGIN) / columns) - COLUMN_GAP;
+    fprintf(page->file, "\n");
+    put_heads(page, story, columns, width);
+    for (size_t i = 0; i < story->step_count; i++) {
+        const struct ck_story_step *step = &story->steps[i];
+        size_t column = column_of(story, step->thread, columns);
+        put_skipped(page, step->skipped);
+        word_step(step, common, cell, sizeof cell);
+        if (column + 1 == columns && story->thread_count > columns) {
+            snprintf(object, sizeof object, "%" PRIu32 ": %.200s", step->thread, cell);
+            memcpy(cell, object, sizeof cell);
+        }
+        put_row(page, column, width, cell);
+    }
+    put_skipped(page, story->skipped_after);
+}
+
+/* --- the frame --- */
+
+static void put_title(const struct page *page, const struct ck_story *story, const char *colour)
+{
+    fprintf(page->file, "%s%s%s", on(page, colour), ck_words_kind(story->kind), on(page, PLAIN));
+    if (story->text[0])
+        fprintf(page->file, ": %s", story->text);
+    fprintf(page->file, "\n%s%s%s\n\n", on(page, FAINT), ck_words_explain(story->kind),
+            on(page, PLAIN));
+}
+
+static void put_last_words(const struct page *page)
+{
+    const char *words = page->findings->last_words;
+
+    if (!words || !words[0])
+        return;
+    fputs("\nIt said:\n", page->file);
+    while (*words) {
+        size_t count = strcspn(words, "\n");
+        fprintf(page->file, "%*s%.*s\n", MARGIN + 2, "", (int)count, words);
+        words += count + (words[count] != '\0');
+    }
+}
+
+static void put_how(const struct page *page)
+{
+    const struct ck_findings *found = page->findings;
+
+    if (found->is_replay)
+        return;
+    fprintf(page->file, "\nFound in schedule %" PRIu64 " after %.2f s (%s, %s, seed %" PRIu64 ")",
+            found->failure_schedule, found->failure_seconds, ck_words_strategy(found->strategy),
+            ck_words_granularity(found->granularity), found->failure_seed);
+    if (found->switches_found)
+        fprintf(page->file, "; %" PRIu64 " of %" PRIu64 " switches matter", found->switches_left,
+                found->switches_found);
+    fputs(".\n", page->file);
+}
+
+static void put_replay(const struct page *page)
+{
+    if (page->findings->replay_file)
+        fprintf(page->file, "%sReplay:%s ravel check --replay %s      (in a debugger: --gdb)\n",
+                on(page, BOLD), on(page, PLAIN), page->findings->replay_file);
+}
+
+static void put_aside(const struct page *page, const struct ck_aside *aside, bool has_columns)
+{
+    putc('\n', page->file);
+    put_title(page, aside->story, YELLOW);
+    put_lines(page, aside->story);
+    if (has_columns)
+        put_columns(page, aside->story);
+    fprintf(page->file, "%*s%sfirst seen in schedule %" PRIu64 "%s\n", MARGIN, "", on(page, FAINT),
+            aside->schedule, on(page, PLAIN));
+}
+
+static void put_asides(const struct page *page)
+{
+    const struct ck_findings *found = page->findings;
+
+    if (found->aside_count == 0)
+        return;
+    fprintf(page->file, "\n%s%s%s\n", on(page, BOLD),
+            found->failure ? "Besides, in schedules that went on:"
+                           : "In schedules that went on to a good end:",
+            on(page, PLAIN));
+    for (size_t i = 0; i < found->aside_count; i++)
+        put_aside(page, &found->asides[i], !found->failure && i == 0);
+}
+
+static void put_nothing(const struct page *page)
+{
+    const struct ck_findings *found = page->findings;
+
+    fprintf(page->file, "%s%s in %" PRIu64 " schedules%s (%" PRIu64 " distinct, %.1f s)",
+            on(page, BOLD), found->aside_count ? "no failure found" : "not found", found->schedules,
+            on(page, PLAIN), found->distinct, found->seconds);
+    if (found->is_interrupted)
+        fputs(", interrupted", page->file);
+    fputs(".\n", page->file);
+    if (found->unseen >= 0)
+        fprintf(page->file, "The next schedule would be a new one with a chance of about %.2g%%.\n",
+                found->unseen * 100);
+    if (found->undecided)
+        fprintf(page->file, "%" PRIu64 " of them came to no end: a limit of steps, or stuck.\n",
+                found->undecided);
+}
+
+static void put_limits(const struct page *page)
+{
+    fprintf(page->file, "%sRelaxed atomics are taken as sequentially consistent%s.%s\n",
+            on(page, FAINT),
+            page->findings->is_preloaded
+                ? "; accesses to memory were not seen, as the program was not recompiled"
+                : "",
+            on(page, PLAIN));
+}
+
+void ck_report_text(FILE *file, const struct ck_findings *findings, unsigned width, bool is_colour)
+{
+    struct page page = {.file = file,
+                        .findings = findings,
+                        .width = width < 40 ? 40 : width,
+                        .is_colour = is_colour};
+
+    if (findings->failure) {
+        put_title(&page, findings->failure, RED);
+        put_lines(&page, findings->failure);
+        put_columns(&page, findings->failure);
+        put_last_words(&page);
+        put_how(&page);
+        put_replay(&page);
+    } else {
+        put_nothing(&page);
+    }
+    put_asides(&page);
+    if (!findings->failure && findings->aside_count)
+        put_replay(&page);
+    put_limits(&page);
+}
