@@ -13,12 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "base/check.h"
 #include "check/runtime/carrier.h"
 #include "check/runtime/fail.h"
 #include "check/runtime/next.h"
+#include "check/runtime/places.h"
 #include "check/runtime/sched.h"
 
 enum { STACK_BYTES = 256 << 10 };
@@ -57,9 +59,24 @@ static void die_by(int number)
     raise(number);
 }
 
+/* A call to where there is no code has no frame of its own: only where it would return to. */
+static void take_caller(struct ck_party *party, const ucontext_t *context)
+{
+#if defined(__x86_64__)
+    const uintptr_t *sp = (const uintptr_t *)context->uc_mcontext.gregs[REG_RSP];
+    uintptr_t caller =
+        (uintptr_t)sp >= ck_self->stack_low && (uintptr_t)sp < ck_self->stack_high ? *sp : 0;
+#else
+    uintptr_t caller = context->uc_mcontext.regs[30];
+#endif
+    if (party->frame_count > 0 && party->frames[0].offset != 0)
+        return;
+    party->frames[0] = ck_place_of(caller);
+    party->frame_count = caller != 0;
+}
+
 static void handle(int number, siginfo_t *info, void *context)
 {
-    (void)context;
     if (!ck_self) {
         die_by(number);
         return;
@@ -72,7 +89,11 @@ static void handle(int number, siginfo_t *info, void *context)
     report->signal_or_status = (uint32_t)number;
     ck_report_doom(report); /* in case that unwinding crashes; replaced by the next line */
     ck_shared->result.failure.kind = CK_FINE;
-    ck_report_party(report, ck_self->id, (uintptr_t)info->si_addr);
+    bool has_address = number == SIGSEGV || number == SIGBUS;
+    struct ck_party *party =
+        ck_report_party(report, ck_self->id, has_address ? (uintptr_t)info->si_addr : 0);
+    if (number != CK_SIGNAL_STUCK)
+        take_caller(party, context);
     ck_report_fail(report);
 }
 

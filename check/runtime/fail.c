@@ -31,6 +31,7 @@ static struct ck_report building;
 struct walk {
     uintptr_t *ret;
     unsigned count, most;
+    bool has_signal;
 };
 
 static _Unwind_Reason_Code take_frame(struct _Unwind_Context *context, void *arg)
@@ -41,6 +42,10 @@ static _Unwind_Reason_Code take_frame(struct _Unwind_Context *context, void *arg
 
     if (pc <= 1)
         return _URC_END_OF_STACK;
+    if (is_before && !walk->has_signal) { /* what a signal has interrupted; not its handler */
+        walk->has_signal = true;
+        walk->count = 0;
+    }
     if (walk->count == 0 && ck_place_is_own(pc - 1))
         return _URC_NO_REASON;
     walk->ret[walk->count++] = pc;
@@ -49,7 +54,7 @@ static _Unwind_Reason_Code take_frame(struct _Unwind_Context *context, void *arg
 
 unsigned ck_backtrace(uintptr_t *ret, unsigned most)
 {
-    struct walk walk = {ret, 0, most};
+    struct walk walk = {ret, 0, most, false};
 
     if (ck_self)
         ck_self->inside++; /* the unwinder's own locks are no operations of the program */
