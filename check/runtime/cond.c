@@ -118,7 +118,7 @@ static void check_mutex_held(pthread_cond_t *c, pthread_mutex_t *m)
     ck_report_fail(report);
 }
 
-/* libc gives up all levels of a recursive mutex but one; it stays taken then, and so does it here. */
+/* Of a recursive mutex libc gives up one level, which may leave it taken; and so does this. */
 static int release(pthread_mutex_t *m, const struct ck_op *op)
 {
     return ck_mutex_unlock(m, &(struct ck_op){CK_OP_UNLOCK, true, 0, (uintptr_t)m, op->pc});

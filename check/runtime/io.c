@@ -156,7 +156,7 @@ bool ck_io_wait_any(void)
         return true;
     if (!any_waits_for_outside() && !ck_signals_are_awaited() && !ck_process_has_children())
         return ask_all() || ck_signals_look();
-    while (!ask_all() && !ck_signals_look()) {
+    while (!ask_all() && !ck_signals_look() && !ck_process_look()) {
         if (real_now() - begin > (ck_process_has_children() ? WITH_CHILD_NS : PATIENCE_NS))
             return false;
         pause_really();

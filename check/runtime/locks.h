@@ -61,6 +61,9 @@ _Noreturn void ck_cancel_now(void);
 bool ck_once_begin(int *state, const struct ck_op *op);
 void ck_once_end(int *state, bool is_done);
 
+/* sem.c. Whether a thread that waits for it would find it posted. */
+bool ck_sem_is_free(const void *s);
+
 /* rwlock.c. Each thread that has it, by number of `i`; CK_NOBODY: no more. */
 uint32_t ck_rwlock_holder(const void *rwlock, uint32_t i);
 

@@ -36,6 +36,36 @@ bool ck_process_has_children(void)
     return children > 0;
 }
 
+static bool is_free(const struct ck_wait *wait)
+{
+    const pthread_mutex_t *m = wait->object;
+
+    switch (wait->kind) {
+    case CK_OP_SEM_WAIT:
+        return ck_sem_is_free(wait->object);
+    case CK_OP_LOCK:
+    case CK_OP_WOKEN:
+        return m->__data.__lock == 0;
+    default:
+        return false;
+    }
+}
+
+bool ck_process_look(void)
+{
+    bool any = false;
+
+    for (uint32_t i = 0; children > 0 && i < ck_thread_count; i++) {
+        struct ck_thread *thread = ck_threads[i];
+
+        if (thread->state != CK_BLOCKED || !is_free(&thread->wait))
+            continue;
+        ck_wake(thread);
+        any = true;
+    }
+    return any;
+}
+
 bool ck_process_has_forked(void)
 {
     return real_id != 0;

@@ -13,5 +13,8 @@ pid_t ck_process_id(void);
 /** Children that were forked, and not waited for yet. */
 bool ck_process_has_children(void);
 
+/** Wake a thread that waits for what a child has done to memory that is shared with it. */
+bool ck_process_look(void);
+
 /** It has shared its descriptors. */
 bool ck_process_has_forked(void);

@@ -4,6 +4,8 @@
  *   S1  the value is the lower half of the first 64 bits of the program's semaphore, as libc has it:
  *       so one in shared memory is another process's too
  *   S2  a post wakes all who wait, and each looks again: who comes first is the schedule's choice
+ *   S3  another process that waits for it is woken by the kernel; and what one posts is looked for when
+ *       no thread can run (process.c)
  *
  * sem_open is libc's own: it gives a mapping with such a semaphore in it.
  *
@@ -12,6 +14,9 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "check/runtime/fail.h"
 #include "check/runtime/locks.h"
@@ -63,14 +68,12 @@ static int answer(int error)
     return -1;
 }
 
-/* An error number. A semaphore that is there is taken whatever the deadline says. */
+/* An error number. */
 static int take(sem_t *s, int64_t deadline, const struct ck_op *op)
 {
     struct sem *model = model_of(s);
 
     while (!try_once(s, model)) {
-        if (deadline < 0)
-            return EINVAL;
         int r = sleep_until_posted(s, model, deadline, op);
         if (r == -ECANCELED)
             ck_cancel_now();
@@ -87,10 +90,24 @@ static int take_until(sem_t *s, clockid_t clock, const struct timespec *at, cons
 {
     int64_t deadline;
 
-    ck_point(op);
     if (ck_time_deadline(clock, at, &deadline) != 0)
-        deadline = -1;
+        return EINVAL;
+    ck_point(op);
     return take(s, deadline, op);
+}
+
+/* S3. The upper half of the 64 bits is how many wait by libc's own means. */
+static void wake_elsewhere(sem_t *s)
+{
+    uint32_t *halves = (uint32_t *)(void *)s;
+
+    if (halves[__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__] != 0)
+        CK_NEXT(syscall)(SYS_futex, value_of(s), FUTEX_WAKE, 1, NULL);
+}
+
+bool ck_sem_is_free(const void *s)
+{
+    return *value_of((sem_t *)(uintptr_t)s) != 0;
 }
 
 static int post(sem_t *s, const struct ck_op *op)
@@ -104,6 +121,7 @@ static int post(sem_t *s, const struct ck_op *op)
     ck_release(&model->sync);
     ck_made_progress();
     ck_wake_all(s);
+    wake_elsewhere(s);
     return 0;
 }
 
