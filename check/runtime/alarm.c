@@ -2,8 +2,8 @@
 /* alarm.c - alarm(2) and the real-time interval timer, on the virtual clock.
  *
  *   W1  it rings at the first point after its moment, or when no thread can run without it
- *   W2  one that would end the process, because the program has no handler, never rings: it is there
- *       against hanging, and what hangs is found
+ *   W2  one that would end the process, because the program has no handler, never rings: it is
+ *       there against hanging, and what hangs is found
  *
  * Other timers (of processor time, timer_create) are the kernel's.
  *

@@ -10,5 +10,6 @@ extern int64_t ck_alarm_at; /* CK_NEVER: not set */
 /** The moment has come. */
 void ck_alarm_ring(void);
 
-/** No thread can run: let time pass until the next one. False: none is set, or nobody would hear. */
+/** No thread can run: let time pass until the next one. False: none is set, or nobody would
+ * hear. */
 bool ck_alarm_wait(void);

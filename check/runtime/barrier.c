@@ -2,8 +2,8 @@
 /* barrier.c - a model of pthread barriers.
  *
  *   B1  the number of threads is where pthread_barrier_init puts it; who has come is the model's
- *   B2  nobody comes to a round before all have left the one before the last: so what threads release
- *       to each other needs two places, by turns
+ *   B2  nobody comes to a round before all have left the one before the last: so what threads
+ *       release to each other needs two places, by turns
  *
  * The last to come is the "serial" one.
  *

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* c11.c - C11's threads, mutexes, conditions and thread-specific storage, by the models of pthreads'.
+/* c11.c - C11's threads, mutexes, conditions and thread-specific storage, by the models of
+ * pthreads'.
  *
  * libc has one layout for both, and calls its own pthread functions from these, which an interposer
  * does not see. Answers are translated.

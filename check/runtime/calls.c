@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* calls.c - interposed calls that read and write descriptors.
  *
- * A descriptor is shared with others if it is a pipe, a socket, a terminal or one of the kernel's own
- * (eventfd, epoll, timerfd); plain files and the standard output streams are passed through. For a
- * shared one:
- *   L1  the call is a point, and is made when poll(2) says that it does not block. A write to a pipe of
- *       more than PIPE_BUF is made of pieces that fit, a send is made with MSG_DONTWAIT
+ * A descriptor is shared with others if it is a pipe, a socket, a terminal or one of the kernel's
+ * own (eventfd, epoll, timerfd); plain files and the standard output streams are passed through.
+ * For a shared one:
+ *   L1  the call is a point, and is made when poll(2) says that it does not block. A write to a
+ *       pipe of more than PIPE_BUF is made of pieces that fit, a send is made with MSG_DONTWAIT
  *   L2  a descriptor that is non-blocking is only asked once: the call answers as ever
- *   L3  what one thread writes, and another reads later, is ordered: one clock serves all descriptors. It
- *       orders more than is promised, so it can hide a race and never invents one
+ *   L3  what one thread writes, and another reads later, is ordered: one clock serves all
+ *       descriptors. It orders more than is promised, so it can hide a race and never invents one
  *
  * stdio's reads wait for their descriptor before they begin; if less comes than they ask for, the
- * process blocks with them. accept, connect and the like on descriptors that are ready do not block.
+ * process blocks with them. accept, connect and the like on descriptors that are ready do not
+ * block.
  *
  * Checked by: tests/check */
 #include <errno.h>

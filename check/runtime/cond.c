@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* cond.c - a model of pthread condition variables.
  *
- *   C1  a waiter is on its condition variable's list from when it has released the mutex, which is one
- *       step, until a signal takes it off, or it leaves by its deadline or by cancellation
+ *   C1  a waiter is on its condition variable's list from when it has released the mutex, which is
+ *       one step, until a signal takes it off, or it leaves by its deadline or by cancellation
  *   C2  a signal takes off one of those who wait then, by choice; never one that comes later
- *   C3  who was taken off competes for the mutex like anyone else, so that a condition that was true
- *       at the signal may be false again when the wait returns
+ *   C3  who was taken off competes for the mutex like anyone else, so that a condition that was
+ *       true at the signal may be false again when the wait returns
  *   C4  a signal that found nobody is remembered: a waiter that stays for ever may have needed it
  *
  * Without a signal nobody leaves: a program without a loop around its wait would fail by wake-ups

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* deadlock.c - waits that cannot end: cycles of waits, found when they close; and what is left when no
- * thread can run.
+/* deadlock.c - waits that cannot end: cycles of waits, found when they close; and what is left when
+ * no thread can run.
  *
- *   D1  a thread that is blocked without a deadline on something that others hold needs each of them:
- *       a wait for one that waits, in however many steps, for the first can never end, whatever those
- *       outside the cycle do
- *   D2  a wait with a deadline ends, and who was woken looks again: neither closes a cycle. The last
- *       thread to block closes it, so looking then finds every one
- *   D3  at the end of all progress the plainest reason is given: a cycle, a lock whose holder is gone,
- *       a wake-up that came before its waiter, or else that nobody is left to wake anybody
+ *   D1  a thread that is blocked without a deadline on something that others hold needs each of
+ *       them: a wait for one that waits, in however many steps, for the first can never end,
+ *       whatever those outside the cycle do
+ *   D2  a wait with a deadline ends, and who was woken looks again: neither closes a cycle. The
+ *       last thread to block closes it, so looking then finds every one
+ *   D3  at the end of all progress the plainest reason is given: a cycle, a lock whose holder is
+ *       gone, a wake-up that came before its waiter, or else that nobody is left to wake anybody
  *
  * Checked by: tests/unit/check/test_deadlock.c, tests/check */
 #include "check/runtime/deadlock.h"

@@ -13,7 +13,8 @@ int ck_wait_for(const struct ck_wait *wait);
 /** No thread can run, and no deadline will come. */
 _Noreturn void ck_nobody_can_run(void);
 
-/* A wake-up that nobody waited for. The latest one is kept, for the report of a waiter that came after it. */
+/* A wake-up that nobody waited for. The latest one is kept, for the report of a waiter that came
+ * after it. */
 struct ck_wasted {
     uint64_t count;
     uint64_t step;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* futex.c - a model of futex(2) by way of syscall(3), and of giving way.
  *
- *   F1  a waiter is on its word's list from the comparison on, which is one step with it, until a wake
- *       takes it off, or moves it to another word's list
- *   F2  a wake of fewer than all takes those off that the choice says, as programs may not rely on the
- *       kernel's order
+ *   F1  a waiter is on its word's list from the comparison on, which is one step with it, until a
+ *       wake takes it off, or moves it to another word's list
+ *   F2  a wake of fewer than all takes those off that the choice says, as programs may not rely on
+ *       the kernel's order
  *   F3  a wake that found nobody is remembered, as with condition variables
  *
  * The call itself orders nothing in memory; the atomics around it do. PI futexes are the kernel's,

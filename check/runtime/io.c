@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* io.c - waiting for descriptors and child processes without the kernel.
  *
- *   I1  a thread that would block is blocked in the scheduler, with a question that tells whether it
- *       may go on; the call itself is made when it would not block
- *   I2  the questions are asked when a thread of this process did something to a descriptor, and when no
- *       thread can run: then until one says yes. So what comes from outside is met as late as
- *       possible, which is the same moment in each execution of a schedule
- *   I3  what waits for this process's own pipes is not waited for. If nothing else comes for PATIENCE_NS of real
- *       time, or somewhat longer if there is a child process, it is held that nothing will
+ *   I1  a thread that would block is blocked in the scheduler, with a question that tells whether
+ *       it may go on; the call itself is made when it would not block
+ *   I2  the questions are asked when a thread of this process did something to a descriptor, and
+ *       when no thread can run: then until one says yes. So what comes from outside is met as late
+ *       as possible, which is the same moment in each execution of a schedule
+ *   I3  what waits for this process's own pipes is not waited for. If nothing else comes for
+ *       PATIENCE_NS of real time, or somewhat longer if there is a child process, it is held that
+ *       nothing will
  *
  * Descriptors that lie in a plain file, and the standard output streams, are never waited for and
  * are no points: see calls.c, which has the interposed calls.

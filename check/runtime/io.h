@@ -30,7 +30,7 @@ void ck_io_note_ours(int fd, bool is_ours);
 /** Something was done to a descriptor: those who wait look again. */
 void ck_io_done(void);
 
-/** No thread can run. Wait in the kernel, for as long as it may take, for what a thread waits for; and
- * wake that one.
+/** No thread can run. Wait in the kernel, for as long as it may take, for what a thread waits for;
+ * and wake that one.
  * @return false: nobody waits in this way, or what they wait for does not come */
 bool ck_io_wait_any(void);

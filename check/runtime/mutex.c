@@ -4,10 +4,10 @@
  *   M1  __lock, __owner, __count and __nusers of the program's mutex are its state (locks.h). An
  *       owner is CK_OWNER_FIRST plus the thread's id; another one was written before control began,
  *       by the main thread
- *   M2  who unlocks wakes all who wait, and each looks again. So which of them is next, or whether a
- *       newcomer overtakes them all, is up to the schedule: as with libc's
- *   M3  misuse that libc does not answer by an error ends the execution: a normal mutex locked twice
- *       by one thread, unlocked by another, destroyed while it is held
+ *   M2  who unlocks wakes all who wait, and each looks again. So which of them is next, or whether
+ *       a newcomer overtakes them all, is up to the schedule: as with libc's
+ *   M3  misuse that libc does not answer by an error ends the execution: a normal mutex locked
+ *       twice by one thread, unlocked by another, destroyed while it is held
  *
  * Priority inheritance and protection are no more than normal here: the schedule has no priorities.
  *

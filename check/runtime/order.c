@@ -1,22 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /* order.c - locks that threads take in different orders: a deadlock that did not happen yet.
  *
- * Who takes B while it holds A draws an edge from A to B. Edges of different threads that form a cycle
- * are a deadlock in waiting, if those threads can stand there at the same time. They cannot when
+ * Who takes B while it holds A draws an edge from A to B. Edges of different threads that form a
+ * cycle are a deadlock in waiting, if those threads can stand there at the same time. They cannot
+ * when
  *   - two of them hold a common lock besides (a gate), or
  *   - one edge lies before another by what else the threads synchronise by: creation, joining,
  *     barriers, flags, other locks. The locks of the nest themselves always order what happened, by
- *     chance of who came first, so a thread's knowledge counts as it was before it took its outermost lock
+ *     chance of who came first, so a thread's knowledge counts as it was before it took its
+ *     outermost lock
  *   - they would share the lock, as both read
  * A lock that was taken by trying draws no edge: nobody would have waited there.
  *
- *   O1  edges are told apart by both locks, the thread and what else it held; the latest of these is
- *       kept, as it is the least likely to lie before others
+ *   O1  edges are told apart by both locks, the thread and what else it held; the latest of these
+ *       is kept, as it is the least likely to lie before others
  *   O2  a cycle is looked for from each edge as it is drawn: its last one closes it
- *   O3  both searching and remembering have bounds. Beyond them inversions are missed; never invented
+ *   O3  both searching and remembering have bounds. Beyond them inversions are missed, and none
+ *       is invented
  *
- * As this is about other schedules it is a report, not a failure; the strategies look for the deadlock
- * itself. The basis is Havelund's Goodlock (2000) with Bensalem and Havelund's happens-before (2005).
+ * As this is about other schedules it is a report, not a failure; the strategies look for the
+ * deadlock itself. The basis is Havelund's Goodlock (2000) with Bensalem and Havelund's
+ * happens-before (2005).
  *
  * Checked by: tests/unit/check/test_order.c, tests/check */
 #include "check/runtime/order.h"

@@ -9,7 +9,8 @@ enum ck_take {
     CK_TAKE_READS = 2, /* shares it with others who read */
 };
 
-/** The current thread is about to have the lock: before it acquires what the last holder released. */
+/** The current thread is about to have the lock: before it acquires what the last holder
+ * released. */
 void ck_order_take(const void *lock, uintptr_t pc, unsigned flags);
 
 /** It gives it back. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* polls.c - interposed calls that wait for one of several descriptors, or for time to pass.
  *
- * Each is asked with no time to wait; what has come then is the answer. Otherwise the thread is blocked
- * with that question (io.c). Without descriptors they are sleeps.
+ * Each is asked with no time to wait; what has come then is the answer. Otherwise the thread is
+ * blocked with that question (io.c). Without descriptors they are sleeps.
  *
  * Checked by: tests/check */
 #include <errno.h>

@@ -3,13 +3,13 @@
  *
  *   S1  a forked child has the forking thread alone, and leaves control: its calls are libc's own.
  *       Locks go on there as they were (locks.h)
- *   S2  who waits for a child blocks its thread alone; but first all wait a moment, so that it does not
- *       depend on chance whether the child was quick enough
+ *   S2  who waits for a child blocks its thread alone; but first all wait a moment, so that it does
+ *       not depend on chance whether the child was quick enough
  *   S3  getpid() and gettid() say the same in every execution. What takes a process id is told the
  *       real one, also in children, who may have been told the other
  *
- * vfork is fork: a child that shares the memory would take the parent out of control. exec, spawn and
- * system are libc's own; what they start is not checked.
+ * vfork is fork: a child that shares the memory would take the parent out of control. exec, spawn
+ * and system are libc's own; what they start is not checked.
  *
  * Checked by: tests/check */
 #include "check/runtime/process.h"

@@ -5,8 +5,8 @@
  * so its one function is ours. /dev/urandom and /dev/random become a pipe's worth of such bytes in
  * memory when they are opened by name (io.c has open()); a program that reads more meets its end.
  *
- * Numbers follow from the seed and from how many were asked for before, so equal schedules see equal
- * ones.
+ * Numbers follow from the seed and from how many were asked for before, so equal schedules see
+ * equal ones.
  *
  * Checked by: tests/check */
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* raw.c - syscall(3): system calls by number that are modelled elsewhere by name.
  *
- * C++'s atomic waiting, other languages' run times and hand-written locks come this way. What has an
- * interposed function of its own is passed to that; the rest is the kernel's.
+ * C++'s atomic waiting, other languages' run times and hand-written locks come this way. What has
+ * an interposed function of its own is passed to that; the rest is the kernel's.
  *
  * Checked by: tests/check */
 #include "check/runtime/raw.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* rwlock.c - a model of pthread read-write locks.
  *
- *   R1  __readers of the program's lock is eight times the number of holds for reading, or 3 when it
- *       is held for writing, as libc has it; __cur_writer is who (mutex.c: M1). The model knows who
- *       reads. Where the two disagree the memory was written anew, and the model starts afresh
+ *   R1  __readers of the program's lock is eight times the number of holds for reading, or 3 when
+ *       it is held for writing, as libc has it; __cur_writer is who (mutex.c: M1). The model knows
+ *       who reads. Where the two disagree the memory was written anew, and the model starts afresh
  *   R2  readers pass writers who wait, as by libc's default, unless the lock's kind prefers writers
  *       and is not recursive
  *   R3  who unlocks wakes all who wait, and each looks again

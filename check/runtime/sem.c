@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* sem.c - a model of POSIX semaphores.
  *
- *   S1  the value is the lower half of the first 64 bits of the program's semaphore, as libc has it:
- *       so one in shared memory is another process's too
+ *   S1  the value is the lower half of the first 64 bits of the program's semaphore, as libc has
+ *       it: so one in shared memory is another process's too
  *   S2  a post wakes all who wait, and each looks again: who comes first is the schedule's choice
- *   S3  another process that waits for it is woken by the kernel; and what one posts is looked for when
- *       no thread can run (process.c)
+ *   S3  another process that waits for it is woken by the kernel; and what one posts is looked for
+ *       when no thread can run (process.c)
  *
  * sem_open is libc's own: it gives a mapping with such a semaphore in it.
  *

@@ -10,8 +10,8 @@ struct ck_thread;
 /** Some thread has a signal pending: asked at each point, so that ck_signals_deliver is called. */
 extern bool ck_signals_pending;
 
-/** Run the handlers of what is pending for the current thread and not blocked by it. From a point, or
- * from ck_block when it was woken. */
+/** Run the handlers of what is pending for the current thread and not blocked by it. From a point,
+ * or from ck_block when it was woken. */
 void ck_signals_deliver(void);
 
 /** A thread begins: it blocks what its creator blocks. */
@@ -26,7 +26,7 @@ bool ck_signals_send(int sig);
 /** Whether the program has a handler for it. */
 bool ck_signals_are_handled(int sig);
 
-/** Whether a thread waits for signals in sigwait(3) or its like; and whether one of these has come from
- * outside (its thread is woken then). */
+/** Whether a thread waits for signals in sigwait(3) or its like; and whether one of these has come
+ * from outside (its thread is woken then). */
 bool ck_signals_are_awaited(void);
 bool ck_signals_look(void);

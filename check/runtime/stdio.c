@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* stdio.c - stdio's reads from pipes, sockets and terminals; and devices of random bytes by name.
  *
- * libc's own read(2) inside of a stream is not ours. So a call that finds the buffer empty first waits,
- * in the scheduler, until the descriptor has something. If that is less than it asks for it
+ * libc's own read(2) inside of a stream is not ours. So a call that finds the buffer empty first
+ * waits, in the scheduler, until the descriptor has something. If that is less than it asks for it
  * blocks the process with it, and the watchdog says so.
  *
  * Checked by: tests/check */
@@ -142,7 +142,8 @@ CK_EXPORT FILE *fopen64(const char *restrict path, const char *restrict mode)
     return fopen(path, mode);
 }
 
-/* ---- streams that the program locks itself ---------------------------------------------------- */
+/* ---- streams that the program locks itself
+ * ---------------------------------------------------- */
 
 /* A model beside the stream: libc's own lock, held across points, would block the process. Who
  * prints without asking for the lock is let through meanwhile. */

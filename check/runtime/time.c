@@ -5,7 +5,8 @@
  * by the deadlines that it chooses to come to: so a sleep takes no time, and what a program reads
  * from a clock is the same whenever the schedule is.
  *
- *   T1  deadlines of all clocks are converted to ck_now()'s, which counts from 0, and are never negative
+ *   T1  deadlines of all clocks are converted to ck_now()'s, which counts from 0, and are never
+ *   negative
  *   T2  a sleep is a wait that ends by its deadline alone; one of no length is a yield
  *   T3  processor time passes as real time does
  *   T4  a thread that looks at the clock again and again from the same place waits for time to
@@ -23,6 +24,7 @@
 
 #include "check/runtime/locks.h"
 #include "check/runtime/next.h"
+#include "check/runtime/signals.h"
 
 #define SECOND INT64_C(1000000000)
 #define LONGEST_LOOK INT64_C(10000000)
@@ -166,45 +168,55 @@ CK_EXPORT clock_t clock(void)
 
 /* ---- sleep ----------------------------------------------------------------------------------- */
 
-static void sleep_until(int64_t deadline, uintptr_t pc)
+/* How much is left: 0, or more if a signal was handled. */
+static int64_t sleep_until(int64_t deadline, uintptr_t pc)
 {
     const struct ck_op op = {CK_OP_SLEEP, false, 0, 0, pc};
     struct ck_wait wait = {CK_OP_SLEEP, NULL, CK_NOBODY, deadline, .fd = -1, .events = 0};
+    uint64_t handled = ck_signals_handled();
+    int r = 0;
 
     if (deadline <= ck_now()) {
         ck_yield(pc);
-        return;
+        return 0;
     }
     ck_point(&op);
     ck_event(&op, (uint64_t)(deadline - ck_now()), CK_EVENT_BLOCKED);
-    int r = 0;
-    while (r == 0)
+    while (r == 0 && handled == ck_signals_handled())
         r = ck_block(&wait, true);
     if (r == -ECANCELED)
         ck_cancel_now();
+    return r == 0 && deadline > ck_now() ? deadline - ck_now() : 0;
 }
 
-/* 0 or EINVAL. */
-static int sleep_for(const struct timespec *delay, uintptr_t pc)
+/* 0, EINVAL or EINTR. */
+static int sleep_for(const struct timespec *delay, struct timespec *ret_left, uintptr_t pc)
 {
     int64_t deadline = ck_time_after(delay);
 
     if (deadline < 0)
         return EINVAL;
-    sleep_until(deadline, pc);
-    return 0;
+    int64_t left = sleep_until(deadline, pc);
+    if (left > 0 && ret_left)
+        *ret_left = as_timespec(left);
+    return left > 0 ? EINTR : 0;
+}
+
+static int answer(int error)
+{
+    if (error == 0)
+        return 0;
+    errno = error;
+    return -1;
 }
 
 CK_EXPORT int nanosleep(const struct timespec *delay, struct timespec *left)
 {
     if (!ck_enter())
         return CK_NEXT(nanosleep)(delay, left);
-    int r = sleep_for(delay, CK_CALLER);
+    int r = sleep_for(delay, left, CK_CALLER);
     ck_leave();
-    if (r == 0)
-        return 0;
-    errno = r;
-    return -1;
+    return answer(r);
 }
 
 CK_EXPORT int clock_nanosleep(clockid_t clock, int flags, const struct timespec *at,
@@ -215,12 +227,10 @@ CK_EXPORT int clock_nanosleep(clockid_t clock, int flags, const struct timespec 
     if (!ck_enter())
         return CK_NEXT(clock_nanosleep)(clock, flags, at, left);
     int r = EINVAL;
-    if (!(flags & TIMER_ABSTIME)) {
-        r = sleep_for(at, CK_CALLER);
-    } else if (ck_time_deadline(clock, at, &deadline) == 0) {
-        sleep_until(deadline, CK_CALLER);
-        r = 0;
-    }
+    if (!(flags & TIMER_ABSTIME))
+        r = sleep_for(at, left, CK_CALLER);
+    else if (ck_time_deadline(clock, at, &deadline) == 0)
+        r = sleep_until(deadline, CK_CALLER) > 0 ? EINTR : 0;
     ck_leave();
     return r;
 }
@@ -229,18 +239,18 @@ CK_EXPORT int usleep(useconds_t us)
 {
     if (!ck_enter())
         return CK_NEXT(usleep)(us);
-    sleep_until(ck_now() + us * INT64_C(1000), CK_CALLER);
+    int64_t left = sleep_until(ck_now() + us * INT64_C(1000), CK_CALLER);
     ck_leave();
-    return 0;
+    return answer(left > 0 ? EINTR : 0);
 }
 
 CK_EXPORT unsigned sleep(unsigned seconds)
 {
     if (!ck_enter())
         return CK_NEXT(sleep)(seconds);
-    sleep_until(ck_now() + seconds * SECOND, CK_CALLER);
+    int64_t left = sleep_until(ck_now() + seconds * SECOND, CK_CALLER);
     ck_leave();
-    return 0;
+    return (unsigned)((left + SECOND - 1) / SECOND);
 }
 
 /* ---- giving way ------------------------------------------------------------------------------ */

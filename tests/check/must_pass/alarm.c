@@ -17,8 +17,7 @@ static void ring(int sig)
 
 static void *wait_for_it(void *arg)
 {
-    while (sem_wait(&rung) != 0) {
-    }
+    while (sem_wait(&rung) != 0) {}
     return arg;
 }
 

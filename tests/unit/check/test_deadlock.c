@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_deadlock.c - which waits can never end, and what is said of them. The threads are only records
- * here; a failure jumps back into the test. */
+/* test_deadlock.c - which waits can never end, and what is said of them. The threads are only
+ * records here; a failure jumps back into the test. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

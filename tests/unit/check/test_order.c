@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_order.c - lock-order inversions: found where two threads can stand there at once, and nowhere
- * else. Each test has locks of its own, as edges stay. */
+/* test_order.c - lock-order inversions: found where two threads can stand there at once, and
+ * nowhere else. Each test has locks of its own, as edges stay. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
