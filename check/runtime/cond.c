@@ -119,11 +119,6 @@ static void check_mutex_held(pthread_cond_t *c, pthread_mutex_t *m)
 }
 
 /* Of a recursive mutex libc gives up one level, which may leave it taken; and so does this. */
-static int release(pthread_mutex_t *m, const struct ck_op *op)
-{
-    return ck_mutex_unlock(m, &(struct ck_op){CK_OP_UNLOCK, true, 0, (uintptr_t)m, op->pc});
-}
-
 int ck_cond_wait(pthread_cond_t *c, pthread_mutex_t *m, int64_t deadline, const struct ck_op *op)
 {
     struct cond *model = model_of(c);
@@ -131,7 +126,7 @@ int ck_cond_wait(pthread_cond_t *c, pthread_mutex_t *m, int64_t deadline, const 
     const struct ck_op woken = {CK_OP_WOKEN, true, 0, (uintptr_t)m, op->pc};
 
     check_mutex_held(c, m);
-    int r = release(m, op);
+    int r = ck_mutex_unlock(m, NULL);
     if (r != 0)
         return r;
     rvi_list_push_back(&model->waiters, &waiter.link);

@@ -191,7 +191,8 @@ int ck_mutex_unlock(pthread_mutex_t *m, const struct ck_op *op)
     struct mutex *model = model_of(m);
     int r = judge_unlock(m);
 
-    ck_event(op, (uint64_t)r, 0);
+    if (op)
+        ck_event(op, (uint64_t)r, 0);
     if (r != 0)
         return r;
     if (type_of(m) == PTHREAD_MUTEX_RECURSIVE && m->__data.__count > 1) {
