@@ -26,8 +26,8 @@ enum { CK_NOBODY = UINT32_MAX };
 /* Sentinels of a mutex's owner field lie beyond kernel thread ids. */
 enum { CK_OWNER_FIRST = 1 << 24 };
 
-/* mutex.c. Results are pthread's: 0 or an error number. `op` is the one announced at the point; NULL for an
- * unlock that is a part of another operation. */
+/* mutex.c. Results are pthread's: 0 or an error number. `op` is the one announced at the point;
+ * NULL for an unlock that is a part of another operation. */
 int ck_mutex_lock(pthread_mutex_t *m, int64_t deadline, const struct ck_op *op);
 int ck_mutex_trylock(pthread_mutex_t *m, const struct ck_op *op);
 int ck_mutex_unlock(pthread_mutex_t *m, const struct ck_op *op);
