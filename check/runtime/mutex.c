@@ -22,6 +22,7 @@
 #include "check/runtime/next.h"
 #include "check/runtime/objects.h"
 #include "check/runtime/order.h"
+#include "check/runtime/spin.h"
 
 /* Of __kind, as libc lays it out. */
 enum { KIND_TYPE = 3, KIND_ROBUST = 16 };
@@ -206,6 +207,7 @@ int ck_mutex_unlock(pthread_mutex_t *m, const struct ck_op *op)
     m->__data.__lock = 0;
     ck_order_drop(m);
     ck_release_store(&model->sync);
+    ck_spin_worked();
     ck_wake_all(m);
     return 0;
 }

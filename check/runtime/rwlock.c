@@ -21,6 +21,7 @@
 #include "check/runtime/next.h"
 #include "check/runtime/objects.h"
 #include "check/runtime/order.h"
+#include "check/runtime/spin.h"
 
 enum { READER = 8, WRITTEN = 3 };
 
@@ -255,6 +256,7 @@ static void unlock(pthread_rwlock_t *l, const struct ck_op *op)
         stop_reading(l, model, reader);
     else
         misused(l, "a read-write lock is unlocked by a thread that does not hold it");
+    ck_spin_worked();
     ck_wake_all(l);
 }
 

@@ -239,6 +239,7 @@ static void run(struct ck_thread *self, struct ck_thread *to)
         if (to->wait.deadline > now)
             now = to->wait.deadline;
         stop_waiting(to);
+        ck_spin_time_passed();
     }
     note_order(to);
     if (to == self)

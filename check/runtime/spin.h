@@ -23,5 +23,11 @@ uint64_t ck_spin_since(const struct ck_thread *thread);
 /** Points since anybody last did something new. */
 uint64_t ck_spin_quiet(void);
 
+/** It has had a lock. Where plain accesses are not seen that may have changed anything. */
+void ck_spin_worked(void);
+
+/** A deadline was come to: whoever looks again may find something else. */
+void ck_spin_time_passed(void);
+
 /** Somebody gets further by other means: a deadline has passed. */
 void ck_spin_reset(void);

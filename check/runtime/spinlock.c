@@ -15,6 +15,7 @@
 #include "check/runtime/next.h"
 #include "check/runtime/objects.h"
 #include "check/runtime/order.h"
+#include "check/runtime/spin.h"
 
 #if defined(__x86_64__)
 enum { SPIN_FREE = 1, SPIN_TAKEN = 0 };
@@ -88,6 +89,7 @@ static void give_back(pthread_spinlock_t *lock, const struct ck_op *op)
     *lock = SPIN_FREE;
     ck_order_drop((const void *)(uintptr_t)lock);
     ck_release_store(&model->sync);
+    ck_spin_worked();
     ck_wake_all((const void *)(uintptr_t)lock);
 }
 
