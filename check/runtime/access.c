@@ -41,10 +41,19 @@ enum wants {
     SLOW = WANTS_POINTS | WANTS_LEARNING | WATCHES,
 };
 
-enum { WATCH_EVERY = 2048 };
+enum {
+    WATCH_EVERY = 2048,       /* accesses: a stretch */
+    STRETCHES_MOST = 1 << 20, /* without a step; some ten seconds */
+};
+
+/* Whether an access that is known is all that there is to it. */
+enum speed { OFF, FAST, OTHER };
 
 static unsigned wants; /* 0: no execution */
-static uint64_t count, watch_at;
+static enum speed speed;
+static uint64_t left;  /* accesses until something is due: a stretch */
+static uint64_t count; /* of the stretches that are over, and of the one that goes on as a whole */
+static bool is_watch_due;
 
 /* A write that has passed its entry: see the top. */
 static struct {
@@ -59,22 +68,27 @@ void ck_access_prepare(void)
     ck_shadow_prepare();
 }
 
+static void set_speed(void)
+{
+    speed = (wants & (SLOW | WANTS_RACES)) == WANTS_RACES && !ck_learned_places ? FAST : OTHER;
+}
+
 void ck_access_begin(void)
 {
     const struct ck_plan *plan = &ck_shared->plan;
 
     ck_learn_begin();
-    count = 0;
-    watch_at = WATCH_EVERY;
+    count = left = WATCH_EVERY;
     wants = IS_CONTROLLED;
     wants |= plan->flags & CK_FIND_RACES ? WANTS_RACES : 0;
     wants |= plan->flags & CK_LEARN ? WANTS_LEARNING : 0;
     wants |= plan->granularity == CK_ALL ? WANTS_POINTS : 0;
+    set_speed();
 }
 
 void ck_access_finish(void)
 {
-    ck_shared->result.accesses = count;
+    ck_shared->result.accesses = count - left;
 }
 
 /* --- whether writes change anything --- */
@@ -170,6 +184,27 @@ static void record(uintptr_t address, size_t bytes, unsigned kind, uintptr_t pc)
         ck_race_access(address, bytes, kind, pc);
 }
 
+/* A long computation is progress for the watchdog; one without end is not. */
+static void show_progress(void)
+{
+    static uint64_t step, stretches;
+
+    if (ck_shared->result.steps != step)
+        stretches = 0;
+    step = ck_shared->result.steps;
+    if (++stretches < STRETCHES_MOST)
+        ck_shared->result.progress++;
+}
+
+/* From here to the next one is a new stretch; and the accesses that come now are watched. */
+static void end_stretch(void)
+{
+    show_progress();
+    left = WATCH_EVERY;
+    count += WATCH_EVERY;
+    is_watch_due = true;
+}
+
 static void watch(const struct ck_hb *hb, uintptr_t address, size_t bytes, bool is_write,
                   uintptr_t pc)
 {
@@ -177,14 +212,14 @@ static void watch(const struct ck_hb *hb, uintptr_t address, size_t bytes, bool 
 
     if (is_own_stack(hb, address))
         return;
-    if (!(wants & WATCHES)) {
+    is_watch_due = false;
+    if (!(wants & WATCHES))
         ck_watch_open();
+    if (ck_watch(address, (unsigned)bytes, is_write, pc, &spins))
         wants |= WATCHES;
-    }
-    if (!ck_watch(address, (unsigned)bytes, is_write, pc, &spins)) {
+    else
         wants &= ~(unsigned)WATCHES;
-        watch_at = count + WATCH_EVERY;
-    }
+    set_speed();
     if (spins)
         ck_yield(pc);
 }
@@ -210,7 +245,7 @@ __attribute__((noinline)) static void slow(uintptr_t address, size_t bytes, unsi
     settle();
     if (wants_point(self->hb, address, bytes, pc))
         point(address, bytes, is_write, pc);
-    else if (count >= watch_at)
+    else if (wants & WATCHES || is_watch_due)
         watch(self->hb, address, bytes, is_write, pc);
     record(address, bytes, kind, pc);
     self->inside--;
@@ -218,36 +253,58 @@ __attribute__((noinline)) static void slow(uintptr_t address, size_t bytes, unsi
 
 /* --- an access that is known: A2 --- */
 
-static inline bool is_known(const struct ck_hb *hb, uintptr_t address, unsigned bytes,
-                            unsigned kind)
+/* The record says that this thread has touched all these bytes in this epoch. `but` are bits that do not matter. */
+static inline bool says(const struct ck_record *record, uint64_t id, uint64_t bytes, uint64_t but)
 {
-    struct ck_chunk *chunk = ck_shadow_chunk(address);
-    unsigned at = address % CK_GRANULE_BYTES;
-    uint64_t mask = (uint64_t)((1U << bytes) - 1) << (CK_BYTES_SHIFT + at);
-    uint64_t relevant = mask | CK_ID_MASK | (uint64_t)CK_RECORD_KINDS << CK_KIND_SHIFT;
-    uint64_t expected = hb->id | mask;
-    const struct ck_cell *cell;
+    uint64_t matters = bytes | CK_ID_MASK | (uint64_t)CK_RECORD_KINDS << CK_KIND_SHIFT;
 
-    if (!chunk || at + bytes > CK_GRANULE_BYTES)
-        return false;
-    cell = &chunk->cells[ck_shadow_index(address)];
-    if (((cell->write.who ^ expected) & (relevant ^ (uint64_t)CK_WRITES << CK_KIND_SHIFT)) == 0)
-        return true;
-    return !(kind & CK_WRITES) && ((cell->read.who ^ expected) & relevant) == 0;
+    return ((record->who ^ (id | bytes)) & (matters & ~but)) == 0;
 }
 
-RVI_INLINE void on_access(uintptr_t address, unsigned bytes, unsigned kind, uintptr_t pc)
+/* A write by the same thread is known to any access. `is_whole`: it lies in one granule for certain. */
+static inline bool is_known(const struct ck_hb *hb, uintptr_t address, unsigned bytes,
+                            unsigned kind, bool is_whole)
+{
+    const struct ck_chunk *chunk = ck_shadow_chunk(address);
+    unsigned at = is_whole && bytes == CK_GRANULE_BYTES ? 0 : address % CK_GRANULE_BYTES;
+    uint64_t mask = (uint64_t)((1U << bytes) - 1) << CK_BYTES_SHIFT << at;
+    const struct ck_cell *cell;
+
+    if (rvi_unlikely(!chunk) || (!is_whole && at + bytes > CK_GRANULE_BYTES))
+        return false;
+    cell = &chunk->cells[ck_shadow_index(address)];
+    return says(&cell->write, hb->id, mask, (uint64_t)CK_WRITES << CK_KIND_SHIFT) ||
+           (!(kind & CK_WRITES) && says(&cell->read, hb->id, mask, 0));
+}
+
+/* Each thing that some accesses want beyond that is asked for here, so that the rest do not ask. */
+__attribute__((noinline)) static void other(uintptr_t address, unsigned bytes, unsigned kind,
+                                            uintptr_t pc)
 {
     const struct ck_thread *self = ck_self;
 
-    if (!wants || !self)
+    if (!self)
         return;
-    if (rvi_likely(++count < watch_at) && !(wants & SLOW) &&
-        !(ck_learned_places && ck_learned(pc)) &&
-        is_known(self->hb, address, bytes < 8 ? bytes : 8, kind) &&
-        (bytes <= 8 || is_known(self->hb, address + 8, 8, kind)))
+    if (left == 0)
+        end_stretch();
+    if (!(wants & SLOW) && !is_watch_due && !(ck_learned_places && ck_learned(pc)) &&
+        wants & WANTS_RACES && bytes <= 8 && is_known(self->hb, address, bytes, kind, false))
         return;
     slow(address, bytes, kind, pc);
+}
+
+RVI_INLINE void on_access(uintptr_t address, unsigned bytes, unsigned kind, bool is_whole,
+                          uintptr_t pc)
+{
+    if (speed == OFF)
+        return;
+    if (rvi_likely(--left != 0 && speed == FAST)) {
+        const struct ck_hb *hb = ck_self->hb;
+        if (is_known(hb, address, bytes < 8 ? bytes : 8, kind, is_whole) &&
+            (bytes <= 8 || is_known(hb, address + 8, 8, kind, is_whole)))
+            return;
+    }
+    other(address, bytes, kind, pc);
 }
 
 /* --- the entry points --- */
@@ -259,7 +316,8 @@ void ck_access_range(uintptr_t address, size_t bytes, bool is_write, uintptr_t p
 
     if (!wants || !self || bytes == 0)
         return;
-    count++;
+    if (--left == 0)
+        end_stretch();
     if (!self->inside) {
         slow(address, bytes, kind, pc);
         return;
@@ -299,31 +357,31 @@ void ck_access_settle(void)
     settle();
 }
 
-#define ENTRY(name, bytes, kind)                                                                   \
+#define ENTRY(name, bytes, kind, is_whole)                                                         \
     CK_EXPORT void name(const void *address);                                                      \
     void name(const void *address)                                                                 \
     {                                                                                              \
-        on_access((uintptr_t)address, bytes, kind, CK_CALLER);                                     \
+        on_access((uintptr_t)address, bytes, kind, is_whole, CK_CALLER);                           \
     }
 
 #define ENTRIES(bytes)                                                                             \
-    ENTRY(__tsan_read##bytes, bytes, 0)                                                            \
-    ENTRY(__tsan_write##bytes, bytes, CK_WRITES)                                                   \
-    ENTRY(__tsan_read_write##bytes, bytes, CK_WRITES)                                              \
-    ENTRY(__tsan_unaligned_read##bytes, bytes, 0)                                                  \
-    ENTRY(__tsan_unaligned_write##bytes, bytes, CK_WRITES)                                         \
-    ENTRY(__tsan_unaligned_read_write##bytes, bytes, CK_WRITES)                                    \
-    ENTRY(__tsan_volatile_read##bytes, bytes, 0)                                                   \
-    ENTRY(__tsan_volatile_write##bytes, bytes, CK_WRITES)                                          \
-    ENTRY(__tsan_unaligned_volatile_read##bytes, bytes, 0)                                         \
-    ENTRY(__tsan_unaligned_volatile_write##bytes, bytes, CK_WRITES)
+    ENTRY(__tsan_read##bytes, bytes, 0, true)                                                      \
+    ENTRY(__tsan_write##bytes, bytes, CK_WRITES, true)                                             \
+    ENTRY(__tsan_read_write##bytes, bytes, CK_WRITES, true)                                        \
+    ENTRY(__tsan_unaligned_read##bytes, bytes, 0, false)                                           \
+    ENTRY(__tsan_unaligned_write##bytes, bytes, CK_WRITES, false)                                  \
+    ENTRY(__tsan_unaligned_read_write##bytes, bytes, CK_WRITES, false)                             \
+    ENTRY(__tsan_volatile_read##bytes, bytes, 0, true)                                             \
+    ENTRY(__tsan_volatile_write##bytes, bytes, CK_WRITES, true)                                    \
+    ENTRY(__tsan_unaligned_volatile_read##bytes, bytes, 0, false)                                  \
+    ENTRY(__tsan_unaligned_volatile_write##bytes, bytes, CK_WRITES, false)
 
 ENTRIES(1)
 ENTRIES(2)
 ENTRIES(4)
 ENTRIES(8)
 ENTRIES(16)
-ENTRY(__tsan_vptr_read, 8, 0)
+ENTRY(__tsan_vptr_read, 8, 0, true)
 
 CK_EXPORT void __tsan_vptr_update(void *const *object, const void *value);
 CK_EXPORT void __tsan_read_range(const void *address, unsigned long bytes);
@@ -338,7 +396,7 @@ CK_EXPORT void __tsan_ignore_thread_end(void);
 void __tsan_vptr_update(void *const *object, const void *value)
 {
     if (wants && *object != value)
-        on_access((uintptr_t)object, sizeof *object, CK_WRITES, CK_CALLER);
+        on_access((uintptr_t)object, sizeof *object, CK_WRITES, true, CK_CALLER);
 }
 
 void __tsan_read_range(const void *address, unsigned long bytes)

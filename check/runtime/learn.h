@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /** Of the plan's locations. Both are NULL and 0 when it has none. */
-extern const uintptr_t *ck_learned_places;
-extern unsigned ck_learned_shift;
+extern const uintptr_t *ck_learned_places __attribute__((visibility("hidden")));
+extern unsigned ck_learned_shift __attribute__((visibility("hidden")));
 
 /** In an execution: take in the plan's locations. */
 void ck_learn_begin(void);

@@ -69,7 +69,7 @@ struct ck_thread {
 };
 
 /** The one that runs. NULL outside of an execution. */
-extern struct ck_thread *ck_self;
+extern struct ck_thread *ck_self __attribute__((visibility("hidden")));
 
 /** Those of this execution, by id. */
 extern struct ck_thread *ck_threads[CK_THREADS_MOST];

@@ -77,7 +77,7 @@ struct ck_chunk {
 };
 
 /** By the upper bits of an address; NULL before ck_shadow_prepare(). */
-extern struct ck_chunk **ck_shadow_dir;
+extern struct ck_chunk **ck_shadow_dir __attribute__((visibility("hidden")));
 
 /** Once, before the fork: address space, no memory. */
 void ck_shadow_prepare(void);
