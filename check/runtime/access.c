@@ -43,7 +43,8 @@ enum wants {
 
 enum {
     WATCH_EVERY = 2048,       /* accesses: a stretch */
-    STRETCHES_MOST = 1 << 20, /* without a step; some ten seconds */
+    REST_EVERY = 512,         /* stretches without a step */
+    STRETCHES_MOST = 1 << 18, /* without a step; some seconds */
 };
 
 /* Whether an access that is known is all that there is to it. */
@@ -53,7 +54,8 @@ static unsigned wants; /* 0: no execution */
 static enum speed speed;
 static uint64_t left;  /* accesses until something is due: a stretch */
 static uint64_t count; /* of the stretches that are over, and of the one that goes on as a whole */
-static bool is_watch_due;
+static bool is_watch_due, is_rest_due;
+static uint64_t rests; /* points that are nothing but that */
 
 /* A write that has passed its entry: see the top. */
 static struct {
@@ -184,25 +186,37 @@ static void record(uintptr_t address, size_t bytes, unsigned kind, uintptr_t pc)
         ck_race_access(address, bytes, kind, pc);
 }
 
-/* A long computation is progress for the watchdog; one without end is not. */
-static void show_progress(void)
+/* A long computation is progress for the watchdog; one without end is not. Now and then it gives way, as it
+ * may be waiting for others in a way that is not seen. */
+static void count_stretch(void)
 {
-    static uint64_t step, stretches;
+    static uint64_t steps_then, stretches;
+    uint64_t steps = ck_shared->result.steps - rests;
 
-    if (ck_shared->result.steps != step)
+    if (steps != steps_then)
         stretches = 0;
-    step = ck_shared->result.steps;
-    if (++stretches < STRETCHES_MOST)
-        ck_shared->result.progress++;
+    steps_then = steps;
+    if (++stretches >= STRETCHES_MOST)
+        return;
+    ck_shared->result.progress++;
+    is_rest_due = stretches % REST_EVERY == 0;
 }
 
 /* From here to the next one is a new stretch; and the accesses that come now are watched. */
 static void end_stretch(void)
 {
-    show_progress();
     left = WATCH_EVERY;
     count += WATCH_EVERY;
     is_watch_due = true;
+    count_stretch();
+}
+
+static void rest(uintptr_t pc)
+{
+    is_rest_due = false;
+    rests++;
+    ck_made_progress();
+    ck_yield(pc);
 }
 
 static void watch(const struct ck_hb *hb, uintptr_t address, size_t bytes, bool is_write,
@@ -245,6 +259,8 @@ __attribute__((noinline)) static void slow(uintptr_t address, size_t bytes, unsi
     settle();
     if (wants_point(self->hb, address, bytes, pc))
         point(address, bytes, is_write, pc);
+    else if (is_rest_due)
+        rest(pc);
     else if (wants & WATCHES || is_watch_due)
         watch(self->hb, address, bytes, is_write, pc);
     record(address, bytes, kind, pc);

@@ -10,6 +10,7 @@
 #include "check/runtime/arena.h"
 #include "check/runtime/clocks.h"
 #include "check/runtime/fail.h"
+#include "check/runtime/places.h"
 #include "check/runtime/shadow.h"
 
 enum { THREADS = 128 };
@@ -18,6 +19,7 @@ struct fake_report fake_reports[FAKE_REPORTS];
 unsigned fake_report_count;
 unsigned fake_points;
 
+struct ck_shared *ck_shared;
 struct ck_thread *ck_self;
 struct ck_thread *ck_threads[CK_THREADS_MOST];
 uint32_t ck_thread_count;
@@ -93,6 +95,11 @@ void ck_report_end(struct ck_report *one)
     to->is_earlier_write = one->parties[1].is_write;
     to->pc = one->parties[1].event;
     to->bytes = one->bytes;
+}
+
+struct ck_place ck_place_of(uintptr_t return_address)
+{
+    return (struct ck_place){0, (uint32_t)(return_address - 1)};
 }
 
 void ck_unable(const char *text, ...)
