@@ -32,10 +32,10 @@ enum {
     DEFAULT_STEPS = 1000000,
     DEFAULT_QUIET = 100000,
     DEPTH_MOST = 4,
-    HURRY = 8, /* a plan in so many, and a step in so many of it, ends a wait by its time-out */
+    HURRY = 3, /* a plan in so many, and a step in so many of it, ends a wait by its time-out */
     ALONE_RUNS = 3,     /* enough for a program with one thread */
     SAME_RUNS = 64,     /* and for one that never does anything in another order */
-    STUDIED_MOST = 8,   /* executions of which the events are read */
+    STUDIED_MOST = 16,  /* executions of which the events are read */
     LEARNING_RUNS = 32, /* and locations; after that each LEARNING_RUNS'th */
 };
 
@@ -53,6 +53,7 @@ static const struct shape lineup[] = {
     {.kind = RVI_STRATEGY_PCT},
     {.kind = RVI_STRATEGY_POS},
     {.kind = RVI_STRATEGY_SURW, .share = 1},
+    {.kind = RVI_STRATEGY_AIM},
     {.kind = RVI_STRATEGY_LOCATION, .is_own = true},
     {.kind = RVI_STRATEGY_SURW},
     {.kind = RVI_STRATEGY_PCT},
@@ -145,10 +146,18 @@ static uint32_t granularity_of(const struct ck_explorer *e, uint32_t wanted)
     return wanted;
 }
 
+/* 0, 1, 2, 3, 4, 6, 8, 12, 16, 24, ... */
+static bool is_round(uint64_t n)
+{
+    while (n > 3 && n % 2 == 0)
+        n /= 2;
+    return n <= 3;
+}
+
 static uint32_t flags_of(const struct ck_explorer *e)
 {
     bool is_learning = e->given < LEARNING_RUNS || e->given % LEARNING_RUNS == 0;
-    bool is_studied = e->studied < STUDIED_MOST && (e->given & (e->given - 1)) == 0;
+    bool is_studied = e->studied < STUDIED_MOST && is_round(e->given);
 
     return e->opts.flags | (is_learning ? CK_LEARN : 0) | (is_studied ? CK_LOG_EVENTS : 0);
 }
@@ -187,6 +196,7 @@ static struct ck_plan predicted_plan(struct ck_explorer *e)
 
     plan.strategy.kind = RVI_STRATEGY_AIM;
     plan.strategy.aim_count = p->aim_count;
+    plan.strategy.is_renewed = p->is_renewed;
     memcpy(plan.strategy.aims, p->aims, sizeof p->aims);
     return plan;
 }
@@ -285,6 +295,7 @@ static bool is_known(const struct ck_explorer *e, const struct ck_prediction *p)
 {
     for (uint32_t i = 0; i < e->prediction_count; i++) {
         if (e->predictions[i].aim_count == p->aim_count &&
+            e->predictions[i].is_renewed == p->is_renewed &&
             memcmp(e->predictions[i].aims, p->aims, sizeof p->aims) == 0)
             return true;
     }

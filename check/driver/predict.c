@@ -34,6 +34,7 @@ enum {
     ACCESSES_MOST = 1 << 14,
     AN_OBJECT_MOST = 48, /* accesses to one that differ */
     EDGES_MOST = 256,
+    NEAR = 3, /* accesses of a thread that may belong together */
 };
 
 struct held {
@@ -127,6 +128,19 @@ static void access_memory(struct study *s, struct thread *t, const struct ck_eve
     t->last_access = s->access_count++;
 }
 
+/* A signal before the wait is lost: a condition variable is memory that both write. The lock is
+ * not what keeps them apart. */
+static void access_condition(struct study *s, struct thread *t, const struct ck_event *event,
+                             size_t seq)
+{
+    uint32_t held_count = t->held_count;
+
+    if (event->op == CK_OP_WAIT)
+        t->held_count = 0;
+    access_memory(s, t, event, seq, true);
+    t->held_count = held_count;
+}
+
 static void create(struct study *s, uint32_t creator, size_t seq)
 {
     uint32_t id = ++s->created;
@@ -163,6 +177,11 @@ static void follow(struct study *s, const struct ck_event *event, size_t seq)
     case CK_OP_SPIN_UNLOCK:
         release(t, event->object);
         break;
+    case CK_OP_WAIT:
+    case CK_OP_SIGNAL:
+    case CK_OP_BROADCAST:
+        access_condition(s, t, event, seq);
+        break;
     case CK_OP_CREATE:
         create(s, event->thread, seq);
         break;
@@ -179,7 +198,7 @@ static void follow(struct study *s, const struct ck_event *event, size_t seq)
 
 static bool is_equal(const struct ck_prediction *a, const struct ck_prediction *b)
 {
-    return a->aim_count == b->aim_count &&
+    return a->aim_count == b->aim_count && a->is_renewed == b->is_renewed &&
            memcmp(a->aims, b->aims, a->aim_count * sizeof a->aims[0]) == 0;
 }
 
@@ -189,7 +208,7 @@ static void add_aim(struct ck_prediction *p, uint64_t hold, uint64_t until)
         if (p->aims[i].hold == hold && p->aims[i].until == until)
             return;
     }
-    p->aims[p->aim_count++] = (struct rvi_strategy_aim){hold, until};
+    p->aims[p->aim_count++] = (struct rvi_strategy_aim){.hold = hold, .until = until};
 }
 
 static void find(struct study *s, const struct ck_prediction *p)
@@ -321,13 +340,11 @@ static const struct access *other_to(const struct study *s, const struct access 
 
 /* Somebody has a at one object and then b at another; somebody else takes both, in that order or
  * the other, in between. */
-static void predict_torn(struct study *s, const struct access *a, const struct access *c)
+static void predict_torn(struct study *s, const struct access *a, const struct access *c,
+                         const struct access *b)
 {
-    const struct access *b = a->next != none ? &s->accesses[a->next] : NULL;
+    const struct access *d = b->object != a->object ? other_to(s, c, b) : NULL;
 
-    if (!b || b->object == a->object)
-        return;
-    const struct access *d = other_to(s, c, b);
     if (!d || is_guarded(a, b, c) || is_guarded(a, b, d))
         return;
     struct ck_prediction p = {.rank = CK_TWO_VARIABLES};
@@ -336,13 +353,38 @@ static void predict_torn(struct study *s, const struct access *a, const struct a
     find(s, &p);
 }
 
+/* Somebody reads a and writes b, somebody else reads b and writes a: each waits for the other. */
+static void predict_hand_over(struct study *s, const struct access *a, const struct access *c,
+                              const struct access *b)
+{
+    const struct access *d = b->object != a->object ? other_to(s, c, b) : NULL;
+
+    if (!d || a->is_write || !b->is_write || !c->is_write || d->is_write)
+        return;
+    struct ck_prediction p = {.rank = CK_HAND_OVER, .is_renewed = true};
+    add_aim(&p, a->location, c->location);
+    add_aim(&p, d->location, b->location);
+    find(s, &p);
+}
+
+static void predict_two(struct study *s, const struct access *a, const struct access *c)
+{
+    const struct access *b = a;
+
+    for (int far = 0; far < NEAR && b->next != none; far++) {
+        b = &s->accesses[b->next];
+        predict_torn(s, a, c, b);
+        predict_hand_over(s, a, c, b);
+    }
+}
+
 static void predict_pairs_at(struct study *s, const size_t *at, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < count; j++) {
             const struct access *a = &s->accesses[at[i]], *c = &s->accesses[at[j]];
             if (conflict(a, c) && may_turn(s, a->seq < c->seq ? a : c, a->seq < c->seq ? c : a))
-                predict_torn(s, a, c);
+                predict_two(s, a, c);
         }
     }
 }
@@ -437,6 +479,30 @@ static void each_object(struct study *s, void (*predict)(struct study *, const s
     }
 }
 
+/* For code that several threads run: the same with one of them held, by its thread. */
+static void predict_one_held(struct study *s, const struct access *a, const struct access *c)
+{
+    const struct access *b = again(s, a);
+    struct ck_prediction p = {.rank = CK_ONE_HELD};
+
+    if (!b || is_guarded(a, b, c) || c->thread == a->thread)
+        return;
+    add_aim(&p, hold_at(b, a->seq), c->location);
+    p.aims[0].who = (uint64_t)b->thread + 1;
+    find(s, &p);
+}
+
+static void predict_held_at(struct study *s, const size_t *at, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = count; j > 0; j--) {
+            const struct access *a = &s->accesses[at[i]], *c = &s->accesses[at[j - 1]];
+            if (conflict(a, c))
+                predict_one_held(s, a, c);
+        }
+    }
+}
+
 static int by_rank(const void *a, const void *b)
 {
     const struct ck_prediction *one = a, *other = b;
@@ -474,6 +540,7 @@ int ck_predict(const struct ck_event *events, size_t count, struct ck_prediction
     predict_locks(s);
     each_object(s, predict_at);
     each_object(s, predict_pairs_at);
+    each_object(s, predict_held_at);
     found = s->found_count;
     qsort(to, (size_t)found, sizeof *to, by_rank);
 out:

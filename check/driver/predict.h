@@ -3,6 +3,7 @@
  * matters. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,6 +13,7 @@
 struct ck_prediction {
     struct rvi_strategy_aim aims[RVI_STRATEGY_AIMS_MOST];
     uint32_t aim_count;
+    bool is_renewed;
     uint32_t rank; /* the lower the likelier a bug: enum ck_prediction_rank */
 };
 
@@ -20,7 +22,9 @@ enum ck_prediction_rank {
     CK_FOREIGN_WRITE,  /* an access comes between two of another thread that need to be one */
     CK_TWO_VARIABLES,  /* two accesses to two variables, between which another thread takes both */
     CK_OTHER_ORDER,    /* two accesses in the other order */
+    CK_HAND_OVER,      /* two threads answer each other, each time */
     CK_OTHER_SECTIONS, /* two critical sections in the other order */
+    CK_ONE_HELD,       /* as above, but of those with the same code one alone is held */
     CK_PREDICTION_RANKS,
 };
 

@@ -27,6 +27,7 @@ enum { RVI_STRATEGY_DEPTH_MOST = 16, RVI_STRATEGY_AIMS_MOST = 4 };
 /* Whoever comes to `hold` waits there until somebody else has taken a step at `until`. */
 struct rvi_strategy_aim {
     uint64_t hold, until; /* locations */
+    uint64_t who;         /* this one alone is held; 0: whoever comes */
 };
 
 struct rvi_strategy_opts {
@@ -39,6 +40,7 @@ struct rvi_strategy_opts {
     bool is_own;       /* location: a priority for each thread and location */
     unsigned share;    /* SURW: one location in 2^share is selected, by the seed's choice */
     unsigned hurry;    /* one step in so many ends a wait by its time-out; 0: only if it must */
+    bool is_renewed;   /* aims: whoever has passed `hold` waits there again the next time */
     unsigned aim_count;
     struct rvi_strategy_aim aims[RVI_STRATEGY_AIMS_MOST];
 };

@@ -10,10 +10,14 @@
  * here until there.
  *
  *   A1  an aim is met, for somebody, once anybody else has taken a step at its `until`
- *   A2  who is held runs only if all that are busy are
- *   A3  whoever was held at the object of the step that released it goes first, before another
+ *   A2  a renewed aim is met anew for each time that its `hold` is passed: two that answer each
+ *       other go step by step
+ *   A3  who is held runs only if all that are busy are
+ *   A4  whoever was held at the object of the step that released it goes first, before another
  *       write
- *   A4  otherwise threads run by random priorities and until they block: what an aim says is the
+ *   A5  without aims whoever conflicts with the step just taken goes next: accesses to one object
+ *       take turns
+ *   A6  otherwise threads run by random priorities and until they block: what an aim says is the
  *       only thing that disturbs them */
 #include "explore/strategy_inside.h"
 
@@ -25,7 +29,9 @@ static bool is_met(const struct rvi_strategy *s, unsigned aim, uint64_t who)
 static bool is_held(const struct rvi_strategy *s, const struct rvi_candidate *c)
 {
     for (unsigned i = 0; i < s->opts.aim_count; i++) {
-        if (s->opts.aims[i].hold == c->location && !is_met(s, i, c->who))
+        const struct rvi_strategy_aim *aim = &s->opts.aims[i];
+        if (aim->hold == c->location && (aim->who == 0 || aim->who == c->who) &&
+            !is_met(s, i, c->who))
             return true;
     }
     return false;
@@ -36,6 +42,8 @@ static bool is_released(const struct rvi_strategy *s, const struct rvi_candidate
 {
     if (c->object == 0 || c->object != s->last.object || c->who == s->last.who)
         return false;
+    if (s->opts.aim_count == 0)
+        return c->is_write || s->last.is_write;
     for (unsigned i = 0; i < s->opts.aim_count; i++) {
         if (s->opts.aims[i].hold == c->location && s->opts.aims[i].until == s->last.location)
             return true;
@@ -47,6 +55,10 @@ static void look(struct rvi_strategy *s, const struct rvi_candidate *c, size_t c
 {
     (void)c, (void)count;
     for (unsigned i = 0; i < s->opts.aim_count; i++) {
+        if (s->opts.is_renewed && s->opts.aims[i].hold == s->last.location) {
+            s->met[i].first = 0;
+            s->met[i].is_many = false;
+        }
         if (s->opts.aims[i].until != s->last.location)
             continue;
         if (s->met[i].first == 0)

@@ -232,8 +232,10 @@ static void an_aim_holds_until_somebody_else_was_there(void **state)
     for (uint64_t seed = 0; seed < 100; seed++) {
         struct play p;
         play(&p,
-             &(struct rvi_strategy_opts){
-                 .kind = RVI_STRATEGY_AIM, .seed = seed, .aim_count = 1, .aims = {{'A', 'a'}}},
+             &(struct rvi_strategy_opts){.kind = RVI_STRATEGY_AIM,
+                                         .seed = seed,
+                                         .aim_count = 1,
+                                         .aims = {{.hold = 'A', .until = 'a'}}},
              threads, 2);
         assert_string_equal(p.steps, "aaAA");
     }
@@ -247,8 +249,10 @@ static void whoever_was_held_reads_before_another_write(void **state)
     for (uint64_t seed = 0; seed < 100; seed++) {
         struct play p;
         play(&p,
-             &(struct rvi_strategy_opts){
-                 .kind = RVI_STRATEGY_AIM, .seed = seed, .aim_count = 1, .aims = {{'a', 'A'}}},
+             &(struct rvi_strategy_opts){.kind = RVI_STRATEGY_AIM,
+                                         .seed = seed,
+                                         .aim_count = 1,
+                                         .aims = {{.hold = 'a', .until = 'A'}}},
              threads, 2);
         assert_string_equal(p.steps, "AaAA");
     }
@@ -261,10 +265,11 @@ static void two_aims_take_locks_crosswise(void **state)
     for (uint64_t seed = 0; seed < 100; seed++) {
         struct play p;
         play(&p,
-             &(struct rvi_strategy_opts){.kind = RVI_STRATEGY_AIM,
-                                         .seed = seed,
-                                         .aim_count = 2,
-                                         .aims = {{'B', 'C'}, {'D', 'A'}}},
+             &(struct rvi_strategy_opts){
+                 .kind = RVI_STRATEGY_AIM,
+                 .seed = seed,
+                 .aim_count = 2,
+                 .aims = {{.hold = 'B', .until = 'C'}, {.hold = 'D', .until = 'A'}}},
              threads, 2);
         assert_true(strncmp(p.steps, "AC", 2) == 0 || strncmp(p.steps, "CA", 2) == 0);
     }
@@ -275,11 +280,63 @@ static void an_aim_that_cannot_be_met_stops_nobody(void **state)
     (void)state;
     static const char *const threads[] = {"aA", "aA"};
     struct play p;
-    play(
-        &p,
-        &(struct rvi_strategy_opts){.kind = RVI_STRATEGY_AIM, .aim_count = 1, .aims = {{'a', 'Z'}}},
-        threads, 2);
+    play(&p,
+         &(struct rvi_strategy_opts){
+             .kind = RVI_STRATEGY_AIM, .aim_count = 1, .aims = {{.hold = 'a', .until = 'Z'}}},
+         threads, 2);
     assert_int_equal(strlen(p.order), 4);
+}
+
+static void an_aim_may_hold_one_alone(void **state)
+{
+    (void)state;
+    static const char *const threads[] = {"aA", "aA", "aA"};
+    for (uint64_t seed = 0; seed < 100; seed++) {
+        struct play p;
+        play(&p,
+             &(struct rvi_strategy_opts){.kind = RVI_STRATEGY_AIM,
+                                         .seed = seed,
+                                         .aim_count = 1,
+                                         .aims = {{.hold = 'A', .until = 'A', .who = 2}}},
+             threads, 3);
+        assert_true(strchr(p.order, 'b') != NULL && p.order[5] != '\0');
+        size_t others = 0;
+        for (const char *at = strrchr(p.order, 'b') - 1; at >= p.order; at--)
+            others += p.steps[at - p.order] == 'A';
+        assert_true(others >= 1);
+    }
+}
+
+/* Each write of the one is read by the other, if the writer begins. */
+static void renewed_aims_go_step_by_step(void **state)
+{
+    (void)state;
+    static const char *const threads[] = {"bAbAbA", "aBaBaB"};
+    int in_turn = 0;
+    for (uint64_t seed = 0; seed < 100; seed++) {
+        struct play p;
+        play(&p,
+             &(struct rvi_strategy_opts){
+                 .kind = RVI_STRATEGY_AIM,
+                 .seed = seed,
+                 .is_renewed = true,
+                 .aim_count = 2,
+                 .aims = {{.hold = 'a', .until = 'A'}, {.hold = 'b', .until = 'B'}}},
+             threads, 2);
+        in_turn += strcmp(p.steps, "bAaBbAaBbAaB") == 0;
+    }
+    assert_in_range(in_turn, 30, 70);
+}
+
+static void without_aims_conflicting_steps_take_turns(void **state)
+{
+    (void)state;
+    static const char *const threads[] = {"AAA", "aaa"};
+    for (uint64_t seed = 0; seed < 100; seed++) {
+        struct play p;
+        play(&p, &(struct rvi_strategy_opts){.kind = RVI_STRATEGY_AIM, .seed = seed}, threads, 2);
+        assert_true(strcmp(p.steps, "AaAaAa") == 0 || strcmp(p.steps, "aAaAaA") == 0);
+    }
 }
 
 static const struct rvi_strategy_opts each[] = {
@@ -385,6 +442,9 @@ int main(void)
         cmocka_unit_test(whoever_was_held_reads_before_another_write),
         cmocka_unit_test(two_aims_take_locks_crosswise),
         cmocka_unit_test(an_aim_that_cannot_be_met_stops_nobody),
+        cmocka_unit_test(an_aim_may_hold_one_alone),
+        cmocka_unit_test(renewed_aims_go_step_by_step),
+        cmocka_unit_test(without_aims_conflicting_steps_take_turns),
         cmocka_unit_test(a_time_out_comes_early_only_if_asked_for),
         cmocka_unit_test(a_time_out_alone_comes),
         cmocka_unit_test(time_passes_sooner_than_a_spinner_is_helped),
