@@ -36,6 +36,16 @@ static bool is_gdb_there(void)
     return false;
 }
 
+/* From the runtime's frames to the innermost one of the program's author. */
+static const char select_frame[] =
+    "python exec(\""
+    "f = gdb.newest_frame()\\n"
+    "is_ours = lambda f: 'libravel_check' in (gdb.solib_name(f.pc()) or '')\\n"
+    "is_known = lambda f: f.find_sal().symtab and not "
+    "(gdb.solib_name(f.pc()) or '').startswith(('/lib', '/usr/lib'))\\n"
+    "while f and (is_ours(f) or not is_known(f)): f = f.older()\\n"
+    "f and (f.select(), gdb.execute('frame'))\")";
+
 int check_debug(const struct ck_stream_opts *given, const struct ck_replay *replay)
 {
     struct ck_stream_opts opts = *given;
@@ -48,11 +58,13 @@ int check_debug(const struct ck_stream_opts *given, const struct ck_replay *repl
         "-ex",    "set breakpoint pending on",
         "-ex",    "set environment " CK_ENV "=" CK_STREAM_NUMBERS,
         "-ex",    preload,
+        "-ex",    "set debuginfod enabled off",
+        "-ex",    "set print thread-events off",
         "-ex",    "set startup-with-shell off",
         "-ex",    "set follow-fork-mode child",
         "-ex",    "break ck_report_doom",
         "-ex",    "run",
-        "-ex",    "up 2",
+        "-ex",    select_frame,
         "--args", NULL,
     };
 
