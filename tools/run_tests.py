@@ -31,7 +31,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECKS = ("layers", "pairs", "calls", "docs", "format", "tools", "headers", "symbols", "install",
-          "gdb", "examples", "instructions")
+          "gdb", "cli", "examples", "instructions")
 BACKENDS = ("uring", "epoll")
 
 

@@ -60,7 +60,8 @@ def pages(found):
         return set()
     named = {f"share/man/man3/{name}.3" for name in load(root, version).by_name()}
     concepts = {f"share/man/man7/ravel-{h.concept}.7" for h in read_headers(root) if h.symbols}
-    return named | concepts | {"share/man/man7/ravel.7", "share/doc/ravel/html/index.html",
+    command = {"share/man/man1/ravel-cc.1", "share/man/man1/ravel-check.1"}
+    return named | concepts | command | {"share/man/man7/ravel.7", "share/doc/ravel/html/index.html",
                                "share/doc/ravel/html/guide.html"}
 
 
@@ -73,7 +74,7 @@ def installs_what_belongs_there(prefix, scratch):
                ("libravel.a", "libravel.so", "libravel.so.0", f"libravel.so.{version}",
                 "pkgconfig/ravel.pc", "cmake/ravel/ravel-config.cmake",
                 "cmake/ravel/ravel-config-version.cmake")}
-    wanted.add("share/ravel/rv_gdb.py")
+    wanted |= {"share/ravel/rv_gdb.py", "bin/ravel", f"{lib}/libravel_check.so"}
     wanted |= pages(found)
     if found != wanted:
         raise Failed(f"missing: {sorted(wanted - found)}\ntoo many: {sorted(found - wanted)}")
@@ -100,6 +101,19 @@ def a_program_builds_against_the_static_library(prefix, scratch):
         raise Failed("the static program said something else")
 
 
+def the_command_finds_its_runtime(prefix, scratch):
+    source, program = scratch / "checked.c", scratch / "checked"
+    source.write_text("#include <pthread.h>\nstatic pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;\n"
+                      "int main(void) { pthread_mutex_lock(&m); return pthread_mutex_lock(&m); }\n")
+    command = prefix / "bin" / "ravel"
+    run([command, "cc", "-o", program, source])
+    done = subprocess.run([command, "check", "--schedules", "3", "--", program], text=True,
+                          cwd=scratch, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
+    if done.returncode != 1 or "checked.c:3" not in done.stdout:
+        raise Failed(f"status {done.returncode}: {done.stdout}")
+
+
 def a_program_builds_by_cmake(prefix, scratch):
     tree = scratch / "by-cmake"
     run(["cmake", "-S", scratch / "hello", "-B", tree, f"-DCMAKE_PREFIX_PATH={prefix}",
@@ -114,7 +128,8 @@ def main():
         scratch = Path(folder)
         shutil.copytree(root / "tests" / "install", scratch / "hello")
         for step in (installs_what_belongs_there, a_program_builds_by_pkg_config,
-                     a_program_builds_against_the_static_library, a_program_builds_by_cmake):
+                     a_program_builds_against_the_static_library, a_program_builds_by_cmake,
+                     the_command_finds_its_runtime):
             try:
                 step(scratch / "prefix", scratch)
                 tap.result(step.__name__, True)
