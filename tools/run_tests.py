@@ -49,7 +49,7 @@ class Config(NamedTuple):
     needs: tuple = ()       # programs besides the compiler
 
 CONFIGS = {c.name: c for c in (
-    Config("gcc", "gcc", ("unit", "stress", "explore", "faults") + CHECKS,
+    Config("gcc", "gcc", ("unit", "stress", "explore", "faults", "corpus", "model") + CHECKS,
            ("-Dtests=enabled", "-Dbench=auto")),
     Config("clang", "clang", ("unit", "explore", "faults", "fuzz"),
            ("-Dtests=enabled", "-Dfuzz=enabled", "-Ddebug_checks=2")),

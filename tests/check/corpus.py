@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Build each program of a folder with `ravel cc`, check it, and hold what is found against its head.
+"""Build each program of a folder with `ravel cc`, check it, and hold what is found against its
+head.
 
     corpus.py RAVEL FOLDER [--schedules N] [--seeds N] [--replays N] [--only NAME] [--seconds S]
 
-The comment on top of a program of must_fail/ names its bug, the kinds as which it may be found ("kind:"), how
-many schedules may be tried ("budget:"), and whether it is found in an unchanged binary too ("door: either"). Each
-must be found for each seed, and its replay must find it again. Of a program of must_pass/ ("looks
-like:") nothing may be told, in N schedules. Prints TAP, a line a program."""
+The comment on top of a program of must_fail/ names its bug, the kinds as which it may be found
+("kind:"), how many schedules may be tried ("budget:"), and whether it is found in an unchanged
+binary too ("door: either"). Each must be found for each seed, and its replay must find it again. Of
+a program of must_pass/ ("looks like:") nothing may be told, in N schedules. Prints TAP, a line a
+program."""
 
 import argparse
 import concurrent.futures
@@ -36,7 +38,8 @@ def run(command, **more):
 
 
 def compile_with(command, source, program):
-    code, _, said = run([*command, "-std=gnu17", "-O1", "-g", "-o", program, str(source), "-pthread"])
+    code, _, said = run([*command, "-std=gnu17", "-O1", "-g", "-o", program, str(source),
+                         "-pthread"])
     if code != 0:
         raise Failed(f"does not build: {said.strip()[-400:]}")
 
@@ -67,8 +70,9 @@ def must_fail(options, text, folder, program, door):
     kinds = field(text, "kind").split()
     for seed in range(1, options.seeds + 1):
         trace = os.path.join(folder, "bug.ravel")
-        code, report = check(options.ravel, ["--schedules", field(text, "budget"), "--seed", str(seed),
-                                             "--seconds", "100", "--output", trace, *door], program)
+        code, report = check(options.ravel,
+                             ["--schedules", field(text, "budget"), "--seed", str(seed),
+                              "--seconds", "100", "--output", trace, *door], program)
         found = found_in(report)
         if code != 1 or not set(found) & set(kinds):
             raise Failed(f"seed {seed}{' unchanged' if door else ''}: {found or 'nothing'} in "
@@ -88,7 +92,8 @@ def must_pass(options, program, door):
 def judge(options, source):
     text = source.read_text()
     with tempfile.TemporaryDirectory() as folder:
-        ours, plain = os.path.join(folder, source.stem), os.path.join(folder, source.stem + "-plain")
+        ours = os.path.join(folder, source.stem)
+        plain = ours + "-plain"
         compile_with([options.ravel, "cc"], source, ours)
         compile_with(["cc"], source, plain)
         doors = [(ours, [])]

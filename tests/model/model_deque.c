@@ -4,13 +4,14 @@
  * What must hold: each item is taken out once, by one of the two, with what was written into it.
  *
  * sources: src/queue/deque.c src/sys/lock.c src/sys/futex.c src/sys/fence.c src/sys/clock.c
- * sources: src/sys/call.c src/base/alloc.c src/base/check.c src/base/seam.c */
+ * sources: src/sys/call.c src/base/alloc.c src/base/atomic.c src/base/check.c src/base/seam.c
+ * shrink: src/queue/deque.c MIN_CAPACITY 4 */
 #include "queue/deque.h"
 
 #include <assert.h>
 #include <pthread.h>
 
-enum { ITEMS = 4, BATCH = 2 };
+enum { ITEMS = 6, BATCH = 2 };
 
 struct item {
     int value;
@@ -55,14 +56,14 @@ int main(void)
 {
     pthread_t thief;
 
-    rvi_fence_asym_init();
+    rvi_fence_asym_force_symmetric(true);
     assert(rvi_deque_init(&deque) == 0);
     pthread_create(&thief, NULL, steal, NULL);
     push(0);
     push(1);
     pop();
-    push(2);
-    push(3);
+    for (int i = 2; i < ITEMS; i++)
+        push(i);
     pop();
     pop();
     pthread_join(thief, NULL);

@@ -4,7 +4,8 @@
  * What must hold: one is inside at a time, and nobody sleeps while the lock is free.
  *
  * sources: src/sys/lock.c src/sys/futex.c src/sys/clock.c src/sys/call.c src/base/check.c
- * sources: src/base/seam.c */
+ * sources: src/base/seam.c
+ * shrink: src/sys/lock.c SPIN_TURNS 1 */
 #include "sys/lock.h"
 
 #include <assert.h>

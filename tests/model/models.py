@@ -5,8 +5,8 @@
     models.py RAVEL ROOT [--schedules N] [--only NAME]
 
 A model is a program beside this file; its head names the files of src/ that it is built with
-("sources:"). A mutation replaces a piece of one of its files, which must be there exactly once, and
-says what it breaks. Prints TAP, a line a model and a line a mutation."""
+("sources:") and what is made smaller in them ("shrink: FILE NAME NUMBER"). A mutation replaces a
+piece of one of its files, which must be there exactly once, and says what it breaks. Prints TAP, a line a model and a line a mutation."""
 
 import argparse
 import concurrent.futures
@@ -41,7 +41,8 @@ MUTATIONS = [
      "int64_t raised = min_index(wanted, bottom);", "int64_t raised = wanted;",
      "the thief does not look at bottom again"),
     ("deque", "src/queue/deque.h",
-     "rvi_store_release(&deque->bottom, bottom + 1);", "rvi_store_relaxed(&deque->bottom, bottom + 1);",
+     "rvi_store_release(&deque->bottom, bottom + 1);",
+     "rvi_store_relaxed(&deque->bottom, bottom + 1);",
      "a push does not release its item"),
     ("deque", "src/queue/deque.h",
      "if (rvi_likely(bottom >= rvi_load_relaxed(&deque->split)))",
@@ -58,19 +59,22 @@ MUTATIONS = [
      "return rvi_cas_relaxed(&lock->word, &free_word, 1);",
      "to take the lock does not acquire"),
     ("lock", "src/sys/lock.c",
-     "while (rvi_exchange_acquire(&lock->word, CONTENDED) != FREE)",
-     "while (!rvi_lock_try_acquire(lock))",
+     "(void)rvi_futex_wait(&lock->word, CONTENDED, INT64_MAX);",
+     "(void)rvi_futex_wait(&lock->word, CONTENDED, INT64_MAX);\n"
+     "    rvi_store_relaxed(&lock->word, HELD);",
      "who slept does not say that others may sleep too"),
     ("sleeper", "src/loop/sleeper.c",
      "uint32_t was = rvi_exchange_acquire(&s->state, RVI_SLEEPER_AWAKE);",
      "uint32_t was = rvi_load_acquire(&s->state); rvi_store_relaxed(&s->state, RVI_SLEEPER_AWAKE);",
      "a call is overwritten"),
     ("sleeper", "src/loop/sleeper.c",
-     "if (!rvi_cas_seq_cst(&s->state, &how, (uint32_t)reason)) /* pairs: sleeper */\n        return false;",
+     "if (!rvi_cas_seq_cst(&s->state, &how, (uint32_t)reason)) /* pairs: sleeper */\n"
+     "        return false;",
      "rvi_store_seq_cst(&s->state, (uint32_t)reason);",
      "two wakers both win"),
     ("sleeper", "tests/model/model_sleeper.c",
-     "atomic_load(&work) > done\n                                         ? rvi_sleeper_cancel(&sleeper)\n"
+     "atomic_load(&work) > done\n"
+     "                                         ? rvi_sleeper_cancel(&sleeper)\n"
      "                                         : rvi_sleeper_sleep(&sleeper, INT64_MAX);",
      "rvi_sleeper_sleep(&sleeper, INT64_MAX);",
      "no second look before the sleep"),
@@ -94,22 +98,27 @@ def sources_of(text):
     return " ".join(re.findall(r"^ \* sources: (.*?)(?: \*/)?$", text, re.MULTILINE)).split()
 
 
-def mutate(tree, mutation):
-    _, name, old, new, _ = mutation
-    path = tree / name
+def replace(path, old, new):
     text = path.read_text()
     if text.count(old) != 1:
-        raise Failed(f"{name} holds {text.count(old)} times: {old}")
+        raise Failed(f"{path.name} holds {text.count(old)} times: {old}")
     path.write_text(text.replace(old, new))
+
+
+def shrink(tree, text):
+    for name, constant, number in re.findall(r"^ \* shrink: (\S+) (\S+) (\d+)", text, re.MULTILINE):
+        found = re.findall(rf"\b{constant} = \d+", (tree / name).read_text())
+        replace(tree / name, found[0] if found else constant + " = ", f"{constant} = {number}")
 
 
 def build(options, tree, model):
     program = tree / model
     main = tree / "tests/model" / f"model_{model}.c"
+    shrink(tree, main.read_text())
     files = [str(tree / s) for s in sources_of(main.read_text())]
     code, _, said = run([options.ravel, "cc", "-std=gnu17", "-O1", "-g", "-D_GNU_SOURCE",
-                         "-DRVI_DEBUG_CHECKS=0", f"-I{tree}/src", f"-I{tree}/include", str(main), *files,
-                         "-pthread", "-o", str(program)])
+                         "-DRVI_DEBUG_CHECKS=0", "-DRVI_TSAN=0", f"-I{tree}/src",
+                         f"-I{tree}/include", str(main), *files, "-pthread", "-o", str(program)])
     if code != 0:
         raise Failed(f"does not build: {said.strip()[-600:]}")
     return str(program)
@@ -121,10 +130,11 @@ def check(options, model, mutation):
         for part in ("src", "include", "tests/model"):
             shutil.copytree(options.root / part, tree / part)
         if mutation:
-            mutate(tree, mutation)
+            replace(tree / mutation[1], mutation[2], mutation[3])
         budget = MUTATION_BUDGET if mutation else options.schedules
-        code, out, said = run([options.ravel, "check", "--json", "--schedules", str(budget), "--seconds", "100",
-                               "--output", str(tree / "bug"), "--", build(options, tree, model)])
+        program = build(options, tree, model)
+        code, out, said = run([options.ravel, "check", "--json", "--schedules", str(budget),
+                               "--seconds", "100", "--output", str(tree / "bug"), "--", program])
     if code == 2:
         raise Failed(f"could not be checked: {said.strip()[-400:]}")
     return code, json.loads(out)
