@@ -73,26 +73,25 @@ void rvi_member_settle(struct rvi_member *member)
 
 /* --- who gets the next job --- */
 
-static uint32_t depth(const struct rvi_processes *pool)
+/* Of a busy one. */
+static bool has_room(const struct rvi_member *member)
 {
-    uint64_t ahead = AHEAD_NS / (uint64_t)(pool->usual_ns + 1);
+    uint32_t load = rvi_ring_load(&member->ring);
+    rv_time usual = member->pool->usual_ns + 1; /* jobs of no time take some all the same */
 
-    return ahead < AHEAD_LEAST           ? AHEAD_LEAST
-           : ahead > RVI_PROCESSES_SLOTS ? RVI_PROCESSES_SLOTS
-                                         : (uint32_t)ahead;
+    return load < AHEAD_LEAST || (load < RVI_PROCESSES_SLOTS && (load + 1) * usual <= AHEAD_NS);
 }
 
-/* Those that are busy get their jobs in turn, `most` each. */
-static struct rvi_member *with_room(struct rvi_processes *pool, uint32_t most)
+/* Those that are busy get their jobs in turn. */
+static struct rvi_member *with_room(struct rvi_processes *pool)
 {
     struct rvi_link *idle = rvi_list_first(&pool->idle);
 
     if (idle)
         return rvi_member_of(idle);
     RVI_LIST_FOREACH(link, &pool->busy) {
-        struct rvi_member *member = rvi_member_of(link);
-        if (rvi_ring_load(&member->ring) < most)
-            return member;
+        if (has_room(rvi_member_of(link)))
+            return rvi_member_of(link);
     }
     return NULL;
 }
@@ -156,9 +155,8 @@ static void account(struct rvi_member *member)
 static void send_waiting(struct rvi_processes *pool)
 {
     struct rvi_member *member, *called = NULL;
-    uint32_t most = depth(pool);
 
-    while (pool->ex.queued > 0 && (member = with_room(pool, most))) {
+    while (pool->ex.queued > 0 && (member = with_room(pool))) {
         struct rv_future *f = rvi_backlog_send(&pool->ex);
         if (!send(member, f)) {
             rvi_member_entry(member, member->ring.sent)->future = NULL;
@@ -259,7 +257,7 @@ void rvi_processes_dispatch(struct rv_executor *ex)
 
     if (ex->queued > 0)
         send_waiting(pool);
-    if (ex->queued == 0 && !rvi_list_is_empty(&pool->busy))
+    if (ex->queued == 0 && !rvi_list_is_empty(&pool->idle) && !rvi_list_is_empty(&pool->busy))
         rvi_processes_share(pool, false);
     want_more(pool);
     if (pool->service_rests && pool->occupied > 0) {
