@@ -41,7 +41,7 @@
 
 enum {
     GUARD_BYTES = 64 << 10,
-    STACK_BYTES = 8 << 20, /* with its guard; what is larger is mapped by itself */
+    STACK_BYTES = (8 << 20) + GUARD_BYTES, /* what is larger is mapped by itself */
     FIRST_BLOCK_BYTES = 64 << 10,
     MOST_BLOCK_BYTES = 64 << 20,
 };
@@ -52,6 +52,41 @@ static unsigned used; /* in this execution */
 static size_t block_bytes = FIRST_BLOCK_BYTES;
 static bool by_baton;
 static uint64_t large_stacks = CK_AT_STACKS + (uint64_t)CK_THREADS_MOST * STACK_BYTES;
+
+/* --- stacks --- */
+
+static void *large_stack(size_t bytes)
+{
+    uint64_t at = large_stacks;
+
+    large_stacks += bytes;
+    return mmap((void *)(uintptr_t)at, bytes, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+}
+
+static int map_stack(struct ck_carrier *carrier, size_t bytes)
+{
+    size_t number = (size_t)(carrier - carriers), page = (size_t)sysconf(_SC_PAGESIZE);
+    char *low = (char *)(uintptr_t)(CK_AT_STACKS + number * STACK_BYTES);
+
+    bytes = (bytes + page - 1) / page * page + GUARD_BYTES;
+    if (bytes > STACK_BYTES)
+        low = large_stack(bytes);
+    else
+        bytes = STACK_BYTES;
+    if (low == MAP_FAILED)
+        return errno;
+    if (bytes == STACK_BYTES &&
+        mprotect(low + GUARD_BYTES, bytes - GUARD_BYTES, PROT_READ | PROT_WRITE) != 0)
+        return errno;
+    if (bytes != STACK_BYTES && mprotect(low, GUARD_BYTES, PROT_NONE) != 0)
+        return errno;
+    carrier->guard_low = (uintptr_t)low;
+    carrier->has_stack = bytes == STACK_BYTES || carrier == carriers;
+    carrier->stack_low = (uintptr_t)low + GUARD_BYTES;
+    carrier->stack_high = (uintptr_t)low + bytes;
+    return 0;
+}
 
 bool ck_carrier_is_being_made;
 
@@ -144,46 +179,28 @@ static int make_up_to(unsigned count)
     return r;
 }
 
+/* As large as the kernel would make it. */
+static size_t main_stack_bytes(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+        limit.rlim_cur > STACK_BYTES)
+        return limit.rlim_cur;
+    return STACK_BYTES - GUARD_BYTES;
+}
+
 void ck_carriers_prepare(unsigned count)
 {
+    static unsigned with_stack;
     int r = make_up_to(count);
 
+    if (with_stack == 0 && r == 0)
+        r = map_stack(&carriers[with_stack++], main_stack_bytes());
+    for (; r == 0 && with_stack < made; with_stack++)
+        r = map_stack(&carriers[with_stack], STACK_BYTES - GUARD_BYTES);
     if (r != 0)
         ck_unable("no threads in reserve: %s", strerror(r));
-}
-
-/* --- stacks --- */
-
-static void *large_stack(size_t bytes)
-{
-    uint64_t at = large_stacks;
-
-    large_stacks += bytes;
-    return mmap((void *)(uintptr_t)at, bytes, PROT_READ | PROT_WRITE,
-                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
-}
-
-static int map_stack(struct ck_carrier *carrier, size_t bytes)
-{
-    size_t number = (size_t)(carrier - carriers), page = (size_t)sysconf(_SC_PAGESIZE);
-    char *low = (char *)(uintptr_t)(CK_AT_STACKS + number * STACK_BYTES);
-
-    bytes = (bytes + page - 1) / page * page + GUARD_BYTES;
-    if (bytes > STACK_BYTES)
-        low = large_stack(bytes);
-    else
-        bytes = STACK_BYTES;
-    if (low == MAP_FAILED)
-        return errno;
-    if (bytes == STACK_BYTES &&
-        mprotect(low + GUARD_BYTES, bytes - GUARD_BYTES, PROT_READ | PROT_WRITE) != 0)
-        return errno;
-    if (bytes != STACK_BYTES && mprotect(low, GUARD_BYTES, PROT_NONE) != 0)
-        return errno;
-    carrier->guard_low = (uintptr_t)low;
-    carrier->stack_low = (uintptr_t)low + GUARD_BYTES;
-    carrier->stack_high = (uintptr_t)low + bytes;
-    return 0;
 }
 
 void ck_carrier_stack(const struct ck_carrier *carrier, uintptr_t *low, uintptr_t *high)
@@ -228,7 +245,7 @@ struct ck_carrier *ck_carrier_new(void (*body)(void *), void *arg, uintptr_t sta
     if (r == 0 && stack_low) {
         carrier->guard_low = carrier->stack_low = stack_low;
         carrier->stack_high = stack_low + stack_bytes;
-    } else if (r == 0) {
+    } else if (r == 0 && (stack_bytes > STACK_BYTES - GUARD_BYTES || !carrier->has_stack)) {
         r = map_stack(carrier, stack_bytes);
     }
     if (r != 0) {
@@ -244,15 +261,9 @@ struct ck_carrier *ck_carrier_new(void (*body)(void *), void *arg, uintptr_t sta
 
 void ck_carriers_begin(bool baton, void (*body)(void *), void *arg)
 {
-    struct rlimit limit;
-    size_t bytes = STACK_BYTES - GUARD_BYTES;
-
     by_baton = baton;
-    if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
-        limit.rlim_cur > STACK_BYTES)
-        bytes = limit.rlim_cur;
     used = 0;
-    struct ck_carrier *main = ck_carrier_new(body, arg, 0, bytes);
+    struct ck_carrier *main = ck_carrier_new(body, arg, 0, 0);
     if (!main)
         ck_unable("no stack for the main thread: %s", strerror(errno));
     ck_fiber_begin(main);

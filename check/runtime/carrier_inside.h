@@ -17,6 +17,7 @@ struct ck_carrier {
     void *arg;
     uint32_t turn; /* baton: a futex: 1, it may go on */
     bool has_begun;
+    bool has_stack; /* of the usual size, or the main thread's */
 
     /* A request to unwind itself; wanted is 0 otherwise. */
     unsigned wanted, found;

@@ -37,8 +37,9 @@
 #include "check/runtime/next.h"
 #include "check/runtime/places.h"
 #include "check/runtime/posix.h"
+#include "check/runtime/rewind.h"
 
-enum { STUCK_S = 5, RESERVE_FIRST = 4, RESERVE_MORE = 2, FD_LOWEST = 900 };
+enum { STUCK_S = 5, RESERVE_FIRST = 8, TAINTED_FORKS = 64, RESERVE_MORE = 2, FD_LOWEST = 900 };
 
 typedef int main_fn(int argc, char **argv, char **env);
 typedef int start_main_fn(main_fn *main, int argc, char **argv, void (*init)(void),
@@ -112,24 +113,31 @@ __attribute__((constructor(101))) static void at_load(void)
 static void run_main(void *arg)
 {
     (void)arg;
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* E3 */
     ck_sched_begin(ck_carrier_main(), &ck_posix_main);
     exit(program_main(program_argc, program_argv, program_env));
 }
 
-static int fork_execution(int *ret_pidfd)
+static void begin(void)
+{
+    ck_carriers_begin(ck_shared->plan.flags & CK_BATON, run_main, NULL);
+}
+
+static int fork_execution(int *ret_pidfd, bool is_resident)
 {
     long flags = CLONE_PIDFD | SIGCHLD;
     long pid = CK_NEXT(syscall)(SYS_clone, flags, 0, ret_pidfd, 0, 0);
 
-    if (pid == 0)
-        ck_carriers_begin(ck_shared->plan.flags & CK_BATON, run_main, NULL);
-    return (int)pid;
+    if (pid != 0)
+        return (int)pid;
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* E3 */
+    if (!ck_rewind || !ck_rewind_is_wanted())
+        begin();
+    ck_rewind_begin(is_resident, socket_fd, begin);
 }
 
 /* --- the server --- */
 
-static void reset_result(void)
+void ck_result_reset(void)
 {
     struct ck_result *result = &ck_shared->result;
 
@@ -147,7 +155,8 @@ static bool await_end(int pidfd)
         struct pollfd end = {pidfd, POLLIN, 0};
         if (poll(&end, 1, 1000) > 0)
             return true;
-        quiet_s = ck_shared->result.progress == progress ? quiet_s + 1 : 0;
+        bool is_idle = ck_rewind && !ck_rewind->in_run;
+        quiet_s = !is_idle && ck_shared->result.progress == progress ? quiet_s + 1 : 0;
         progress = ck_shared->result.progress;
         if (quiet_s >= STUCK_S && !(ck_shared->plan.flags & CK_BATON))
             return false;
@@ -166,12 +175,42 @@ static void end_stuck(int pid, int pidfd)
     ck_report_doom(ck_report_begin(CK_STUCK, "no scheduling point for %d seconds", STUCK_S));
 }
 
-static void serve_run(void)
+static unsigned reserve = RESERVE_FIRST;
+static bool reserve_was_short; /* making a thread taints */
+
+/* So that the next execution has as many as this one had. */
+static void fill_reserve(void)
+{
+    unsigned wanted = ck_shared->result.thread_count + RESERVE_MORE;
+
+    reserve_was_short = ck_shared->result.thread_count > reserve;
+    reserve = wanted > reserve ? wanted : reserve;
+    ck_carriers_prepare(reserve);
+}
+
+/* Whether the next execution may stay: the last one that was forked was untainted. After one that was not, others
+ * are tried only now and then. */
+static bool may_stay(void)
+{
+    static unsigned forks, next_try = 1;
+
+    if (!ck_rewind || ++forks <= next_try)
+        return false;
+    if (!ck_rewind->is_tainted)
+        return true;
+    next_try = forks + (reserve_was_short ? 0 : TAINTED_FORKS);
+    return false;
+}
+
+/* False: nobody waits for an answer. */
+static bool serve_run(void)
 {
     int pidfd = -1, status = 0;
 
-    reset_result();
-    int pid = fork_execution(&pidfd);
+    ck_result_reset();
+    if (ck_rewind)
+        ck_rewind->in_run = 1;
+    int pid = fork_execution(&pidfd, may_stay());
     if (pid < 0)
         ck_unable("fork: %s", strerror(errno));
     if (!await_end(pidfd))
@@ -179,7 +218,14 @@ static void serve_run(void)
     while (waitpid(pid, &status, __WALL) < 0 && errno == EINTR)
         ;
     close(pidfd);
+    if (ck_rewind && !ck_rewind->in_run)
+        return false;
+    if (ck_rewind && ck_rewind->hand_over) {
+        ck_rewind->hand_over = 0;
+        return serve_run();
+    }
     ck_shared->result.exit_status = (uint32_t)status;
+    return true;
 }
 
 static void answer(char byte)
@@ -199,9 +245,10 @@ _Noreturn static void serve(void)
             continue;
         if (got != 1 || order != CK_RUN)
             _exit(0);
-        serve_run();
-        ck_carriers_prepare(ck_shared->result.thread_count + RESERVE_MORE);
-        answer(CK_DONE);
+        bool is_awaited = serve_run();
+        fill_reserve();
+        if (is_awaited)
+            answer(CK_DONE);
     }
 }
 
@@ -223,6 +270,7 @@ static int be_server(int argc, char **argv, char **env)
     ck_access_prepare();
     warm_up();
     ck_crash_prepare();
+    ck_rewind_prepare();
     ck_carriers_prepare(RESERVE_FIRST);
     serve();
 }

@@ -8,6 +8,7 @@
  *       at which no thread is switched to any more
  *
  * Checked by: tests/check */
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,8 +17,10 @@
 #include "check/runtime/heap.h"
 #include "check/runtime/next.h"
 #include "check/runtime/posix.h"
+#include "check/runtime/rewind.h"
 
 static struct ck_thread *exiting;
+static int exit_status;
 
 static void report_leak(const struct ck_thread *t)
 {
@@ -42,6 +45,7 @@ static void report_leaks(void)
 
 static void judge(int status)
 {
+    exit_status = status;
     if (status == 0) {
         ck_heap_finish();
         report_leaks();
@@ -113,4 +117,8 @@ __attribute__((destructor(101))) static void at_end(void)
         return;
     ck_self->inside++; /* E3 */
     ck_sched_finish();
+    if (!ck_rewind || !ck_rewind->is_resident)
+        return;
+    fflush(NULL);
+    ck_end(exit_status);
 }

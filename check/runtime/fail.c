@@ -22,6 +22,7 @@
 #include "check/runtime/carrier.h"
 #include "check/runtime/next.h"
 #include "check/runtime/places.h"
+#include "check/runtime/rewind.h"
 #include "check/runtime/sched.h"
 
 static struct ck_report building;
@@ -196,6 +197,7 @@ void ck_end(int status)
 {
     if (ck_self)
         ck_sched_finish();
+    ck_rewind_end(status);
     for (;;)
         CK_NEXT(syscall)(SYS_exit_group, status);
 }

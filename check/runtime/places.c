@@ -188,3 +188,9 @@ bool ck_place_is_own(uintptr_t address)
     return own_module < range_count && ranges[own_module].low <= address &&
            address < ranges[own_module].high;
 }
+
+void ck_place_own(uintptr_t *low, uintptr_t *high)
+{
+    *low = ranges[own_module].low;
+    *high = ranges[own_module].high;
+}

@@ -22,3 +22,6 @@ uint64_t ck_place_of_data(uintptr_t address);
 
 /** Whether it is the runtime's own code. */
 bool ck_place_is_own(uintptr_t address);
+
+/** Where the runtime's own module lies. */
+void ck_place_own(uintptr_t *low, uintptr_t *high);

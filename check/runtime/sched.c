@@ -256,7 +256,7 @@ static void announce(struct ck_thread *self, const struct ck_op *op)
     self->candidate.is_write = op->is_write;
 }
 
-static void step(struct ck_thread *self, const struct ck_op *op)
+static void step(struct ck_thread *self)
 {
     struct ck_result *result = &ck_shared->result;
 
@@ -267,7 +267,7 @@ static void step(struct ck_thread *self, const struct ck_op *op)
     if (result->steps > ck_shared->plan.step_limit)
         ck_report_fail(ck_report_begin(CK_STEPS, "%llu scheduling points",
                                        (unsigned long long)ck_shared->plan.step_limit));
-    ck_spin_point(self, op);
+    ck_spin_point(self);
     judge_quiet();
 }
 
@@ -281,7 +281,7 @@ void ck_point(const struct ck_op *op)
     struct ck_thread *self = ck_self;
 
     announce(self, op);
-    step(self, op);
+    step(self);
     run(self, choose(self));
     if (rvi_unlikely(self->is_cancelled))
         ck_cancel_at_point();

@@ -61,10 +61,11 @@ uint64_t ck_spin_since(const struct ck_thread *thread)
     return spin && spin->since && spin->others_then == others(spin) ? spin->since : 0;
 }
 
-void ck_spin_point(struct ck_thread *thread, const struct ck_op *op)
+void ck_spin_point(struct ck_thread *thread)
 {
     struct ck_spin *spin = spin_of(thread);
-    uint64_t what = (op->pc * 0x9e3779b97f4a7c15 ^ op->object) * 0xbf58476d1ce4e5b9 | 1;
+    const struct rvi_candidate *next = &thread->candidate;
+    uint64_t what = (next->location * 0x9e3779b97f4a7c15 ^ next->object) * 0xbf58476d1ce4e5b9 | 1;
     uint64_t *slot = &spin->done[(what >> 40) % REMEMBERED];
 
     if (spin->since && spin->others_then != others(spin)) {

@@ -5,11 +5,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct ck_op;
 struct ck_thread;
 
-/** At each point of a thread. */
-void ck_spin_point(struct ck_thread *thread, const struct ck_op *op);
+/** At each point of a thread, whose candidate says what it is about to do: by numbers that are the same in
+ * every process, as decisions depend on it. */
+void ck_spin_point(struct ck_thread *thread);
 
 /** It says so itself. */
 void ck_spin_yield(struct ck_thread *thread);
