@@ -57,8 +57,8 @@ enum ck_plan_flags {
     CK_FIND_RACES = 1 << 1,  /* happens-before, for plain accesses */
     CK_LEARN = 1 << 2,       /* write seen: locations that touched shared memory */
     CK_MUST_FOLLOW = 1 << 3, /* CK_FOLLOW: a switch that cannot be made is CK_DIVERGED */
-    CK_REWIND = 1 << 5,      /* the next execution may be this process again, put back */
     CK_BATON = 1 << 4,       /* a kernel thread each (for a debugger) instead of fibers */
+    CK_FORK = 1 << 5,        /* a process an execution, even where rewinding one would do */
 };
 
 /* A place in code. Offset 0 of module 0: unknown. */

@@ -47,9 +47,7 @@ struct ck_rewind *ck_rewind;
 
 bool ck_rewind_is_wanted(void)
 {
-    uint32_t flags = ck_shared->plan.flags;
-
-    return (flags & CK_REWIND) && !(flags & CK_BATON);
+    return (ck_shared->plan.flags & (CK_FORK | CK_BATON)) == 0;
 }
 
 #if defined(__x86_64__)

@@ -23,7 +23,11 @@
 #include "check/runtime/arena.h"
 #include "check/runtime/fail.h"
 
-enum { RESERVE = 8 /* chunks */, PAGES_IN_WORD = 64, WORD_SHIFT = CK_PAGE_SHIFT + 6 };
+enum {
+    RESERVE = 128 /* chunks: no memory before they are used */,
+    PAGES_IN_WORD = 64,
+    WORD_SHIFT = CK_PAGE_SHIFT + 6
+};
 
 struct ck_chunk **ck_shadow_dir;
 
