@@ -96,7 +96,7 @@ static int until_ready(int fd, short events, const struct ck_op *op)
 
     if (never_blocks(fd))
         return 0;
-    return answer(ck_io_wait(op, fd, events, CK_NEVER, ck_io_is_ours(fd), is_ready, &one));
+    return answer(ck_io_wait_restarting(op, fd, events, ck_io_is_ours(fd), is_ready, &one));
 }
 
 static struct ck_op op_on(int fd, uintptr_t pc)

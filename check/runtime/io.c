@@ -92,6 +92,18 @@ int ck_io_wait(const struct ck_op *op, int fd, short events, int64_t deadline, b
     return r;
 }
 
+int ck_io_wait_restarting(const struct ck_op *op, int fd, short events, bool is_ours,
+                          ck_io_ready_fn *is_ready, void *arg)
+{
+    uint64_t interrupted = ck_signals_interrupted();
+    int r;
+
+    do
+        r = ck_io_wait(op, fd, events, CK_NEVER, is_ours, is_ready, arg);
+    while (r == -EINTR && ck_signals_interrupted() == interrupted);
+    return r;
+}
+
 /* Whether one of them may go on. */
 static bool ask_all(void)
 {

@@ -20,6 +20,10 @@ typedef bool ck_io_ready_fn(void *arg);
 int ck_io_wait(const struct ck_op *op, int fd, short events, int64_t deadline, bool is_ours,
                ck_io_ready_fn *is_ready, void *arg);
 
+/** As ck_io_wait, but handlers with SA_RESTART do not end it. */
+int ck_io_wait_restarting(const struct ck_op *op, int fd, short events, bool is_ours,
+                          ck_io_ready_fn *is_ready, void *arg);
+
 /** Wait for a moment of real time, in which no other thread runs, for what is about to be true. */
 void ck_io_linger(ck_io_ready_fn *is_ready, void *arg);
 

@@ -142,7 +142,7 @@ static pid_t await(struct waiting *w, uintptr_t pc)
         ck_io_linger(is_over, w);
     int r = is_over(w) || (w->options & WNOHANG)
                 ? 0
-                : ck_io_wait(&op, -1, 0, CK_NEVER, false, is_over, w);
+                : ck_io_wait_restarting(&op, -1, 0, false, is_over, w);
     if (r == -ECANCELED)
         ck_cancel_now();
     if (r != 0) {

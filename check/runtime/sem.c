@@ -22,6 +22,7 @@
 #include "check/runtime/locks.h"
 #include "check/runtime/next.h"
 #include "check/runtime/objects.h"
+#include "check/runtime/signals.h"
 
 struct sem {
     struct ck_sync sync;
@@ -72,8 +73,11 @@ static int answer(int error)
 static int take(sem_t *s, int64_t deadline, const struct ck_op *op)
 {
     struct sem *model = model_of(s);
+    uint64_t interrupted = ck_signals_interrupted();
 
     while (!try_once(s, model)) {
+        if (ck_signals_interrupted() != interrupted)
+            return EINTR;
         int r = sleep_until_posted(s, model, deadline, op);
         if (r == -ECANCELED)
             ck_cancel_now();

@@ -13,8 +13,7 @@
  *   G3  dispositions are the kernel's, but for handlers of what may come at any moment: for these
  *       the kernel has ours, which makes the signal pending for the process, and the program's is
  *       in a table. What ends the process by default is sent to it for real
- *   G4  a call that was interrupted knows by the count of handlers. Those that libc restarts look
- *       again anyway; sleeps and waits for signals return; others are as if SA_RESTART was given
+ *   G4  a call that was interrupted knows by the count of handlers, and of those without SA_RESTART
  *
  * Masks, and waiting for signals, are in sigwait.c.
  *
@@ -53,6 +52,11 @@ void ck_signals_begin(const struct ck_thread *child, const struct ck_thread *cre
 uint64_t ck_signals_handled(void)
 {
     return ck_signals_mine()->handled;
+}
+
+uint64_t ck_signals_interrupted(void)
+{
+    return ck_signals_mine()->interrupted;
 }
 
 /* ---- delivery -------------------------------------------------------------------------------- */
@@ -96,6 +100,7 @@ static void run_handler(int sig, const struct sigaction *action)
     int error = errno;
 
     own->handled++;
+    own->interrupted += !(action->sa_flags & SA_RESTART);
     own->blocked |=
         ck_signal_bits(&action->sa_mask) | (action->sa_flags & SA_NODEFER ? 0 : ck_signal_bit(sig));
     ck_self->inside = 0;

@@ -20,6 +20,9 @@ void ck_signals_begin(const struct ck_thread *child, const struct ck_thread *cre
 /** How many handlers the current thread has run: a call that may be interrupted compares. */
 uint64_t ck_signals_handled(void);
 
+/** Those among them that were not to restart what they interrupt. */
+uint64_t ck_signals_interrupted(void);
+
 /** A signal for the process, of the kernel's own making. False: no thread lets it in. */
 bool ck_signals_send(int sig);
 

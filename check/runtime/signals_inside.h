@@ -14,7 +14,7 @@ enum { CK_SIGNALS = 64 };
 /* A thread's; sets of signals are words of bits. */
 struct ck_signals_own {
     uint64_t pending, blocked, awaited;
-    uint64_t handled;
+    uint64_t handled, interrupted; /* all handlers; those without SA_RESTART */
 };
 
 extern struct ck_signals_own ck_signals_own[CK_THREADS_MOST];

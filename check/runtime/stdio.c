@@ -44,7 +44,7 @@ static void wait_for_input(FILE *stream, uintptr_t pc)
     if (stream->_IO_read_ptr < stream->_IO_read_end || !is_shared(one.fd) || !ck_enter())
         return;
     ck_point(&op);
-    int r = ck_io_wait(&op, one.fd, POLLIN, CK_NEVER, ck_io_is_ours(one.fd), is_ready, &one);
+    int r = ck_io_wait_restarting(&op, one.fd, POLLIN, ck_io_is_ours(one.fd), is_ready, &one);
     if (r == -ECANCELED)
         ck_cancel_now();
     ck_leave();
