@@ -81,6 +81,7 @@ static const struct {
     [CK_OP_ALLOC] = {"allocate", "block"},
     [CK_OP_FREE] = {"free", "block"},
     [CK_OP_EXIT] = {"end the program", ""},
+    [CK_OP_DESTROY] = {"destroy", ""},
 };
 
 static const char *const strategies[RVI_STRATEGY_KINDS] = {

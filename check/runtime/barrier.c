@@ -12,8 +12,8 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "check/runtime/fail.h"
 #include "check/runtime/locks.h"
+#include "check/runtime/misuse.h"
 #include "check/runtime/next.h"
 #include "check/runtime/objects.h"
 
@@ -117,14 +117,10 @@ CK_EXPORT int pthread_barrier_destroy(pthread_barrier_t *b)
 {
     if (!ck_enter())
         return CK_NEXT(pthread_barrier_destroy)(b);
-    ck_point(CK_DO(CK_OP_BARRIER, true, b));
+    ck_point(CK_DO(CK_OP_DESTROY, true, b));
     struct barrier *model = model_of(b);
-    if (model->arrived > 0) {
-        struct ck_report *report =
-            ck_report_begin(CK_MISUSE, "a barrier is destroyed while a thread waits at it");
-        ck_report_party(report, ck_self->id, (uintptr_t)b);
-        ck_report_fail(report);
-    }
+    if (model->arrived > 0)
+        ck_misuse_fail(ck_misuse_begin(b, "a barrier is destroyed while a thread waits at it"));
     wait_for_leaving(model);
     forget(b);
     ck_leave();

@@ -16,8 +16,8 @@
 #include <pthread.h>
 
 #include "check/runtime/deadlock.h"
-#include "check/runtime/fail.h"
 #include "check/runtime/locks.h"
+#include "check/runtime/misuse.h"
 #include "check/runtime/next.h"
 #include "check/runtime/objects.h"
 
@@ -112,10 +112,8 @@ static void check_mutex_held(pthread_cond_t *c, pthread_mutex_t *m)
 {
     if (ck_mutex_is_mine(m))
         return;
-    struct ck_report *report =
-        ck_report_begin(CK_MISUSE, "a condition variable is waited for without holding its mutex");
-    ck_report_party(report, ck_self->id, (uintptr_t)c);
-    ck_report_fail(report);
+    ck_misuse_fail(
+        ck_misuse_begin(c, "a condition variable is waited for without holding its mutex"));
 }
 
 /* Of a recursive mutex libc gives up one level, which may leave it taken; and so does this. */
@@ -184,19 +182,15 @@ static void check_nobody_waits(const pthread_cond_t *c, const struct cond *model
 {
     if (model->waiter_count == 0)
         return;
-    struct ck_report *report =
-        ck_report_begin(CK_MISUSE, "a condition variable is destroyed while a thread waits for it");
-    struct waiter *waiter = rvi_container_of(rvi_list_first(&model->waiters), struct waiter, link);
-    ck_report_party(report, ck_self->id, (uintptr_t)c);
-    ck_report_party(report, waiter->thread->id, (uintptr_t)c);
-    ck_report_fail(report);
+    ck_misuse_fail(
+        ck_misuse_begin(c, "a condition variable is destroyed while a thread waits for it"));
 }
 
 CK_EXPORT int pthread_cond_destroy(pthread_cond_t *c)
 {
     if (!ck_enter())
         return CK_NEXT(pthread_cond_destroy)(c);
-    ck_point(CK_DO(CK_OP_BROADCAST, true, c));
+    ck_point(CK_DO(CK_OP_DESTROY, true, c));
     struct cond *model = model_of(c);
     check_nobody_waits(c, model);
     wait_for_leaving(model);

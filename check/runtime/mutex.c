@@ -18,7 +18,7 @@
 #include <string.h>
 
 #include "check/runtime/deadlock.h"
-#include "check/runtime/fail.h"
+#include "check/runtime/misuse.h"
 #include "check/runtime/next.h"
 #include "check/runtime/objects.h"
 #include "check/runtime/order.h"
@@ -31,6 +31,7 @@ struct mutex {
     struct ck_sync sync;
     uintptr_t taken_at;
     uint32_t taken_by;
+    uint64_t taken_step;
     bool is_lost; /* robust: its owner died, and it was unlocked without being made consistent */
     bool is_inconsistent;
 };
@@ -84,12 +85,11 @@ static bool owner_is_dead(const pthread_mutex_t *m)
 _Noreturn static void misused(const pthread_mutex_t *m, const char *what)
 {
     const struct mutex *model = ck_object_find(CK_MUTEX, m);
-    struct ck_report *report = ck_report_begin(CK_MISUSE, "%s", what);
+    struct ck_report *report = ck_misuse_begin(m, what);
 
-    ck_report_party(report, ck_self->id, (uintptr_t)m);
     if (model && model->taken_at && m->__data.__lock)
-        ck_report_past(report, model->taken_by, (uintptr_t)m, model->taken_at);
-    ck_report_fail(report);
+        ck_misuse_holder(report, model->taken_by, model->taken_at, model->taken_step);
+    ck_misuse_fail(report);
 }
 
 static void take(pthread_mutex_t *m, struct mutex *model, const struct ck_op *op, bool by_trying)
@@ -103,6 +103,7 @@ static void take(pthread_mutex_t *m, struct mutex *model, const struct ck_op *op
         m->__data.__count = 1;
     model->taken_at = op->pc;
     model->taken_by = ck_self->id;
+    model->taken_step = ck_self->step;
 }
 
 /* Held by the thread itself: what libc answers; -1: it would wait for itself. */
@@ -252,7 +253,7 @@ CK_EXPORT int pthread_mutex_destroy(pthread_mutex_t *m)
 {
     if (!ck_enter())
         return CK_NEXT(pthread_mutex_destroy)(m);
-    ck_point(CK_DO(CK_OP_UNLOCK, true, m));
+    ck_point(CK_DO(CK_OP_DESTROY, true, m));
     if (m->__data.__lock != 0 && !owner_is_dead(m))
         misused(m, "a mutex is destroyed while a thread holds it");
     ck_mutex_forget(m);

@@ -45,6 +45,7 @@ enum ck_op_kind {
     CK_OP_ALLOC,
     CK_OP_FREE,
     CK_OP_EXIT, /* of the process */
+    CK_OP_DESTROY,
     CK_OP_KINDS,
 };
 

@@ -52,6 +52,7 @@ struct edge {
     struct edge *next; /* of those from the same lock */
     const void *from, *to;
     uint32_t thread, time;
+    uint64_t step;
     uintptr_t pc; /* where `to` is taken */
     bool reads_from, reads_to;
     bool is_reported;
@@ -163,6 +164,7 @@ static struct edge *draw(const struct held_lock *from, const void *to, uintptr_t
     edge->reads_from = from->flags & CK_TAKE_READS;
     edge->reads_to = flags & CK_TAKE_READS;
     edge->time = ck_hb_time();
+    edge->step = ck_self->step;
     ck_sync_copy(&edge->before, &held->before);
     return edge;
 }
@@ -253,8 +255,10 @@ static void report(const struct search *search)
                    : ck_report_past(r, edge->thread, (uintptr_t)edge->to, edge->pc);
 
         edge->is_reported = true;
-        if (party)
+        if (party) {
             party->waits_for_thread = search->path[(i + 1) % search->length]->thread;
+            party->event = edge->step;
+        }
     }
     ck_report_end(r);
 }

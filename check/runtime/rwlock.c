@@ -16,8 +16,8 @@
 
 #include "check/runtime/arena.h"
 #include "check/runtime/deadlock.h"
-#include "check/runtime/fail.h"
 #include "check/runtime/locks.h"
+#include "check/runtime/misuse.h"
 #include "check/runtime/next.h"
 #include "check/runtime/objects.h"
 #include "check/runtime/order.h"
@@ -36,6 +36,7 @@ struct rwlock {
     uint32_t reader_count, reader_room;
     uint32_t waiting_writers;
     uintptr_t taken_at; /* by the writer */
+    uint64_t taken_step;
 };
 
 static void reset_if_stale(const pthread_rwlock_t *l, struct rwlock *model)
@@ -139,6 +140,7 @@ static void write_it(pthread_rwlock_t *l, struct rwlock *model, const struct ck_
     l->__data.__wrphase_futex = 1;
     l->__data.__cur_writer = (int)(CK_OWNER_FIRST + ck_self->id);
     model->taken_at = op->pc;
+    model->taken_step = ck_self->step;
     ck_acquire(&model->written);
     ck_acquire(&model->read);
 }
@@ -215,13 +217,12 @@ static int lock_until(pthread_rwlock_t *l, clockid_t clock, const struct timespe
 
 _Noreturn static void misused(const pthread_rwlock_t *l, const char *what)
 {
-    struct ck_report *report = ck_report_begin(CK_MISUSE, "%s", what);
+    struct ck_report *report = ck_misuse_begin(l, what);
     const struct rwlock *model = ck_object_find(CK_RWLOCK, l);
 
-    ck_report_party(report, ck_self->id, (uintptr_t)l);
     if (model && is_written(l) && writer_of(l) != CK_NOBODY)
-        ck_report_past(report, writer_of(l), (uintptr_t)l, model->taken_at);
-    ck_report_fail(report);
+        ck_misuse_holder(report, writer_of(l), model->taken_at, model->taken_step);
+    ck_misuse_fail(report);
 }
 
 static void stop_writing(pthread_rwlock_t *l, struct rwlock *model)
@@ -290,7 +291,7 @@ CK_EXPORT int pthread_rwlock_destroy(pthread_rwlock_t *l)
 {
     if (!ck_enter())
         return CK_NEXT(pthread_rwlock_destroy)(l);
-    ck_point(CK_DO(CK_OP_RWUNLOCK, true, l));
+    ck_point(CK_DO(CK_OP_DESTROY, true, l));
     if (l->__data.__readers != 0)
         misused(l, "a read-write lock is destroyed while a thread holds it");
     forget(l);

@@ -18,8 +18,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "check/runtime/fail.h"
 #include "check/runtime/locks.h"
+#include "check/runtime/misuse.h"
 #include "check/runtime/next.h"
 #include "check/runtime/objects.h"
 #include "check/runtime/signals.h"
@@ -156,14 +156,10 @@ CK_EXPORT int sem_destroy(sem_t *s)
 {
     if (!ck_enter())
         return CK_NEXT(sem_destroy)(s);
-    ck_point(CK_DO(CK_OP_SEM_POST, true, s));
+    ck_point(CK_DO(CK_OP_DESTROY, true, s));
     struct sem *model = ck_object_find(CK_SEM, s);
-    if (model && model->waiting > 0) {
-        struct ck_report *report =
-            ck_report_begin(CK_MISUSE, "a semaphore is destroyed while a thread waits for it");
-        ck_report_party(report, ck_self->id, (uintptr_t)s);
-        ck_report_fail(report);
-    }
+    if (model && model->waiting > 0)
+        ck_misuse_fail(ck_misuse_begin(s, "a semaphore is destroyed while a thread waits for it"));
     forget(s);
     ck_leave();
     return 0;

@@ -10,8 +10,8 @@
 #include <pthread.h>
 
 #include "check/runtime/deadlock.h"
-#include "check/runtime/fail.h"
 #include "check/runtime/locks.h"
+#include "check/runtime/misuse.h"
 #include "check/runtime/next.h"
 #include "check/runtime/objects.h"
 #include "check/runtime/order.h"
@@ -27,6 +27,7 @@ struct spin {
     struct ck_sync sync;
     uint32_t holder;
     uintptr_t taken_at;
+    uint64_t taken_step;
 };
 
 static struct spin *model_of(const volatile void *lock)
@@ -42,12 +43,11 @@ static struct spin *model_of(const volatile void *lock)
 
 _Noreturn static void misused(const volatile void *lock, const struct spin *model, const char *what)
 {
-    struct ck_report *report = ck_report_begin(CK_MISUSE, "%s", what);
+    struct ck_report *report = ck_misuse_begin((const void *)(uintptr_t)lock, what);
 
-    ck_report_party(report, ck_self->id, (uintptr_t)lock);
     if (model->holder != CK_NOBODY)
-        ck_report_past(report, model->holder, (uintptr_t)lock, model->taken_at);
-    ck_report_fail(report);
+        ck_misuse_holder(report, model->holder, model->taken_at, model->taken_step);
+    ck_misuse_fail(report);
 }
 
 static bool try_once(pthread_spinlock_t *lock, const struct ck_op *op, bool by_trying)
@@ -60,6 +60,7 @@ static bool try_once(pthread_spinlock_t *lock, const struct ck_op *op, bool by_t
     *lock = SPIN_TAKEN;
     model->holder = ck_self->id;
     model->taken_at = op->pc;
+    model->taken_step = ck_self->step;
     ck_acquire(&model->sync);
     ck_event(op, 0, 0);
     return true;
@@ -121,7 +122,7 @@ CK_EXPORT int pthread_spin_destroy(pthread_spinlock_t *lock)
     if (ck_enter()) {
         struct spin *model = model_of(lock);
 
-        ck_point(CK_DO(CK_OP_SPIN_UNLOCK, true, lock));
+        ck_point(CK_DO(CK_OP_DESTROY, true, lock));
         if (model->holder != CK_NOBODY)
             misused(lock, model, "a spin lock is destroyed while a thread holds it");
         forget(lock);
