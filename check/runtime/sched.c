@@ -7,6 +7,8 @@
  *       default is written down. The default needs no state but what a replay has as well
  *   S4  a thread with a deadline may always be chosen by its time-out. One that sleeps is a candidate
  *       like any other; one that waits for something is so rarely, as time-outs are in life
+ *   S5  when all who may run spin, or repeat themselves for long, chance chooses: a strategy may have
+ *       them step aside for each other for ever, which no fair scheduler does, and is no livelock
  *
  * The default is to go on; a thread that cannot, or spins, gives way to the next above it that
  * does neither, then to the earliest deadline, then to spinners, the longest-spinning first.
@@ -40,6 +42,7 @@ enum {
     NS_A_POINT = 1000,
     POLL_EVERY = 16,
     FORCED_MOST = 8,
+    RUT = 2000,
     ORDER_SLOTS = 1024,
 };
 
@@ -173,11 +176,22 @@ static size_t gather(void)
     return count;
 }
 
+static bool all_spin(size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!candidates[i].spun)
+            return false;
+    }
+    return true;
+}
+
 /* S4 */
 static struct ck_thread *explore(void)
 {
     size_t count = gather();
 
+    if (all_spin(count) || ck_spin_rut() > RUT) /* S5 */
+        return candidate_threads[ck_trace_random() % count];
     return candidate_threads[rvi_strategy_choose(&strategy, candidates, count)];
 }
 

@@ -23,6 +23,9 @@ uint64_t ck_spin_since(const struct ck_thread *thread);
 /** Points since anybody last did something new. */
 uint64_t ck_spin_quiet(void);
 
+/** The same, where having had a lock does not count as something new. */
+uint64_t ck_spin_rut(void);
+
 /** It has had a lock. Where plain accesses are not seen that may have changed anything. */
 void ck_spin_worked(void);
 
