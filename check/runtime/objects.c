@@ -11,7 +11,7 @@
 #include "base/check.h"
 #include "check/runtime/arena.h"
 
-enum { FIRST_SLOTS = 256, KINDS = CK_KEY + 1 };
+enum { FIRST_SLOTS = 256 };
 
 struct object {
     struct object *prev, *next; /* of its kind */
@@ -28,7 +28,7 @@ static struct {
     struct object **slots;
     size_t slot_count; /* a power of two */
     size_t used;       /* or gone */
-    struct object *first[KINDS], *last[KINDS];
+    struct object *first[CK_OBJECT_KINDS], *last[CK_OBJECT_KINDS];
 } all;
 
 static size_t slot_of(enum ck_object_kind kind, const void *address)

@@ -20,6 +20,7 @@ enum ck_object_kind {
     CK_KEY,
     CK_STREAM,  /* stdio's: stdio.c */
     CK_ORDERED, /* any kind of lock: order.c */
+    CK_OBJECT_KINDS,
 };
 
 /** The model at this address, `bytes` of zeros if it is the first use (*is_new then). */

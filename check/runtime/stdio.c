@@ -7,6 +7,9 @@
  *
  * Checked by: tests/check */
 #undef _FILE_OFFSET_BITS /* both names of a function are meant here */
+#ifndef __NO_INLINE__
+#define __NO_INLINE__ 1 /* and the functions themselves */
+#endif
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
 /* futex_wake_before_wait.c - a lock of a futex and a flag.
  *
  * bug: a hand-written lock forgets that somebody may wait: no wake-up comes
- * kind: lost-wakeup
+ * kind: deadlock
  * budget: 300
  * door: instrumented */
 #include <linux/futex.h>
