@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* access.c - the entry points of -fsanitize=thread for plain accesses.
  *
- * The compiler calls one before each access that it cannot prove private. What an entry does, in this order:
+ * The compiler calls one before each access that it cannot prove private. What an entry does, in
+ * this order:
  *
  *   A1  under no control: nothing
  *   A2  this thread has done the same to these bytes since its last release, and the plan wants no
  *       point here: nothing more. This is nearly every access, and takes some nanoseconds
- *   A3  the plan wants a point (all accesses, or this place is one of those learned): others run. The own stack is
- *       none, except bytes there that another thread has touched
+ *   A3  the plan wants a point (all accesses, or this place is one of those learned): others run.
+ *       The own stack is none, except bytes there that another thread has touched
  *   A4  the heap is asked whether the bytes may be touched; then the race detector
  *
- * The access itself comes after the entry returns. So whether a write has brought a new value, which is what tells a
- * livelock from work, is looked at when the next entry of anybody is reached; and only in memory that cannot
- * have gone by then (S of `settle`), elsewhere a write is taken for new.
+ * The access itself comes after the entry returns. So whether a write has brought a new value,
+ * which is what tells a livelock from work, is looked at when the next entry of anybody is reached;
+ * and only in memory that cannot have gone by then (S of `settle`), elsewhere a write is taken for
+ * new.
  *
- * Functions' entries and exits are told as well and ignored: the unwinder finds the stack when a report
- * wants it, which costs nothing until then.
+ * Functions' entries and exits are told as well and ignored: the unwinder finds the stack when a
+ * report wants it, which costs nothing until then.
  *
  * Checked by: tests/check */
 #include "check/runtime/access.h"
@@ -186,8 +188,8 @@ static void record(uintptr_t address, size_t bytes, unsigned kind, uintptr_t pc)
         ck_race_access(address, bytes, kind, pc);
 }
 
-/* A long computation is progress for the watchdog; one without end is not. Now and then it gives way, as it
- * may be waiting for others in a way that is not seen. */
+/* A long computation is progress for the watchdog; one without end is not. Now and then it gives
+ * way, as it may be waiting for others in a way that is not seen. */
 static void count_stretch(void)
 {
     static uint64_t steps_then, stretches;
@@ -269,7 +271,8 @@ __attribute__((noinline)) static void slow(uintptr_t address, size_t bytes, unsi
 
 /* --- an access that is known: A2 --- */
 
-/* The record says that this thread has touched all these bytes in this epoch. `but` are bits that do not matter. */
+/* The record says that this thread has touched all these bytes in this epoch. `but` are bits that
+ * do not matter. */
 static inline bool says(const struct ck_record *record, uint64_t id, uint64_t bytes, uint64_t but)
 {
     uint64_t matters = bytes | CK_ID_MASK | (uint64_t)CK_RECORD_KINDS << CK_KIND_SHIFT;
@@ -277,7 +280,8 @@ static inline bool says(const struct ck_record *record, uint64_t id, uint64_t by
     return ((record->who ^ (id | bytes)) & (matters & ~but)) == 0;
 }
 
-/* A write by the same thread is known to any access. `is_whole`: it lies in one granule for certain. */
+/* A write by the same thread is known to any access. `is_whole`: it lies in one granule for
+ * certain. */
 static inline bool is_known(const struct ck_hb *hb, uintptr_t address, unsigned bytes,
                             unsigned kind, bool is_whole)
 {

@@ -15,18 +15,19 @@ void ck_access_begin(void);
 /** The count of accesses into the result. May be called again. */
 void ck_access_finish(void);
 
-/** A call of the program touches these bytes: memset, read(2), … Inside an interposed call or not; may be a
- * scheduling point only if not. */
+/** A call of the program touches these bytes: memset, read(2), … Inside an interposed call or not;
+ * may be a scheduling point only if not. */
 void ck_access_range(uintptr_t address, size_t bytes, bool is_write, uintptr_t pc);
 
 /** Whether the plan wants to know of accesses. */
 bool ck_access_is_on(void);
 
-/** The point that comes before such a call, if the plan wants one. The current thread is not inside. */
+/** The point that comes before such a call, if the plan wants one. The current thread is not
+ * inside. */
 void ck_access_point(uintptr_t address, size_t bytes, bool is_write, uintptr_t pc);
 
-/** Whether this code was compiled with instrumentation, so that its synchronisation is seen as well as its
- * accesses. */
+/** Whether this code was compiled with instrumentation, so that its synchronisation is seen as well
+ * as its accesses. */
 bool ck_access_is_instrumented(uintptr_t pc);
 
 /** Before an operation that others may see: what the last plain write has brought (access.c). */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* atomics.c - the entry points of -fsanitize=thread for C11 atomics.
  *
- * Each is a scheduling point, then the operation itself, sequentially consistent whatever order the program asked for,
- * then what the order asked for means for happens-before (clocks.c). So a program that only fails when the
- * processor reorders does not fail here; but what it forgot to order is found as a race.
+ * Each is a scheduling point, then the operation itself, sequentially consistent whatever order the
+ * program asked for, then what the order asked for means for happens-before (clocks.c). So a
+ * program that only fails when the processor reorders does not fail here; but what it forgot to
+ * order is found as a race.
  *
  *   T1  a compare-and-swap that fails is a load, with its order for failure
- *   T2  atomics and plain accesses to the same bytes race as C11 says; atomics among each other do not
+ *   T2  atomics and plain accesses to the same bytes race as C11 says; atomics among each other do
+ *       not
  *   T3  the record is made before the release: it belongs to what is released
  *   T4  under no control the operation is atomic all the same: there are real threads
  *
@@ -85,7 +87,7 @@ static void end_modify(const struct ck_op *op, int order, bool is_new, uint64_t 
     ck_leave();
 }
 
-/* --- 16 bytes: without a library of their own compilers have no instruction for all of these --- */
+/* --- 16 bytes: compilers have no instructions for all of these --- */
 
 static atomic_flag wide_lock = ATOMIC_FLAG_INIT;
 

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* blocks.c - one frontier that moves up, spares by size class, a quarantine in between.
  *
- *   B1  a block stays where it is for ever: what is freed is used again for the same class. Nothing is
- *       split or joined, so a block is found from any address in it
+ *   B1  a block stays where it is for ever: what is freed is used again for the same class. Nothing
+ *       is split or joined, so a block is found from any address in it
  *   B2  the bit of a header's address in `starts` is set for each block that there has ever been
- *   B3  covers[page] is the block that reaches over the page's first byte, in units of 16 bytes; 0: none does
- *   B4  a freed block holds the pattern, up to PATTERN_MOST bytes of it, until it leaves the quarantine
+ *   B3  covers[page] is the block that reaches over the page's first byte, in units of 16 bytes; 0:
+ *       none does
+ *   B4  a freed block holds the pattern, up to PATTERN_MOST bytes of it, until it leaves the
+ *       quarantine
  *   B5  which addresses the program gets depends on its calls alone
  *
- * A small program's blocks of all sizes lie in the same few pages: each page that an execution touches
- * is copied for it, so pages by size class would cost more than the headers do.
+ * A small program's blocks of all sizes lie in the same few pages: each page that an execution
+ * touches is copied for it, so pages by size class would cost more than the headers do.
  *
  * Rejected: headers elsewhere, which touch another page for each; a red zone on both sides, since
  * the header in front is one.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* blocks.h - the blocks of the heap: where they lie, which is in use, what was written beside them. */
+/* blocks.h - the blocks of the heap: where they lie, which is in use, what was written beside
+ * them. */
 #pragma once
 
 #include <stdbool.h>
@@ -33,7 +34,8 @@ bool ck_blocks_map(void);
  * @return a block in use; NULL: the heap is full */
 struct ck_block *ck_block_new(size_t bytes, size_t alignment, bool *ret_is_zero);
 
-/** The block in whose memory, or in front or behind of it, the address is. NULL: none has been there. */
+/** The block in whose memory, or in front or behind of it, the address is. NULL: none has been
+ * there. */
 struct ck_block *ck_block_around(uintptr_t address);
 
 /** The block whose memory begins exactly there; NULL: none does, or its header was written over. */

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* clocks.c - vector clocks.
  *
- * Each thread counts; an entry of a clock is up to which count of that thread is known to have happened. A
- * thread's count rises with each of its releases, so that what it does afterwards is not taken for
- * released.
+ * Each thread counts; an entry of a clock is up to which count of that thread is known to have
+ * happened. A thread's count rises with each of its releases, so that what it does afterwards is
+ * not taken for released.
  *
- *   H1  hb->clock[hb->thread] is the count in hb->id; no other clock has a higher entry for that thread,
- *       and only clocks that come from a release, a creation or a join have an equal one minus one
- *   H2  a clock is as long as the highest thread that it knows: programs of three threads pay for three
+ *   H1  hb->clock[hb->thread] is the count in hb->id; no other clock has a higher entry for that
+ *       thread, and only clocks that come from a release, a creation or a join have an equal one
+ *       minus one
+ *   H2  a clock is as long as the highest thread that it knows: programs of three threads pay for
+ *       three
  *   H3  the clock of a thread that has ended stays: it may be joined later
  *
  * Fences follow C11 7.17.4: a release fence keeps a copy of the clock, which later relaxed stores
- * hand on; relaxed loads collect what an acquire fence takes. A sequentially consistent fence is both. It
- * adds no edge between two such fences: neither does C11 (what it adds is about values, and values are
- * sequentially consistent here anyway).
+ * hand on; relaxed loads collect what an acquire fence takes. A sequentially consistent fence is
+ * both. It adds no edge between two such fences: neither does C11 (what it adds is about values,
+ * and values are sequentially consistent here anyway).
  *
  * Rejected: tree clocks and sparse clocks. A join of a hundred entries is some vector instructions.
  *

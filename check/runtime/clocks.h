@@ -35,9 +35,11 @@ void ck_sync_copy(struct ck_sync *to, const struct ck_sync *from);
 /** What the current thread knows of all others, now; its own time does not pass by this. */
 void ck_hb_snapshot(struct ck_sync *ret);
 
-/** The current thread's own time: `snapshot` knows of this moment if ck_hb_knows(snapshot, id, time). */
+/** The current thread's own time: `snapshot` knows of this moment if ck_hb_knows(snapshot, id,
+ * time). */
 uint32_t ck_hb_time(void);
 bool ck_hb_knows(const struct ck_sync *snapshot, uint32_t thread, uint32_t time);
 
-/** Memory is fresh (allocated, a thread's stack) or gone: what was done there before is forgotten. */
+/** Memory is fresh (allocated, a thread's stack) or gone: what was done there before is
+ * forgotten. */
 void ck_hb_forget(uintptr_t address, size_t bytes);

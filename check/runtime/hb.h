@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* hb.h - a thread's place in happens-before, for those that detect races: clocks.c, races.c, access.c, atomics.c. */
+/* hb.h - a thread's place in happens-before, for those that detect races: clocks.c, races.c,
+ * access.c, atomics.c. */
 #pragma once
 
 #include <stdbool.h>
@@ -8,8 +9,8 @@
 
 #include "check/runtime/clocks.h"
 
-/* Who did something and when, in one word: the clock in bits 0 to 31, the thread above it. Records in
- * the shadow (shadow.h) have bytes and kind above that. */
+/* Who did something and when, in one word: the clock in bits 0 to 31, the thread above it. Records
+ * in the shadow (shadow.h) have bytes and kind above that. */
 enum { CK_ID_THREAD_SHIFT = 32 };
 
 struct ck_hb {

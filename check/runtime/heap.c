@@ -5,11 +5,12 @@
  * linker's part of it is inherited by each execution. Otherwise it is whose it was.
  *
  *   M1  what is freed is not given out again before half a megabyte more was freed; meanwhile it
- *       holds a pattern that is no address, so that unmodified programs crash on it, and instrumented
- *       ones fail at the access
+ *       holds a pattern that is no address, so that unmodified programs crash on it, and
+ *       instrumented ones fail at the access
  *   M2  freeing is a write to all of the block: it races with whatever nothing orders before it
  *   M3  freeing what another thread allocated or touched is a scheduling point
- *   M4  the record of a block's bytes is forgotten when it is freed, so the next owner finds it fresh
+ *   M4  the record of a block's bytes is forgotten when it is freed, so the next owner finds it
+ *       fresh
  *
  * Before an execution threads of static constructors may be real: then there is a lock. In an
  * execution one thread runs.
@@ -54,8 +55,8 @@ static bool map(void)
     return is_mapped;
 }
 
-/* Before libc knows its environment, which is early in the dynamic linker, nothing can be told: such blocks are
- * ours. */
+/* Before libc knows its environment, which is early in the dynamic linker, nothing can be told:
+ * such blocks are ours. */
 static bool find_out(void)
 {
     if (!environ)

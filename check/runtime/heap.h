@@ -16,8 +16,8 @@ static inline bool ck_heap_owns(uintptr_t address)
     return address - CK_AT_HEAP < CK_HEAP_BYTES;
 }
 
-/** The program touches these bytes. If they are in the heap but not in one block that is in use, that is
- * a failure, and this does not return. */
+/** The program touches these bytes. If they are in the heap but not in one block that is in use,
+ * that is a failure, and this does not return. */
 void ck_heap_touch(uintptr_t address, size_t bytes, bool is_write);
 
 /** At the end of an execution without failure: freed blocks that were written to. */

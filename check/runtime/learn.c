@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* learn.c - locations that matter.
  *
- * Of some hundred thousand accesses of a small program some dozen can be seen by another thread. A point at each
- * of them would drown these. So an execution that is told to learn notes for each granule which places came to
- * it; where two threads met, one of them writing, both places go into the result, and the driver
- * gives them to the executions after it.
+ * Of some hundred thousand accesses of a small program some dozen can be seen by another thread. A
+ * point at each of them would drown these. So an execution that is told to learn notes for each
+ * granule which places came to it; where two threads met, one of them writing, both places go into
+ * the result, and the driver gives them to the executions after it.
  *
  *   L1  what only creation and join order is not a meeting: an initialisation before the threads
  *       are created happens before them in every schedule

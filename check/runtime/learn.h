@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* learn.h - which places in code touch memory that threads share, learned in one execution and used in others. */
+/* learn.h - which places in code touch memory that threads share, learned in one execution and used
+ * in others. */
 #pragma once
 
 #include <stdbool.h>
@@ -22,8 +23,8 @@ static inline uint64_t ck_learn_hash(uintptr_t pc)
     return pc * UINT64_C(0x9e3779b97f4a7c15);
 }
 
-/** Whether the plan wants a point at this place. There are some. At most a few probes: three quarters of the table
- * are empty. */
+/** Whether the plan wants a point at this place. There are some. At most a few probes: three
+ * quarters of the table are empty. */
 static inline bool ck_learned(uintptr_t pc)
 {
     size_t i = ck_learn_hash(pc) >> ck_learned_shift;

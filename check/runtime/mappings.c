@@ -2,8 +2,8 @@
 /* mappings.c - mmap() and its kin: memory that comes and goes without the heap.
  *
  *   G1  memory that is mapped is fresh: what was done before at its addresses is forgotten
- *   G2  where the program leaves the choice to the kernel, it gets the same addresses in every process, one
- *       after the other and none twice: what is used after munmap() crashes
+ *   G2  where the program leaves the choice to the kernel, it gets the same addresses in every
+ *       process, one after the other and none twice: what is used after munmap() crashes
  *
  * Checked by: tests/check/must_pass/mapped_again.c */
 #include <stdarg.h>

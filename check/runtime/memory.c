@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* memory.c - memset, memcpy, str*: accesses that the compiler leaves to libc.
  *
- * Called from an instrumented module they are reads and writes of ranges, each at most one scheduling
- * point; called from anywhere else, and under no control, they are libc's. What is read is what is
- * there after the point: how long a string is, is looked at then.
+ * Called from an instrumented module they are reads and writes of ranges, each at most one
+ * scheduling point; called from anywhere else, and under no control, they are libc's. What is read
+ * is what is there after the point: how long a string is, is looked at then.
  *
- *   Y1  what is called while libc's own are looked up, by that or by the runtime, has a way without them
+ *   Y1  what is called while libc's own are looked up, by that or by the runtime, has a way without
+ *       them
  *
  * Checked by: tests/check */
 #include <stddef.h>
@@ -23,7 +24,12 @@
 
 /* --- Y1. The compiler must not know these loops for what they are --- */
 
+/* clang is told by -fno-builtin. */
+#ifdef __clang__
+#define BY_HAND __attribute__((noinline))
+#else
 #define BY_HAND __attribute__((noinline, optimize("no-tree-loop-distribute-patterns")))
+#endif
 
 BY_HAND static void *memset_by_hand(void *to, int byte, size_t bytes)
 {

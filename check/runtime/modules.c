@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* modules.c - ranges of instrumented modules, from the constructors that the compiler adds to each object file.
+/* modules.c - ranges of instrumented modules, from the constructors that the compiler adds to each
+ * object file.
  *
- * What an uninstrumented library does to memory by memcpy() is not looked at: its synchronisation is not seen
- * either, and so everything would race.
+ * What an uninstrumented library does to memory by memcpy() is not looked at: its synchronisation
+ * is not seen either, and so everything would race.
  *
  * Checked by: tests/check */
 #include "check/runtime/modules.h"

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* races.c - FastTrack (Flanagan and Freund, "FastTrack: efficient and precise dynamic race detection",
- * 2009) on cells of eight bytes, exact to the byte, with atomics besides plain accesses.
+/* races.c - FastTrack (Flanagan and Freund, "FastTrack: efficient and precise dynamic race
+ * detection", 2009) on cells of eight bytes, exact to the byte, with atomics besides plain
+ * accesses.
  *
- * Two accesses race if they touch a byte in common, are of two threads, at least one writes, at least one
- * is not atomic, and neither happened before the other. So of what was done to a byte only that has to be kept
- * which could still race when all later ones do not:
+ * Two accesses race if they touch a byte in common, are of two threads, at least one writes, at
+ * least one is not atomic, and neither happened before the other. So of what was done to a byte
+ * only that has to be kept which could still race when all later ones do not:
  *
- *   R1  a record is dropped, byte by byte, when an access that it happened before is at least as strong:
- *       writes if the record writes, is plain if the record is plain. Who races with the record races with that
- *       access too
+ *   R1  a record is dropped, byte by byte, when an access that it happened before is at least as
+ *       strong: writes if the record writes, is plain if the record is plain. Who races with the
+ *       record races with that access too
  *   R2  a reported pair is dropped in the same way: one report, not one a loop iteration
- *   R3  a cell's own records are of the latest reader and the latest writer, so that what one thread does again
- *       and again in one epoch is seen to be known by one comparison (access.c)
+ *   R3  a cell's own records are of the latest reader and the latest writer, so that what one
+ *       thread does again and again in one epoch is seen to be known by one comparison (access.c)
  *   R4  equal epochs and kinds share a record if the places that it would name stay exact: one for
  *       each half of the granule
  *
- * The earlier party is known by its program counter alone: keeping stacks would double the
- * cost of each access. The later one has its backtrace.
+ * The earlier party is known by its program counter alone: keeping stacks would double the cost of
+ * each access. The later one has its backtrace.
  *
  * Checked by: tests/unit/check/test_races.c */
 #include "check/runtime/races.h"

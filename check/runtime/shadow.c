@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* shadow.c - the table behind the cells.
  *
- * A directory by the upper bits of an address, of chunks that cover 16 MiB each. All of it is address
- * space that the kernel fills with zeros page by page as it is used, so an execution pays for what the
- * program touches: a page of cells for a kilobyte of its memory. Chunks are taken from a reserve that
- * was mapped before the fork.
+ * A directory by the upper bits of an address, of chunks that cover 16 MiB each. All of it is
+ * address space that the kernel fills with zeros page by page as it is used, so an execution pays
+ * for what the program touches: a page of cells for a kilobyte of its memory. Chunks are taken from
+ * a reserve that was mapped before the fork.
  *
  *   S1  a cell that is not all zeros lies in a page whose bit in `touched` is set: ck_hb_forget and
  *       ranges look at those pages alone

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* shadow.h - what was last done to each byte of the program's memory.
  *
- * Eight bytes of memory (a granule) have a cell: the last read, the last write, each with the
- * bytes that it touched. Where that does not tell all (bytes read and written by different places, reads
+ * Eight bytes of memory (a granule) have a cell: the last read, the last write, each with the bytes
+ * that it touched. Where that does not tell all (bytes read and written by different places, reads
  * by several threads that nothing orders) more records hang at the side. */
 #pragma once
 
@@ -37,8 +37,8 @@ enum ck_record_kind {
 
 #define CK_ID_MASK ((UINT64_C(1) << CK_BYTES_SHIFT) - 1)
 
-/* `where`: the program counter of those in the lower four bytes (0-47), and how far that of those in
- * the upper four is from it (48-63, signed): two ints of a struct have one record. */
+/* `where`: the program counter of those in the lower four bytes (0-47), and how far that of those
+ * in the upper four is from it (48-63, signed): two ints of a struct have one record. */
 struct ck_record {
     uint64_t who;
     uint64_t where;

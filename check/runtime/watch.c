@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* watch.c - spinning on a plain flag.
  *
- * `while (!flag);` comes to no scheduling point where plain accesses are none, and so would never end.
- * From time to time some accesses of a thread are watched: if it does nothing but read the same places at the
- * same addresses, finding the same values, round and round, it gives way. Which accesses are
- * watched is by their count, the same in every run of the same plan.
+ * `while (!flag);` comes to no scheduling point where plain accesses are none, and so would never
+ * end. From time to time some accesses of a thread are watched: if it does nothing but read the
+ * same places at the same addresses, finding the same values, round and round, it gives way. Which
+ * accesses are watched is by their count, the same in every run of the same plan.
  *
- * What a program computes from a few locations that do not change looks the same. It gives way now and then,
- * and nothing else happens to it.
+ * What a program computes from a few locations that do not change looks the same. It gives way now
+ * and then, and nothing else happens to it.
  *
  * Checked by: tests/unit/check/test_watch.c */
 #include "check/runtime/watch.h"

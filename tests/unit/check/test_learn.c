@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* test_learn.c - check/runtime/learn.c: which places are learned, and that a plan's are found again. Places are
- * numbers here: ck_place_of() of the fakes keeps the program counter as the offset. */
+/* test_learn.c - check/runtime/learn.c: which places are learned, and that a plan's are found
+ * again. Places are numbers here: ck_place_of() of the fakes keeps the program counter as the
+ * offset. */
 #include "check/runtime/learn.h"
 
 #include <setjmp.h>
