@@ -19,6 +19,7 @@
 #include "base/check.h"
 #include "check/runtime/carrier.h"
 #include "check/runtime/fail.h"
+#include "check/runtime/heap.h"
 #include "check/runtime/next.h"
 #include "check/runtime/places.h"
 #include "check/runtime/sched.h"
@@ -33,7 +34,25 @@ static bool overflows(uintptr_t address)
     return ck_self && ck_carrier_is_overflow(ck_self->carrier, address);
 }
 
-static struct ck_report *describe(int number, const siginfo_t *info)
+/* The kernel does not say which address it was when it was none. Freed memory is full of such
+ * (blocks.c). */
+static bool comes_from_freed_memory(const siginfo_t *info, const ucontext_t *context)
+{
+#if defined(__x86_64__)
+    if (info->si_signo != SIGSEGV || info->si_code != SI_KERNEL)
+        return false;
+    for (int i = 0; i < NGREG; i++) {
+        if (ck_heap_is_pattern((uint64_t)context->uc_mcontext.gregs[i]))
+            return true;
+    }
+    return false;
+#else
+    (void)context;
+    return info->si_signo == SIGSEGV && ck_heap_is_pattern((uintptr_t)info->si_addr);
+#endif
+}
+
+static struct ck_report *describe(int number, const siginfo_t *info, const void *context)
 {
     bool has_address = number == SIGSEGV || number == SIGBUS;
     uintptr_t address = has_address ? (uintptr_t)info->si_addr : 0;
@@ -45,6 +64,11 @@ static struct ck_report *describe(int number, const siginfo_t *info)
     if (has_address && overflows(address))
         return ck_report_begin(CK_CRASH, "stack overflow");
     const char *name = sigabbrev_np(number);
+    if (comes_from_freed_memory(info, context))
+        return ck_report_begin(CK_HEAP, "SIG%s: a pointer is used that was read from freed memory",
+                               name);
+    if (has_address && info->si_code == SI_KERNEL)
+        return ck_report_begin(CK_CRASH, "SIG%s: what is used as a pointer is no address", name);
     if (has_address && address < 4096)
         return ck_report_begin(CK_CRASH, "SIG%s: a null pointer is used", name);
     if (has_address)
@@ -85,7 +109,7 @@ static void handle(int number, siginfo_t *info, void *context)
         ck_end(1); /* X1 */
     is_telling = 1;
     ck_self->inside++;
-    struct ck_report *report = describe(number, info);
+    struct ck_report *report = describe(number, info, context);
     report->signal_or_status = (uint32_t)number;
     ck_report_doom(report); /* in case that unwinding crashes; replaced by the next line */
     ck_shared->result.failure.kind = CK_FINE;
