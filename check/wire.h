@@ -33,6 +33,7 @@ enum {
     CK_THREADS_MOST = 2048,
     CK_SWITCHES_MOST = 1 << 20,
     CK_EVENTS_MOST = 1 << 18,
+    CK_DECISIONS_MOST = 1 << 16,
     CK_LOCATIONS_MOST = 1 << 14,
     CK_REPORTS_MOST = 64,
     CK_MODULES_MOST = 256,
@@ -53,12 +54,13 @@ enum ck_mode {
 };
 
 enum ck_plan_flags {
-    CK_LOG_EVENTS = 1 << 0,  /* write events */
-    CK_FIND_RACES = 1 << 1,  /* happens-before, for plain accesses */
-    CK_LEARN = 1 << 2,       /* write seen: locations that touched shared memory */
-    CK_MUST_FOLLOW = 1 << 3, /* CK_FOLLOW: a switch that cannot be made is CK_DIVERGED */
-    CK_BATON = 1 << 4,       /* a kernel thread each (for a debugger) instead of fibers */
-    CK_FORK = 1 << 5,        /* a process an execution, even where rewinding one would do */
+    CK_LOG_EVENTS = 1 << 0,    /* write events */
+    CK_FIND_RACES = 1 << 1,    /* happens-before, for plain accesses */
+    CK_LEARN = 1 << 2,         /* write seen: locations that touched shared memory */
+    CK_MUST_FOLLOW = 1 << 3,   /* CK_FOLLOW: a switch that cannot be made is CK_DIVERGED */
+    CK_BATON = 1 << 4,         /* a kernel thread each (for a debugger) instead of fibers */
+    CK_LOG_DECISIONS = 1 << 5, /* write decisions */
+    CK_FORK = 1 << 6,          /* a process an execution, even where rewinding one would do */
 };
 
 /* A place in code. Offset 0 of module 0: unknown. */
@@ -75,6 +77,14 @@ struct ck_switch {
     uint32_t thread;
     uint32_t nth;
     uint32_t value; /* the thread that runs instead, or the value chosen */
+};
+
+/* A decision as it was made, and what else it could have been: for bounded search. */
+struct ck_decision {
+    uint32_t thread, nth;
+    uint32_t chosen;
+    uint32_t is_preemption; /* the thread could have gone on: another choice takes that from it */
+    uint64_t able;          /* by bit: threads, or values, that could be chosen */
 };
 
 struct ck_plan {
@@ -156,6 +166,9 @@ struct ck_result {
     uint32_t switch_count; /* decisions other than the default, in trace */
     uint32_t event_count;
     uint32_t seen_count;
+    uint32_t decision_count;
+    uint32_t
+        is_partial; /* decisions could have been others than they tell: time-outs, over 64 threads, no room */
     uint32_t counts[CK_THREADS_MOST]; /* points each thread came to: SURW */
     struct ck_report reports[CK_REPORTS_MOST];
 };
@@ -174,9 +187,10 @@ struct ck_shared {
     struct ck_plan plan;
     struct ck_result result;
     uint32_t counts[CK_THREADS_MOST]; /* plan: how many points each thread will come to, about */
-    struct ck_place locations[CK_LOCATIONS_MOST]; /* plan */
-    struct ck_place seen[CK_LOCATIONS_MOST];      /* result */
-    struct ck_switch switches[CK_SWITCHES_MOST];  /* plan */
-    struct ck_switch trace[CK_SWITCHES_MOST];     /* result */
-    struct ck_event events[CK_EVENTS_MOST];       /* result */
+    struct ck_place locations[CK_LOCATIONS_MOST];    /* plan */
+    struct ck_place seen[CK_LOCATIONS_MOST];         /* result */
+    struct ck_switch switches[CK_SWITCHES_MOST];     /* plan */
+    struct ck_switch trace[CK_SWITCHES_MOST];        /* result */
+    struct ck_event events[CK_EVENTS_MOST];          /* result */
+    struct ck_decision decisions[CK_DECISIONS_MOST]; /* result */
 };

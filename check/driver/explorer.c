@@ -15,6 +15,9 @@
  *   X5  all numbers come from the seed and from results: equal programs and seeds get equal plans
  *       (with several streams, from results in the order in which they came)
  *
+ * A bounded search takes the place of all that (search.h): after the first execution, at the
+ * locations that are learned, and from its beginning whenever there is another one.
+ *
  * Learned locations are kept sorted, and none is ever dropped; counts are those of the last
  * execution at the same granularity that came to its end. */
 #include "check/driver/explorer.h"
@@ -26,6 +29,7 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "check/driver/predict.h"
+#include "check/driver/search.h"
 
 enum {
     GRANULARITIES = 3,
@@ -83,6 +87,7 @@ struct ck_explorer {
     struct ck_prediction *predictions; /* CK_PREDICTIONS_MOST */
     uint32_t prediction_count, predictions_tried;
     uint32_t studied;
+    struct ck_search *search; /* NULL: the portfolio */
 };
 
 int ck_explorer_new(const struct ck_explorer_opts *opts, struct ck_explorer **ret)
@@ -96,7 +101,8 @@ int ck_explorer_new(const struct ck_explorer_opts *opts, struct ck_explorer **re
     e->opts.quiet_limit = opts->quiet_limit > 0 ? opts->quiet_limit : DEFAULT_QUIET;
     e->locations = rvi_calloc(CK_LOCATIONS_MOST, sizeof *e->locations);
     e->predictions = rvi_calloc(CK_PREDICTIONS_MOST, sizeof *e->predictions);
-    if (!e->locations || !e->predictions) {
+    int err = opts->bound > 0 ? ck_search_new(opts->bound - 1, &e->search) : 0;
+    if (!e->locations || !e->predictions || err < 0) {
         ck_explorer_free(e);
         return -ENOMEM;
     }
@@ -110,6 +116,7 @@ void ck_explorer_free(struct ck_explorer *e)
     if (!e)
         return;
     ck_estimate_fini(&e->estimate);
+    ck_search_free(e->search);
     rvi_free(e->predictions);
     rvi_free(e->locations);
     rvi_free(e);
@@ -238,6 +245,29 @@ static struct ck_plan next_plan(struct ck_explorer *e)
     return lineup_plan(e);
 }
 
+/* The token of a schedule of the search travels in the plan, where nothing else reads it. */
+static bool search_plan(struct ck_explorer *e, struct ck_shared *to)
+{
+    struct ck_plan plan = plan_of(e, granularity_of(e, CK_LEARNED));
+    uint64_t token;
+    long count = ck_search_next(e->search, to->switches, &token);
+
+    if (count < 0)
+        return false;
+    plan.mode = CK_FOLLOW;
+    plan.flags |= CK_MUST_FOLLOW | CK_LOG_DECISIONS | CK_LEARN;
+    plan.switch_count = (uint32_t)count;
+    plan.strategy.seed = e->opts.seed;
+    plan.strategy.length = token;
+    to->plan = plan;
+    return true;
+}
+
+static bool has_searched_all(const struct ck_explorer *e)
+{
+    return e->search && ck_search_is_over(e->search);
+}
+
 static bool is_always_the_same(const struct ck_explorer *e)
 {
     if (e->estimate.distinct > 1 || e->fed < ALONE_RUNS)
@@ -251,9 +281,12 @@ enum ck_explorer_end ck_explorer_next(struct ck_explorer *e, struct ck_shared *t
         return CK_SCHEDULES_SPENT;
     if (e->opts.time_ns > 0 && spent_ns >= e->opts.time_ns)
         return CK_TIME_SPENT;
-    if (is_always_the_same(e))
+    if (has_searched_all(e))
+        return CK_ALL_TRIED;
+    if (!e->search && is_always_the_same(e))
         return CK_NOTHING_TO_CHOOSE;
-    to->plan = next_plan(e);
+    if (!e->search || e->given == 0 || !search_plan(e, to))
+        to->plan = next_plan(e);
     to->plan.location_count = to->plan.granularity == CK_LEARNED ? e->location_count : 0;
     memcpy(to->locations, e->locations, to->plan.location_count * sizeof e->locations[0]);
     memcpy(to->counts, e->counts[to->plan.granularity], sizeof to->counts);
@@ -289,6 +322,17 @@ static void add_location(struct ck_explorer *e, struct ck_place place)
             (e->location_count - low) * sizeof e->locations[0]);
     e->locations[low] = place;
     e->location_count++;
+}
+
+/* A search begins again when there are more points than it knew. */
+static void learn(struct ck_explorer *e, const struct ck_shared *from)
+{
+    uint32_t known = e->location_count;
+
+    for (uint32_t i = 0; i < from->result.seen_count && from->plan.flags & CK_LEARN; i++)
+        add_location(e, from->seen[i]);
+    if (e->search && e->location_count > known)
+        ck_search_restart(e->search);
 }
 
 static bool is_known(const struct ck_explorer *e, const struct ck_prediction *p)
@@ -337,12 +381,18 @@ int ck_explorer_feed(struct ck_explorer *e, const struct ck_shared *from)
     e->has_accesses |= r->accesses > 0;
     e->threads_most = r->thread_count > e->threads_most ? r->thread_count : e->threads_most;
     measure(e, from);
-    for (uint32_t i = 0; i < r->seen_count && from->plan.flags & CK_LEARN; i++)
-        add_location(e, from->seen[i]);
+    learn(e, from);
     int status = ck_estimate_add(&e->estimate, r->hash);
+    if (status >= 0 && e->search && from->plan.flags & CK_LOG_DECISIONS)
+        status = ck_search_feed(e->search, from->plan.strategy.length, from);
     if (status >= 0 && from->plan.flags & CK_LOG_EVENTS)
         status = study(e, from);
     return status < 0 ? status : 0;
+}
+
+int ck_explorer_tried(const struct ck_explorer *e)
+{
+    return e->search ? ck_search_done(e->search) : -1;
 }
 
 /* --- words --- */

@@ -18,6 +18,8 @@ struct ck_explorer_opts {
     uint32_t flags;       /* of each plan: CK_FIND_RACES, CK_BATON */
     int only_strategy;    /* one of enum rvi_strategy_kind + 1; 0: all */
     int only_granularity; /* one of enum ck_granularity + 1; 0: all */
+    uint32_t
+        bound; /* instead of the portfolio all schedules with fewer preemptions; 0: portfolio */
 };
 
 struct ck_explorer;
@@ -32,6 +34,7 @@ enum ck_explorer_end {
     CK_SCHEDULES_SPENT,
     CK_TIME_SPENT,
     CK_NOTHING_TO_CHOOSE, /* all executions were one and the same */
+    CK_ALL_TRIED,         /* of a bounded search: ck_explorer_tried() says what that means */
 };
 
 /** The next plan, with its counts and locations, into a mapping whose program does not run.
@@ -52,6 +55,11 @@ const struct ck_estimate *ck_explorer_estimate(const struct ck_explorer *explore
 /** Plans given, and the steps of the longest execution. */
 uint64_t ck_explorer_schedules(const struct ck_explorer *explorer);
 uint64_t ck_explorer_depth(const struct ck_explorer *explorer);
+
+/** Of a bounded search: all schedules with so many preemptions or fewer have been tried, at the
+ * points that share memory or synchronise, without time-outs before their time; -1: nothing can be
+ * said. */
+int ck_explorer_tried(const struct ck_explorer *explorer);
 
 /** "location, learned accesses"; of a plan, for reports and progress. Ends with a NUL. */
 void ck_explorer_words(const struct ck_plan *plan, char *to, size_t room);

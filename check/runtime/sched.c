@@ -222,6 +222,29 @@ static void judge_quiet(void)
     ck_report_fail(report);
 }
 
+static uint64_t bit_of(uint32_t number)
+{
+    if (number < 64)
+        return UINT64_C(1) << number;
+    ck_trace_is_partial();
+    return 0;
+}
+
+/* Time-outs and spinners are left out: what they would do is told as not known. */
+static void log_decision(const struct ck_thread *self, uint32_t nth, const struct ck_thread *chosen)
+{
+    struct ck_decision decision = {
+        .thread = self->id, .nth = nth, .chosen = chosen->id, .is_preemption = goes_on(self)};
+
+    for (uint32_t i = 0; i < alive_count; i++) {
+        if (goes_on(alive[i]))
+            decision.able |= bit_of(alive[i]->id);
+        else if (may_time_out(alive[i]))
+            ck_trace_is_partial();
+    }
+    ck_trace_decision(&decision);
+}
+
 static struct ck_thread *choose(struct ck_thread *self)
 {
     uint32_t nth = self->decisions++;
@@ -237,6 +260,8 @@ static struct ck_thread *choose(struct ck_thread *self)
         ck_shared->plan.mode == CK_FOLLOW ? follow(self, nth, otherwise) : explore();
     if (chosen != otherwise)
         ck_trace_record(self->id, nth, chosen->id);
+    if (ck_shared->plan.flags & CK_LOG_DECISIONS)
+        log_decision(self, nth, chosen);
     return chosen;
 }
 
@@ -342,6 +367,15 @@ void ck_wake_all(const void *object)
     }
 }
 
+static void log_choice(const struct ck_thread *self, uint32_t nth, uint32_t value, uint32_t n)
+{
+    struct ck_decision decision = {.thread = self->id, .nth = nth, .chosen = value};
+
+    for (uint32_t i = 0; i < n && i <= 64; i++)
+        decision.able |= bit_of(i);
+    ck_trace_decision(&decision);
+}
+
 uint32_t ck_choose(uint32_t n)
 {
     struct ck_thread *self = ck_self;
@@ -357,6 +391,8 @@ uint32_t ck_choose(uint32_t n)
     }
     if (value != 0)
         ck_trace_record(self->id, nth, value);
+    if (ck_shared->plan.flags & CK_LOG_DECISIONS)
+        log_choice(self, nth, value, n);
     return value;
 }
 

@@ -77,3 +77,18 @@ uint64_t ck_trace_random(void)
 {
     return rvi_rng_next(&chance);
 }
+
+void ck_trace_decision(const struct ck_decision *decision)
+{
+    struct ck_result *result = &ck_shared->result;
+
+    if (result->decision_count == CK_DECISIONS_MOST)
+        ck_trace_is_partial();
+    else
+        ck_shared->decisions[result->decision_count++] = *decision;
+}
+
+void ck_trace_is_partial(void)
+{
+    ck_shared->result.is_partial = 1;
+}

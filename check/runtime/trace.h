@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "check/wire.h"
+
 /** From the plan. */
 void ck_trace_begin(void);
 
@@ -16,3 +18,9 @@ void ck_trace_record(uint32_t thread, uint32_t nth, uint32_t value);
 
 /** Numbers that a model of chance needs (rare time-outs, ck_choose), by the plan's seed. */
 uint64_t ck_trace_random(void);
+
+/** A decision is made that could have been others, by bit. CK_LOG_DECISIONS. */
+void ck_trace_decision(const struct ck_decision *decision);
+
+/** Decisions do not tell all that was possible. */
+void ck_trace_is_partial(void);

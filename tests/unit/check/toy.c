@@ -322,6 +322,15 @@ static uint32_t by_plan(struct machine *m, uint32_t who, uint32_t nth, uint32_t 
     return otherwise;
 }
 
+static void log_decision(struct machine *m, uint32_t who, uint32_t nth, uint32_t chosen)
+{
+    struct ck_decision *d = &m->sh->decisions[m->sh->result.decision_count++];
+
+    *d = (struct ck_decision){who, nth, chosen, m->threads[who].state == READY, 0};
+    for (uint32_t i = 0; i < m->count && i < 64; i++)
+        d->able |= (uint64_t)(m->threads[i].state == READY) << i;
+}
+
 /* The thread has come to a point, is blocked or has ended: who goes on? UINT32_MAX: nobody can. */
 static uint32_t decide(struct machine *m, uint32_t who)
 {
@@ -332,6 +341,8 @@ static uint32_t decide(struct machine *m, uint32_t who)
         return by_default;
     chosen = m->sh->plan.mode == CK_EXPLORE ? by_strategy(m) : by_plan(m, who, nth, by_default);
     r->steps++;
+    if (m->sh->plan.flags & CK_LOG_DECISIONS)
+        log_decision(m, who, nth, chosen);
     if (chosen != by_default)
         m->sh->trace[r->switch_count++] = (struct ck_switch){who, nth, chosen};
     return chosen;
