@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "check/driver/search.h"
 #include "check/driver/words.h"
 #include "cli/cli.h"
 
@@ -26,6 +27,7 @@ enum {
     SEED,
     STRATEGY,
     GRANULARITY,
+    PREEMPTIONS,
     JOBS,
     JSON,
     HTML,
@@ -46,6 +48,7 @@ static const struct option names[] = {
     {"seed", required_argument, NULL, SEED},
     {"strategy", required_argument, NULL, STRATEGY},
     {"granularity", required_argument, NULL, GRANULARITY},
+    {"preemptions", required_argument, NULL, PREEMPTIONS},
     {"jobs", required_argument, NULL, JOBS},
     {"json", no_argument, NULL, JSON},
     {"html", required_argument, NULL, HTML},
@@ -77,6 +80,8 @@ static const char usage[] =
     "  --strategy NAME         walk, pct, pos, surw, location or aim (all in turn)\n"
     "  --granularity NAME      accesses that schedules may part: sync (none), learned (those to\n"
     "                          shared memory), all (all in turn)\n"
+    "  --preemptions N         instead of the portfolio, all schedules in which at most N times a\n"
+    "                          thread is stopped that could go on\n"
     "What is a failure:\n"
     "  --expect-output FILE    standard output other than FILE's contents\n"
     "  --races HOW             report: tell of data races when the search is over (usual); fail: "
@@ -170,6 +175,16 @@ static int read_suppressions(struct ck_check_opts *opts, const char *path)
     return status;
 }
 
+static int read_preemptions(struct ck_check_opts *opts, const char *value)
+{
+    uint64_t most;
+
+    if (!read_number(value, 0, CK_PREEMPTIONS_MOST, &most))
+        return wrong("preemptions", value, "a number from 0 to 15");
+    opts->bound = (uint32_t)most + 1;
+    return -1;
+}
+
 /* -1: go on. */
 static int read_option(struct ck_check_opts *opts, int option, const char *value)
 {
@@ -200,6 +215,8 @@ static int read_option(struct ck_check_opts *opts, int option, const char *value
         return ck_words_granularity_of(value, &opts->granularity)
                    ? -1
                    : wrong("granularity", value, "sync, learned or all");
+    case PREEMPTIONS:
+        return read_preemptions(opts, value);
     case JOBS:
         return read_jobs(opts, value);
     case JSON:

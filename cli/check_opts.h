@@ -17,6 +17,7 @@ struct ck_check_opts {
     double seconds;     /* 0: not said */
     uint64_t seed;
     uint32_t strategy, granularity; /* CK_ANY: not said */
+    uint32_t bound;                 /* one more than --preemptions; 0: not said */
     enum ck_races races;
     unsigned jobs;
     char *expected; /* contents of the file */

@@ -177,6 +177,7 @@ static void fill_session(const struct ck_check_opts *opts, struct ck_session_opt
     session->seed = opts->seed;
     session->strategy = opts->strategy;
     session->granularity = opts->granularity;
+    session->bound = opts->bound;
     session->races = opts->races;
     session->jobs = opts->jobs;
     session->is_preloaded = opts->is_preloaded;

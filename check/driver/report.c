@@ -300,7 +300,13 @@ static void put_nothing(const struct page *page)
     if (found->is_interrupted)
         fputs(", interrupted", page->file);
     fputs(".\n", page->file);
-    if (found->unseen >= 0)
+    if (found->levels_tried > 0)
+        fprintf(page->file,
+                "All schedules with up to %" PRIu32
+                " preemptions were tried, at synchronisation and at\n"
+                "accesses to shared memory that were seen.\n",
+                found->levels_tried - 1);
+    else if (found->unseen >= 0)
         fprintf(page->file, "The next schedule would be a new one with a chance of about %.2g%%.\n",
                 found->unseen * 100);
     if (found->undecided)

@@ -32,6 +32,8 @@ struct ck_findings {
     double seconds, failure_seconds;
     double unseen;  /* chance that another schedule would be a new one; < 0: not known */
     uint64_t steps; /* of the longest */
+    uint32_t
+        levels_tried; /* all schedules with fewer preemptions were tried; 0: none, or no search */
     uint32_t threads;
     uint64_t seed; /* of the session; below, of the execution that failed */
     uint64_t failure_seed;

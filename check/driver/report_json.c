@@ -140,6 +140,8 @@ static void put_numbers(struct object *object, const struct ck_findings *finding
 {
     number(object, "schedules", findings->schedules);
     number(object, "distinct", findings->distinct);
+    if (findings->levels_tried > 0)
+        number(object, "preemptions_tried", findings->levels_tried - 1);
     number(object, "undecided", findings->undecided);
     number(object, "schedules_to_first_failure", findings->failure_schedule);
     number(object, "schedules_to_first_race", first_race(findings));

@@ -24,7 +24,7 @@
 
 #include "base/alloc.h"
 
-enum { LEVELS = 16, NODES_MOST = 1 << 23, NO_NODE = 0 };
+enum { LEVELS = CK_PREEMPTIONS_MOST + 1, NODES_MOST = 1 << 23, NO_NODE = 0 };
 
 struct node {
     struct ck_switch last;

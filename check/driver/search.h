@@ -8,6 +8,8 @@
 
 #include "check/wire.h"
 
+enum { CK_PREEMPTIONS_MOST = 15 };
+
 struct ck_search;
 
 /** Schedules with none, then with one preemption, and so on.

@@ -329,6 +329,7 @@ static int take_execution(struct ck_session *session, struct ck_stream *stream,
         return -EIO;
     }
     int err = ck_explorer_feed(session->explorer, shared);
+    session->findings.levels_tried = (uint32_t)(ck_explorer_tried(session->explorer) + 1);
     count_execution(session, &shared->result);
     if (err == 0)
         err = keep_asides(session, shared);
@@ -374,6 +375,7 @@ static int begin_explorer(struct ck_session *session)
         .flags = opts->races == CK_RACES_OFF ? 0 : CK_FIND_RACES,
         .only_strategy = opts->strategy == CK_ANY ? 0 : (int)opts->strategy + 1,
         .only_granularity = opts->granularity == CK_ANY ? 0 : (int)opts->granularity + 1,
+        .bound = opts->bound,
     };
 
     if (opts->is_preloaded)

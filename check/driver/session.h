@@ -28,6 +28,7 @@ struct ck_session_opts {
     bool is_patient;    /* the limits are the user's: races do not end it earlier */
     uint64_t seed;
     uint32_t strategy, granularity; /* CK_ANY: a portfolio */
+    uint32_t bound;                 /* all schedules with fewer preemptions instead; 0: no */
     enum ck_races races;
     unsigned jobs; /* streams */
     bool is_preloaded;
