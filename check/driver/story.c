@@ -473,15 +473,17 @@ static void tell_lines(struct telling *telling)
 static void take_text(struct ck_story *story, const char *text)
 {
     static const char first[] = "thread 0";
-    const char *at;
+    size_t count = 0, room = sizeof story->text - sizeof "main";
 
-    while ((at = strstr(text, first)) != NULL && !isdigit((unsigned char)at[sizeof first - 1])) {
-        size_t used = strlen(story->text);
-        snprintf(story->text + used, sizeof story->text - used, "%.*smain", (int)(at - text), text);
-        text = at + sizeof first - 1;
+    while (*text && count < room) {
+        bool is_first = strncmp(text, first, sizeof first - 1) == 0 &&
+                        !isdigit((unsigned char)text[sizeof first - 1]);
+        if (is_first)
+            count += (size_t)sprintf(story->text + count, "main");
+        else
+            story->text[count++] = *text;
+        text += is_first ? sizeof first - 1 : 1;
     }
-    size_t used = strlen(story->text);
-    snprintf(story->text + used, sizeof story->text - used, "%s", text);
 }
 
 static bool prepare(struct telling *telling)
