@@ -39,6 +39,13 @@ static const void *at(const struct ck_elf *elf, uint64_t offset, uint64_t bytes)
     return elf->bytes + offset;
 }
 
+/* The same, of what is read as numbers and so has to lie at a multiple. */
+static const void *aligned(const struct ck_elf *elf, uint64_t offset, uint64_t bytes,
+                           unsigned alignment)
+{
+    return offset % alignment == 0 ? at(elf, offset, bytes) : NULL;
+}
+
 static const Elf64_Ehdr *header(const struct ck_elf *elf)
 {
     return (const void *)elf->bytes;
@@ -50,7 +57,8 @@ static const Elf64_Shdr *section(const struct ck_elf *elf, unsigned index)
 
     if (index >= head->e_shnum || head->e_shentsize != sizeof(Elf64_Shdr))
         return NULL;
-    return at(elf, head->e_shoff + (uint64_t)index * sizeof(Elf64_Shdr), sizeof(Elf64_Shdr));
+    return aligned(elf, head->e_shoff + (uint64_t)index * sizeof(Elf64_Shdr), sizeof(Elf64_Shdr),
+                   _Alignof(Elf64_Shdr));
 }
 
 static const Elf64_Shdr *section_of_type(const struct ck_elf *elf, uint32_t type)
@@ -90,8 +98,8 @@ static bool has_segment(const struct ck_elf *elf, uint32_t type)
     const Elf64_Ehdr *head = header(elf);
 
     for (unsigned i = 0; i < head->e_phnum; i++) {
-        const Elf64_Phdr *segment =
-            at(elf, head->e_phoff + i * sizeof(Elf64_Phdr), sizeof(Elf64_Phdr));
+        const Elf64_Phdr *segment = aligned(elf, head->e_phoff + i * sizeof(Elf64_Phdr),
+                                            sizeof(Elf64_Phdr), _Alignof(Elf64_Phdr));
         if (segment && segment->p_type == type)
             return true;
     }
@@ -156,8 +164,11 @@ void ck_elf_close(struct ck_elf *elf)
 
 static const Elf64_Sym *symbols(const struct ck_elf *elf, const Elf64_Shdr *table, size_t *count)
 {
-    *count = table ? table->sh_size / sizeof(Elf64_Sym) : 0;
-    return table ? at(elf, table->sh_offset, table->sh_size) : NULL;
+    const Elf64_Sym *all =
+        table ? aligned(elf, table->sh_offset, table->sh_size, _Alignof(Elf64_Sym)) : NULL;
+
+    *count = all ? table->sh_size / sizeof(Elf64_Sym) : 0;
+    return all;
 }
 
 bool ck_elf_is_instrumented(const struct ck_elf *elf)
@@ -212,7 +223,8 @@ const char *ck_elf_symbol(const struct ck_elf *elf, uint64_t offset, uint64_t *w
 bool ck_elf_needs(const struct ck_elf *elf, const char *prefix)
 {
     const Elf64_Shdr *table = section_of_type(elf, SHT_DYNAMIC);
-    const Elf64_Dyn *all = table ? at(elf, table->sh_offset, table->sh_size) : NULL;
+    const Elf64_Dyn *all =
+        table ? aligned(elf, table->sh_offset, table->sh_size, _Alignof(Elf64_Dyn)) : NULL;
 
     for (size_t i = 0; all && i < table->sh_size / sizeof *all && all[i].d_tag != DT_NULL; i++) {
         if (all[i].d_tag == DT_NEEDED &&
@@ -233,7 +245,7 @@ static const uint8_t *find_id(const struct ck_elf *elf, const Elf64_Shdr *notes,
     uint64_t offset = notes->sh_offset, end = notes->sh_offset + notes->sh_size;
 
     while (offset + sizeof(Elf64_Nhdr) <= end) {
-        const Elf64_Nhdr *note = at(elf, offset, sizeof *note);
+        const Elf64_Nhdr *note = aligned(elf, offset, sizeof *note, _Alignof(Elf64_Nhdr));
         if (!note)
             return NULL;
         uint64_t name = offset + sizeof *note, value = name + padded(note->n_namesz);
