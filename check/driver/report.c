@@ -17,7 +17,9 @@ enum {
     COLUMN_GAP = 2,
     CELL = 256,
     MARGIN = 2,
-    LINES_SHOWN = 6
+    LINES_SHOWN = 6,
+    ASIDES_SHOWN = 6,
+    GAP_SHOWN = 100,
 };
 
 struct page {
@@ -150,14 +152,51 @@ static void word_step(const struct ck_story_step *step, const char *common, char
                                 : "");
 }
 
-/* The column of a thread; those that found no place share the last. */
-static size_t column_of(const struct ck_story *story, uint32_t thread, size_t columns)
+/* Which threads have columns of their own, as indexes into the story's; the last column is that of
+ * all others, if there are others. */
+struct columns {
+    size_t threads[COLUMNS_MOST];
+    size_t count;
+    bool has_others;
+    unsigned width;
+};
+
+static bool has_line(const struct ck_story *story, uint32_t thread)
 {
-    for (size_t i = 0; i < story->thread_count; i++) {
-        if (story->threads[i].id == thread)
-            return i < columns ? i : columns - 1;
+    for (size_t i = 0; i < story->line_count; i++) {
+        if (story->lines[i].thread == thread)
+            return true;
     }
-    return columns - 1;
+    return false;
+}
+
+/* Those that the finding names come before the rest. */
+static void choose_columns(struct columns *columns, const struct ck_story *story, size_t room)
+{
+    size_t named = 0, rest = 0;
+
+    columns->has_others = story->thread_count > room;
+    columns->count = columns->has_others ? room : story->thread_count;
+    size_t own = columns->count - columns->has_others, taken = 0;
+    for (size_t i = 0; i < story->thread_count; i++)
+        named += has_line(story, story->threads[i].id);
+    rest = named < own ? own - named : 0;
+    for (size_t i = 0; i < story->thread_count && taken < own; i++) {
+        bool is_named = has_line(story, story->threads[i].id);
+        if (is_named || rest > 0)
+            columns->threads[taken++] = i;
+        rest -= !is_named && rest > 0;
+    }
+}
+
+static size_t column_of(const struct columns *columns, const struct ck_story *story,
+                        uint32_t thread)
+{
+    for (size_t i = 0; i < columns->count - columns->has_others; i++) {
+        if (story->threads[columns->threads[i]].id == thread)
+            return i;
+    }
+    return columns->count - 1;
 }
 
 static void put_row(const struct page *page, size_t column, unsigned width, const char *cell)
@@ -170,52 +209,74 @@ static void put_row(const struct page *page, size_t column, unsigned width, cons
     putc('\n', page->file);
 }
 
-static void put_heads(const struct page *page, const struct ck_story *story, size_t columns,
-                      unsigned width)
+static void put_heads(const struct page *page, const struct ck_story *story,
+                      const struct columns *columns)
 {
     fprintf(page->file, "%*s%s", MARGIN, "", on(page, BOLD));
-    for (size_t i = 0; i < columns; i++) {
-        bool is_rest = i + 1 == columns && story->thread_count > columns;
-        const char *name = is_rest ? "others" : story->threads[i].name;
-        bool is_last = i + 1 == columns && columns_of(name) <= width;
-        put_cell(page, name, is_last ? (unsigned)columns_of(name) : width);
+    for (size_t i = 0; i < columns->count; i++) {
+        bool is_last = i + 1 == columns->count;
+        const char *name =
+            is_last && columns->has_others ? "others" : story->threads[columns->threads[i]].name;
+        unsigned width = is_last && columns_of(name) < columns->width ? (unsigned)columns_of(name)
+                                                                      : columns->width;
+        put_cell(page, name, width);
         fprintf(page->file, "%*s", is_last ? 0 : COLUMN_GAP, "");
     }
     fprintf(page->file, "%s\n", on(page, PLAIN));
 }
 
-static void put_skipped(const struct page *page, uint32_t skipped)
+/* A gap that is long tells something; that there are others is said once. */
+static void put_gap(const struct page *page, uint32_t skipped)
 {
+    if (skipped >= GAP_SHOWN)
+        fprintf(page->file, "%*s%s… %" PRIu32 " steps%s\n", MARGIN, "", on(page, FAINT), skipped,
+                on(page, PLAIN));
+}
+
+static void put_rest(const struct page *page, const struct ck_story *story)
+{
+    uint64_t skipped = story->skipped_after;
+
+    for (size_t i = 0; i < story->step_count; i++)
+        skipped += story->steps[i].skipped;
     if (skipped > 0)
-        fprintf(page->file, "%*s%s… %" PRIu32 " more step%s%s\n", MARGIN, "", on(page, FAINT),
-                skipped, skipped == 1 ? "" : "s", on(page, PLAIN));
+        fprintf(page->file, "%*s%s(%" PRIu64 " other step%s not shown)%s\n", MARGIN, "",
+                on(page, FAINT), skipped, skipped == 1 ? "" : "s", on(page, PLAIN));
+}
+
+static void put_step(const struct page *page, const struct ck_story *story,
+                     const struct columns *columns, const struct ck_story_step *step,
+                     const char *common)
+{
+    size_t column = column_of(columns, story, step->thread);
+    char cell[CELL], words[CELL];
+
+    word_step(step, common, words, sizeof words);
+    if (columns->has_others && column + 1 == columns->count)
+        snprintf(cell, sizeof cell, "%" PRIu32 ": %.200s", step->thread, words);
+    else
+        memcpy(cell, words, sizeof cell);
+    put_row(page, column, columns->width, cell);
 }
 
 static void put_columns(const struct page *page, const struct ck_story *story)
 {
-    size_t columns = story->thread_count < COLUMNS_MOST ? story->thread_count : COLUMNS_MOST;
+    struct columns columns;
+    size_t room = (page->width - MARGIN) / (COLUMN_LEAST + COLUMN_GAP);
     const char *common = common_file(story);
-    char cell[CELL], object[CELL];
 
     if (story->step_count == 0)
         return;
-    while (columns > 1 && (page->width - MARGIN) / columns < COLUMN_LEAST + COLUMN_GAP)
-        columns--;
-    unsigned width = (unsigned)((page->width - MARGIN) / columns) - COLUMN_GAP;
+    room = room > COLUMNS_MOST ? COLUMNS_MOST : room < 1 ? 1 : room;
+    choose_columns(&columns, story, room);
+    columns.width = (unsigned)((page->width - MARGIN) / columns.count) - COLUMN_GAP;
     fprintf(page->file, "\n");
-    put_heads(page, story, columns, width);
+    put_heads(page, story, &columns);
     for (size_t i = 0; i < story->step_count; i++) {
-        const struct ck_story_step *step = &story->steps[i];
-        size_t column = column_of(story, step->thread, columns);
-        put_skipped(page, step->skipped);
-        word_step(step, common, cell, sizeof cell);
-        if (column + 1 == columns && story->thread_count > columns) {
-            snprintf(object, sizeof object, "%" PRIu32 ": %.200s", step->thread, cell);
-            memcpy(cell, object, sizeof cell);
-        }
-        put_row(page, column, width, cell);
+        put_gap(page, story->steps[i].skipped);
+        put_step(page, story, &columns, &story->steps[i], common);
     }
-    put_skipped(page, story->skipped_after);
+    put_rest(page, story);
 }
 
 /* --- the frame --- */
@@ -265,20 +326,35 @@ static void put_replay(const struct page *page)
                 on(page, BOLD), on(page, PLAIN), page->findings->replay_file);
 }
 
-static void put_aside(const struct page *page, const struct ck_aside *aside, bool has_columns)
+static void put_aside(const struct page *page, const struct ck_aside *aside)
 {
     putc('\n', page->file);
     put_title(page, aside->story, YELLOW);
     put_lines(page, aside->story);
-    if (has_columns)
-        put_columns(page, aside->story);
+    put_columns(page, aside->story);
     fprintf(page->file, "%*s%sfirst seen in schedule %" PRIu64 "%s\n", MARGIN, "", on(page, FAINT),
             aside->schedule, on(page, PLAIN));
+}
+
+/* "data race: a.c:18 thread 2 writes `wants[1]`; a.c:19 thread 1 reads `wants[1]`". */
+static void put_aside_briefly(const struct page *page, const struct ck_aside *aside)
+{
+    const struct ck_story *story = aside->story;
+    char place[CELL], who[32];
+
+    fprintf(page->file, "  %s%s%s:", on(page, YELLOW), ck_words_kind(story->kind), on(page, PLAIN));
+    for (size_t i = 0; i < story->line_count && i < LINES_SHOWN; i++) {
+        place_of(&story->lines[i].source, place, sizeof place);
+        ck_story_thread_name(story->lines[i].thread, who, sizeof who);
+        fprintf(page->file, "%s %s %s %s", i ? ";" : "", place, who, story->lines[i].words);
+    }
+    putc('\n', page->file);
 }
 
 static void put_asides(const struct page *page)
 {
     const struct ck_findings *found = page->findings;
+    size_t shown = 0;
 
     if (found->aside_count == 0)
         return;
@@ -286,8 +362,13 @@ static void put_asides(const struct page *page)
             found->failure ? "Besides, in schedules that went on:"
                            : "In schedules that went on to a good end:",
             on(page, PLAIN));
-    for (size_t i = 0; i < found->aside_count; i++)
-        put_aside(page, &found->asides[i], !found->failure && i == 0);
+    if (!found->failure)
+        put_aside(page, &found->asides[shown++]);
+    for (; shown < found->aside_count && shown < ASIDES_SHOWN; shown++)
+        put_aside_briefly(page, &found->asides[shown]);
+    if (shown < found->aside_count)
+        fprintf(page->file, "  and %zu more (--json and --html have all)\n",
+                found->aside_count - shown);
 }
 
 static void put_nothing(const struct page *page)

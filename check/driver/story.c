@@ -3,7 +3,8 @@
  *
  * Each event gets a weight; the heaviest are kept, in order:
  *   - those of the report's own parties, and the last one of each
- *   - operations on the objects that the report is about
+ *   - operations on the objects that the report is about: those that it names, and those that its
+ *     threads used last and others change
  *   - the step before and after each change of threads, if it is on something that several threads use
  *     and at least one changes
  * Later steps weigh a little more than earlier ones. Neighbours that repeat the same place are one
@@ -30,6 +31,8 @@ enum {
     WEIGHT_LAST = 800,
     WEIGHT_ABOUT = 400,
     WEIGHT_CHANGE = 200,
+    WEIGHT_THREAD = 20,  /* a thread begins, ends, is joined */
+    CLUES = 12,          /* objects that a party was last at, when the report names none */
     WEIGHT_RECENT = 100, /* of the last event; less before */
 };
 
@@ -39,7 +42,14 @@ struct user { /* of an object: who, and does somebody change it */
     bool is_shared, is_changed;
 };
 
+/* What the report is about. */
+struct clues {
+    uint64_t objects[CK_PARTIES_MOST + CLUES];
+    size_t count;
+};
+
 struct telling {
+    struct clues clues;
     const struct ck_shared *shared;
     const struct ck_report *report;
     struct ck_symbols *symbols;
@@ -217,21 +227,65 @@ static void note_user(struct telling *telling, const struct ck_event *event)
     user->is_changed |= changes(event->op);
 }
 
+static bool is_about_threads(uint32_t op)
+{
+    return op == CK_OP_START || op == CK_OP_END || op == CK_OP_CREATE || op == CK_OP_JOIN ||
+           op == CK_OP_DETACH;
+}
+
 static bool is_contended(struct telling *telling, const struct ck_event *event)
 {
-    if (event->op == CK_OP_ALLOC || event->object == 0)
+    if (event->op == CK_OP_ALLOC || event->object == 0 || is_about_threads(event->op))
         return false;
     const struct user *user = user_of(telling, event->object);
     return user->is_shared && user->is_changed;
 }
 
-static bool is_about(const struct ck_report *report, uint64_t object)
+static bool is_about(const struct telling *telling, uint64_t object)
 {
-    for (uint32_t i = 0; object && i < report->party_count; i++) {
-        if (report->parties[i].address == object)
+    for (size_t i = 0; object && i < telling->clues.count; i++) {
+        if (telling->clues.objects[i] == object)
             return true;
     }
     return false;
+}
+
+static void add_clue(struct clues *clues, uint64_t object)
+{
+    if (clues->count < sizeof clues->objects / sizeof clues->objects[0])
+        clues->objects[clues->count++] = object;
+}
+
+static bool is_party(const struct ck_report *report, uint32_t thread)
+{
+    for (uint32_t i = 0; i < report->party_count; i++) {
+        if (report->parties[i].thread == thread)
+            return true;
+    }
+    return false;
+}
+
+static void find_clues(struct telling *telling)
+{
+    const struct ck_report *report = telling->report;
+    struct clues *clues = &telling->clues;
+    unsigned seen = 0;
+
+    for (uint32_t i = 0; i < report->party_count; i++) {
+        if (report->parties[i].address)
+            add_clue(clues, report->parties[i].address);
+    }
+    if (clues->count > 0)
+        return;
+    for (uint32_t i = telling->count; i-- > 0 && seen < CLUES;) {
+        const struct ck_event *event = &telling->events[i];
+        if (!is_contended(telling, event) ||
+            (report->party_count > 0 && !is_party(report, event->thread)))
+            continue;
+        seen++;
+        if (!is_about(telling, event->object))
+            add_clue(clues, event->object);
+    }
 }
 
 /* The party's own step: the one it names, or else the latest of its thread at its place. */
@@ -263,18 +317,35 @@ static void weigh_parties(struct telling *telling)
     }
 }
 
+static bool is_at_change(const struct telling *telling, uint32_t i)
+{
+    uint32_t thread = telling->events[i].thread;
+
+    return (i > 0 && telling->events[i - 1].thread != thread) ||
+           (i + 1 < telling->count && telling->events[i + 1].thread != thread);
+}
+
+static uint32_t weight_of(struct telling *telling, uint32_t i)
+{
+    const struct ck_event *event = &telling->events[i];
+    bool is_change = is_at_change(telling, i);
+    uint32_t weight = 0;
+
+    if (is_about(telling, event->object))
+        weight += WEIGHT_ABOUT + (is_party(telling->report, event->thread) ? WEIGHT_CHANGE : 0);
+    if (is_contended(telling, event))
+        weight += is_change ? WEIGHT_CHANGE : WEIGHT_CHANGE / 4;
+    if (is_change && is_about_threads(event->op))
+        weight += WEIGHT_THREAD;
+    if (event->flags & (CK_EVENT_SWITCHED | CK_EVENT_TIMED_OUT))
+        weight += WEIGHT_CHANGE;
+    return weight;
+}
+
 static void weigh_each(struct telling *telling)
 {
     for (uint32_t i = 0; i < telling->count; i++) {
-        const struct ck_event *event = &telling->events[i];
-        bool is_change = (i > 0 && telling->events[i - 1].thread != event->thread) ||
-                         (i + 1 < telling->count && telling->events[i + 1].thread != event->thread);
-        if (is_about(telling->report, event->object))
-            telling->weights[i] += WEIGHT_ABOUT;
-        if (is_contended(telling, event))
-            telling->weights[i] += is_change ? WEIGHT_CHANGE : WEIGHT_CHANGE / 4;
-        if (event->flags & (CK_EVENT_SWITCHED | CK_EVENT_TIMED_OUT))
-            telling->weights[i] += WEIGHT_CHANGE;
+        telling->weights[i] += weight_of(telling, i);
         if (telling->weights[i] > 0)
             telling->weights[i] += (uint32_t)((uint64_t)WEIGHT_RECENT * i / telling->count);
     }
@@ -451,8 +522,12 @@ static void say_party(struct telling *telling, uint32_t i, char *to, size_t room
         snprintf(to, room, "takes `%s`", object);
         break;
     default:
-        if (object[0])
-            snprintf(to, room, "`%s`", object);
+        if (object[0] && (op == CK_OP_READ || op == CK_OP_WRITE || op == CK_OP_ATOMIC_LOAD))
+            snprintf(to, room, "%s `%s`", op == CK_OP_WRITE ? "writes" : "reads", object);
+        else if (op == CK_OP_JOIN)
+            say_wait(party, op, object, to, room);
+        else if (object[0])
+            snprintf(to, room, "is at `%s`", object);
         break;
     }
 }
@@ -504,6 +579,7 @@ static void tell(struct telling *telling)
 
     for (uint32_t i = 0; i < telling->count; i++)
         note_user(telling, &telling->events[i]);
+    find_clues(telling);
     weigh_parties(telling);
     weigh_each(telling);
     tell_lines(telling);

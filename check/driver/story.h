@@ -9,7 +9,7 @@
 #include "check/driver/symbols.h"
 #include "check/wire.h"
 
-enum { CK_STORY_LINES = 24, CK_STORY_STEPS = 40, CK_STORY_THREADS = 32, CK_NAME_BYTES = 120 };
+enum { CK_STORY_LINES = 24, CK_STORY_STEPS = 28, CK_STORY_THREADS = 32, CK_NAME_BYTES = 120 };
 
 /* A line of source that matters, and why. */
 struct ck_story_line {
