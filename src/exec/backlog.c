@@ -511,7 +511,7 @@ void rvi_backlog_run(struct rv_future *f, void *context)
     int result = reason;
 
     if (reason == 0) {
-        result = f->job->run(f->bytes, rvi_future_out(f));
+        result = f->job->run(f->in, f->out);
         reason = rv_cancelled();
     }
     conclude(f, judge(f, result, reason), result);

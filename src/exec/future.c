@@ -55,19 +55,30 @@ bool rvi_future_measure(const struct rv_job *job, size_t *ret_bytes)
            !__builtin_add_overflow(*ret_bytes, job->out_bytes, ret_bytes);
 }
 
-struct rv_future *rvi_future_init(void *block, struct rv_executor *ex, const struct rv_job *job,
-                                  const void *in)
+struct rv_future *rvi_future_init_in_place(void *block, struct rv_executor *ex,
+                                           const struct rv_job *job, const void *in, void *out)
 {
     struct rv_future *f = block;
 
     memset(f, 0, sizeof(*f));
     f->ex = ex;
     f->job = job;
+    f->in = in;
+    f->out = out;
     rvi_list_init(&f->watches);
+    return f;
+}
+
+struct rv_future *rvi_future_init(void *block, struct rv_executor *ex, const struct rv_job *job,
+                                  const void *in)
+{
+    unsigned char *bytes = ((struct rv_future *)block)->bytes;
+    struct rv_future *f = rvi_future_init_in_place(block, ex, job, bytes, bytes + out_offset(job));
+
     if (job->in_bytes > 0)
-        memcpy(f->bytes, in, job->in_bytes);
+        memcpy(bytes, in, job->in_bytes);
     if (!ex->tier->dispatch) /* else the result comes whole, from where the job has run */
-        memset(rvi_future_out(f), 0, job->out_bytes);
+        memset(f->out, 0, job->out_bytes);
     return f;
 }
 
@@ -141,16 +152,6 @@ void rvi_future_destroy(struct rv_future *f)
     rvi_executor_unref(ex);
 }
 
-const void *rvi_future_in(const struct rv_future *f)
-{
-    return f->bytes;
-}
-
-void *rvi_future_out(struct rv_future *f)
-{
-    return f->bytes + out_offset(f->job);
-}
-
 static bool is_done(const struct rv_future *f)
 {
     return rvi_load_acquire(&f->parted) == RVI_PARTED_EXECUTOR; /* pairs: future-parted */
@@ -166,7 +167,7 @@ void rvi_future_read(struct rv_future *f, void *ret_value, struct rv_outcome *re
 {
     RV_DCHECK(is_done(f));
     if (ret_value && f->outcome.kind == RV_OUTCOME_VALUE && f->job->out_bytes > 0)
-        memcpy(ret_value, rvi_future_out(f), f->job->out_bytes);
+        memcpy(ret_value, f->out, f->job->out_bytes);
     *ret_outcome = f->outcome;
 }
 

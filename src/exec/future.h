@@ -37,6 +37,8 @@ enum rvi_future_parted {
 struct rv_future {
     struct rv_executor *ex;
     const struct rv_job *job;
+    const void *in;           /* the job's input */
+    void *out;                /* where its result belongs */
     _Atomic(uint32_t) parted; /* enum rvi_future_parted: who was first to */
 
     /* Under ex->lock. Whoever has seen that the executor has parted may read all without it: it is
@@ -51,7 +53,7 @@ struct rv_future {
     struct rv_shm alone; /* where input and result travel that no arena could hold; or zeros */
     char *words;         /* the last of the process that died while it ran this; NULL: none */
 
-    _Alignas(max_align_t) unsigned char bytes[]; /* the job's input, padding, its result */
+    _Alignas(max_align_t) unsigned char bytes[]; /* for input, padding, result */
 };
 
 /** A PENDING future for a copy of the input, whose submitter the caller is. NULL: no memory. */
@@ -73,14 +75,13 @@ bool rvi_future_measure(const struct rv_job *job, size_t *ret_bytes)
 struct rv_future *rvi_future_init(void *block, struct rv_executor *ex, const struct rv_job *job,
                                   const void *in);
 
+/** The same in a block of sizeof(struct rv_future), for a tier that sends its jobs away: input and
+ * result stay the caller's and are used in place, the latter if the outcome is a value. */
+struct rv_future *rvi_future_init_in_place(void *block, struct rv_executor *ex,
+                                           const struct rv_job *job, const void *in, void *out);
+
 /** Free what such a future has, but for its block. */
 void rvi_future_fini(struct rv_future *f);
-
-/** The job's input. */
-const void *rvi_future_in(const struct rv_future *f);
-
-/** Where the job writes its result. */
-void *rvi_future_out(struct rv_future *f);
 
 /** Copy the outcome of a future that has ended, and its value if there is one and `ret_value` is
  * not NULL. */

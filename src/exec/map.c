@@ -8,7 +8,8 @@
  * Whatever can be done for many at once is: all slots that are free take off together, all elements
  * that have ended land together, and the blocks of the futures are fetched from the executor once,
  * used again and again, and brought back at the end. As none of these futures outlives the call,
- * they hold none of the executor's memory.
+ * they hold none of the executor's memory; and where jobs are sent away, input and result are
+ * copied between the caller's arrays and the process, and nowhere in between.
  *
  * An error ends the first half, in which elements are handed over. The second cancels what flies
  * and waits for it whatever happens, because the caller's arrays must be left alone afterwards.
@@ -44,8 +45,9 @@ struct map {
     struct rvi_fifo free;     /* slots */
     struct rvi_spares blocks; /* for futures, each of block_bytes */
     size_t block_bytes;
-    size_t given;  /* elements handed over */
-    size_t flying; /* of these, not yet landed */
+    bool is_in_place; /* these have no room for input and result */
+    size_t given;     /* elements handed over */
+    size_t flying;    /* of these, not yet landed */
 
     bool is_cancelled; /* by this map; what is cancelled from then on is no failure */
     size_t failed;     /* the lowest index that is no value, SIZE_MAX without one */
@@ -115,13 +117,15 @@ static void drop_future(struct map *map, struct slot *slot)
 static int board(struct map *map, struct slot *slot)
 {
     const unsigned char *in = map->in + map->given * map->job->in_bytes;
+    unsigned char *out = map->out + map->given * map->job->out_bytes;
     void *block = rvi_spares_take(&map->blocks);
 
     if (!block)
         block = rvi_alloc(map->block_bytes);
     if (!block)
         return -ENOMEM;
-    slot->future = rvi_future_init(block, map->ex, map->job, in);
+    slot->future = map->is_in_place ? rvi_future_init_in_place(block, map->ex, map->job, in, out)
+                                    : rvi_future_init(block, map->ex, map->job, in);
     int r = rvi_executor_prepare(map->ex, slot->future);
     if (r < 0) {
         drop_future(map, slot);
@@ -188,7 +192,7 @@ static void land(struct map *map, struct slot *slot)
     struct rv_outcome outcome;
     unsigned char *out = map->out + slot->index * map->job->out_bytes;
 
-    rvi_future_read(slot->future, out, &outcome);
+    rvi_future_read(slot->future, map->is_in_place ? NULL : out, &outcome);
     if (map->outcomes)
         map->outcomes[slot->index] = outcome;
     note_failure(map, slot->index, &outcome);
@@ -243,7 +247,11 @@ static void bring_down(struct map *map)
 static int prepare(struct map *map)
 {
     rvi_gather_init(&map->gather, map->ex);
-    if (rvi_future_measure(map->job, &map->block_bytes))
+    map->is_in_place = map->ex->tier->dispatch != NULL;
+    bool is_possible = rvi_future_measure(map->job, &map->block_bytes);
+    if (map->is_in_place)
+        map->block_bytes = sizeof(struct rv_future);
+    if (is_possible)
         map->slots = rvi_calloc(map->slot_count, sizeof(*map->slots));
     if (!map->slots) {
         map->slot_count = 0;

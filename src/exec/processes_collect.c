@@ -75,7 +75,7 @@ static void copy_result(struct rvi_entry *entry, struct rvi_slot *slot)
     struct rv_future *f = entry->future;
     const unsigned char *from = rvi_entry_bytes(entry, slot);
 
-    memcpy(rvi_future_out(f), from + rvi_job_out_at(f->job), f->job->out_bytes);
+    memcpy(f->out, from + rvi_job_out_at(f->job), f->job->out_bytes);
 }
 
 /* Its future has no part in the member any more. */

@@ -134,7 +134,7 @@ static bool send(struct rvi_member *member, struct rv_future *f)
         return false;
     rvi_slot_name(slot, f->job->key);
     rvi_store_relaxed(&rvi_letter_of(slot)->begun, 0);
-    memcpy(rvi_entry_bytes(entry, slot), rvi_future_in(f), f->job->in_bytes);
+    memcpy(rvi_entry_bytes(entry, slot), f->in, f->job->in_bytes);
     entry->index = rvi_ring_send(&member->ring);
     f->context = entry;
     return true;
