@@ -190,12 +190,18 @@ static bool any_pending(void)
     return ck_signals_of_process != 0;
 }
 
+/* Those that come meanwhile have to wait for the next point, or a thread that is sent signals faster
+ * than it handles them would do nothing else. */
 void ck_signals_deliver(void)
 {
+    const struct ck_signals_own *own = ck_signals_mine();
+    uint64_t due = own->pending | ck_signals_of_process;
     int sig;
 
-    while ((sig = ck_signals_take(~ck_signals_mine()->blocked)) != 0)
+    while ((sig = ck_signals_take(due & ~own->blocked)) != 0) {
+        due &= ~ck_signal_bit(sig);
         handle(sig);
+    }
     ck_signals_pending = any_pending();
 }
 
