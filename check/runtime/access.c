@@ -409,8 +409,6 @@ CK_EXPORT void __tsan_write_range(const void *address, unsigned long bytes);
 CK_EXPORT void __tsan_func_entry(const void *pc);
 CK_EXPORT void __tsan_func_exit(void);
 CK_EXPORT void __tsan_init(void);
-CK_EXPORT void __tsan_ignore_thread_begin(void);
-CK_EXPORT void __tsan_ignore_thread_end(void);
 
 /* A constructor writes what the one of its base wrote, often the same. */
 void __tsan_vptr_update(void *const *object, const void *value)
@@ -435,14 +433,6 @@ void __tsan_func_entry(const void *pc)
 }
 
 void __tsan_func_exit(void)
-{
-}
-
-void __tsan_ignore_thread_begin(void)
-{
-}
-
-void __tsan_ignore_thread_end(void)
 {
 }
 

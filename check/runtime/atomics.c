@@ -279,8 +279,6 @@ ENTRIES(wide, 128)
 
 CK_EXPORT void __tsan_atomic_thread_fence(int order);
 CK_EXPORT void __tsan_atomic_signal_fence(int order);
-CK_EXPORT void __tsan_acquire(void *object);
-CK_EXPORT void __tsan_release(void *object);
 
 void __tsan_atomic_thread_fence(int order)
 {
@@ -296,21 +294,4 @@ void __tsan_atomic_signal_fence(int order)
 {
     (void)order;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-}
-
-/* Programs tell ThreadSanitizer by these of synchronisation that it cannot see. */
-void __tsan_acquire(void *object)
-{
-    if (!ck_enter())
-        return;
-    ck_hb_load(ck_shadow_sync_find((uintptr_t)object), true);
-    ck_leave();
-}
-
-void __tsan_release(void *object)
-{
-    if (!ck_enter())
-        return;
-    ck_hb_modify(ck_shadow_sync((uintptr_t)object), false, true);
-    ck_leave();
 }

@@ -430,3 +430,27 @@ char *__strncpy_chk(char *to, const char *from, size_t bytes, size_t room)
     writes(to, bytes < room ? bytes : room, CK_CALLER);
     return REAL(__strncpy_chk)(to, from, bytes, room);
 }
+
+/* --- the same, as newer compilers call them --- */
+
+CK_EXPORT void *__tsan_memset(void *to, int byte, size_t bytes);
+CK_EXPORT void *__tsan_memcpy(void *to, const void *from, size_t bytes);
+CK_EXPORT void *__tsan_memmove(void *to, const void *from, size_t bytes);
+
+void *__tsan_memset(void *to, int byte, size_t bytes)
+{
+    writes(to, bytes, CK_CALLER);
+    return REAL(memset)(to, byte, bytes);
+}
+
+void *__tsan_memcpy(void *to, const void *from, size_t bytes)
+{
+    copies(to, from, bytes, CK_CALLER);
+    return REAL(memcpy)(to, from, bytes);
+}
+
+void *__tsan_memmove(void *to, const void *from, size_t bytes)
+{
+    copies(to, from, bytes, CK_CALLER);
+    return REAL(memmove)(to, from, bytes);
+}
