@@ -71,8 +71,9 @@ struct ck_place {
 
 /* A decision that is not the default one. At the `nth` decision of `thread` (each point it comes to, each
  * ck_choose), counted from 0.
- * The default for "who": the thread itself if it may go on, or else the next one above it, round, that may without
- * its time-out, or else the one with the earliest time-out. For a choice of values: 0. */
+ * The default for "who": the thread itself if it may go on and does not spin, or else the next one above
+ * it, round, of which that is true, or else the one with the earliest time-out, or else who has spun
+ * longest. For a choice of values: 0. */
 struct ck_switch {
     uint32_t thread;
     uint32_t nth;

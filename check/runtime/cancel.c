@@ -14,7 +14,7 @@
  *
  * Rejected: libc's own pthread_cancel(): it sends a signal to a kernel thread that is not there.
  *
- * Checked by: tests/check */
+ * Checked by: tests/check/runtime.py */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdlib.h>

@@ -17,7 +17,7 @@
  * Rejected: bodies below the parked frame: either small stacks, or a fork that copies the page
  * tables of large ones. Reuse, with thread-locals reset: it would have to know all who keep some.
  *
- * Checked by: tests/check */
+ * Checked by: tests/check/runtime.py */
 #include "check/runtime/carrier.h"
 
 #include <errno.h>

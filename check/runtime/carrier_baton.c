@@ -7,7 +7,7 @@
  *
  *   B1  exactly one has the turn; the others sleep on their own futex
  *
- * Checked by: tests/check */
+ * Checked by: tests/check/runtime.py */
 #include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>

@@ -7,7 +7,7 @@
  * Between the thread pointer's change and the jump nothing may touch a thread-local: this file is
  * compiled without stack protectors, whose secret is one (the same in all threads, but still).
  *
- * Checked by: tests/check */
+ * Checked by: tests/check/runtime.py */
 #include <asm/prctl.h>
 #include <sys/auxv.h>
 #include <sys/syscall.h>

@@ -4,7 +4,7 @@
  *   X1  a second crash while the first is being told ends the process at once with what there is
  *   X2  a program that handles such a signal itself is left to it, by sigaction() as always
  *
- * Checked by: tests/check */
+ * Checked by: tests/check/runtime.py */
 #include "check/runtime/crash.h"
 
 #include <errno.h>

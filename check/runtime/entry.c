@@ -10,7 +10,7 @@
  *   E3  an execution dies with its server, and the server when its driver closes the socket
  *   E4  an execution whose progress does not rise for STUCK_S is asked where it is, and killed
  *
- * Checked by: tests/check */
+ * Checked by: tests/check/runtime.py */
 #include "check/runtime/entry.h"
 
 #include <dlfcn.h>

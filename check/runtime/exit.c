@@ -7,7 +7,7 @@
  *   E3  what the result lacks is added by our own destructor, the last of all but stdio's flush,
  *       at which no thread is switched to any more
  *
- * Checked by: tests/check */
+ * Checked by: tests/check/runtime.py */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>

@@ -8,7 +8,7 @@
  * Backtraces are the unwinder's (libgcc's, which finds tables without a lock). A thread that stands
  * is switched to for a moment and unwinds itself (carrier.h).
  *
- * Checked by: tests/check */
+ * Checked by: tests/check/runtime.py */
 #include "check/runtime/fail.h"
 
 #include <stdarg.h>

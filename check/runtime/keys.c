@@ -5,7 +5,7 @@
  * that runs, and destructors have to run under control. A key is deleted by making its age odd: values
  * of another age are none (as in libc).
  *
- * Checked by: tests/check */
+ * Checked by: tests/check/runtime.py */
 #include <errno.h>
 #include <limits.h>
 

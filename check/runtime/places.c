@@ -5,7 +5,7 @@
  *   P2  an address that is in none makes us look once more, if the dynamic linker has loaded more
  *       since: a program's dlopen() needs no interposing
  *
- * Checked by: tests/check */
+ * Checked by: tests/check/runtime.py */
 #include "check/runtime/places.h"
 
 #include <elf.h>

@@ -19,7 +19,7 @@
  * Rejected: soft-dirty bits and write protection by userfaultfd, which not every kernel has or lets
  * a program use, and which cost a fault a page in each run.
  *
- * Checked by: tests/check */
+ * Checked by: tests/check/runtime.py */
 #include "check/runtime/rewind.h"
 
 #include <asm/termbits.h>

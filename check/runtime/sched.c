@@ -17,7 +17,7 @@
  * as well (io.c).
  *
  * Rejected: a queue of the ready ones: strategies want them all, in an order that replays.
- * Checked by: tests/check */
+ * Checked by: tests/check/runtime.py */
 #include "check/runtime/sched.h"
 
 #include <errno.h>

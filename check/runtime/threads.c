@@ -6,7 +6,7 @@
  *       of its thread-locals and of its keys, which all run under control
  *   T3  the last thread that ends takes the process with it, status 0
  *
- * Checked by: tests/check */
+ * Checked by: tests/check/runtime.py */
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
  * decision up by thread and number in a table, since a minimised schedule is a subset, whose
  * decisions may come in another order than they were recorded.
  *
- * Checked by: tests/check */
+ * Checked by: tests/check/runtime.py */
 #include "check/runtime/trace.h"
 
 #include "base/rng.h"
