@@ -114,6 +114,8 @@ static void run_main(void *arg)
 {
     (void)arg;
     ck_sched_begin(ck_carrier_main(), &ck_posix_main);
+    if (ck_threads_came_early)
+        ck_unable("the program starts threads before main(), in a static constructor");
     exit(program_main(program_argc, program_argv, program_env));
 }
 

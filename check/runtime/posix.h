@@ -44,6 +44,9 @@ static inline struct ck_posix *ck_posix_self(void)
     return ck_self ? ck_self->posix : &ck_posix_main;
 }
 
+/** The program has started threads before its main(): no execution can have them. */
+extern bool ck_threads_came_early;
+
 /** A thread of this execution that can still be joined, signalled, …; NULL: none. */
 struct ck_thread *ck_thread_of(pthread_t handle);
 

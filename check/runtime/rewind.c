@@ -439,8 +439,10 @@ static void await_order(void)
 static void start_again(void *status)
 {
     ck_thread_pointer_set(own->main_thread);
-    if (!put_back())
+    if (!put_back()) {
+        own->public.is_tainted = 1; /* it touches too much: the next ones are forked */
         leave();
+    }
     ck_shared->result.exit_status = (uint32_t)(uintptr_t)status;
     await_order();
     ck_result_reset();

@@ -17,6 +17,7 @@
 #include "check/runtime/carrier.h"
 #include "check/runtime/clocks.h"
 #include "check/runtime/deadlock.h"
+#include "check/runtime/entry.h"
 #include "check/runtime/locks.h"
 #include "check/runtime/next.h"
 #include "check/runtime/posix.h"
@@ -24,6 +25,7 @@
 #include "check/runtime/spin.h"
 
 struct ck_posix ck_posix_main;
+bool ck_threads_came_early;
 
 struct ck_thread *ck_thread_of(pthread_t handle)
 {
@@ -134,8 +136,10 @@ int ck_posix_create(pthread_t *ret, const pthread_attr_t *attr, void *(*start)(v
 CK_EXPORT int pthread_create(pthread_t *ret, const pthread_attr_t *attr, void *(*start)(void *),
                              void *arg)
 {
-    if (!ck_enter())
+    if (!ck_enter()) {
+        ck_threads_came_early |= !ck_self && ck_attached > 0;
         return CK_NEXT(pthread_create)(ret, attr, start, arg);
+    }
     int r = ck_posix_create(ret, attr, start, NULL, arg, CK_CALLER);
     ck_leave();
     return r;
