@@ -16,6 +16,7 @@
 #include "check/runtime/fail.h"
 #include "check/runtime/heap.h"
 #include "check/runtime/next.h"
+#include "check/runtime/places.h"
 #include "check/runtime/posix.h"
 #include "check/runtime/rewind.h"
 
@@ -25,21 +26,26 @@ static int exit_status;
 static void report_leak(const struct ck_thread *t)
 {
     struct ck_report *report =
-        ck_report_begin(CK_THREAD_LEAK, "a thread was neither joined nor detached%s",
-                        t->state == CK_ENDED ? "" : ", and runs still when the process ends");
+        ck_report_begin(CK_THREAD_LEAK, "thread %u was neither joined nor detached", t->id);
 
-    ck_report_past(report, t->id, ck_thread_object(t), t->posix->created_at);
+    ck_report_past(report, t->id, 0, t->posix->created_at);
     ck_report_end(report);
 }
 
-/* Threads that outlive main()'s pthread_exit() are left by design. */
+/* Those that run still are left to the end by design: idle workers of a pool, mostly. So are those that
+ * outlive main()'s pthread_exit(). */
+static bool is_leaked(const struct ck_thread *t)
+{
+    return t->state == CK_ENDED && !t->posix->is_joined && !t->posix->is_detached;
+}
+
 static void report_leaks(void)
 {
+    if (ck_threads[0]->posix->is_ending)
+        return;
     for (uint32_t i = 1; i < ck_thread_count; i++) {
-        const struct ck_thread *t = ck_threads[i];
-        if (!t->posix->is_joined && !t->posix->is_detached && ck_threads[0]->state != CK_ENDED &&
-            !ck_threads[0]->posix->is_ending)
-            report_leak(t);
+        if (is_leaked(ck_threads[i]))
+            report_leak(ck_threads[i]);
     }
 }
 
@@ -60,7 +66,7 @@ static void judge(int status)
 /* The point before the end. The caller is inside. */
 static void begin_end(uintptr_t pc)
 {
-    struct ck_op op = {CK_OP_EXIT, true, 0, 0, pc};
+    struct ck_op op = {CK_OP_EXIT, true, 0, 0, ck_place_is_own(pc) ? 0 : pc}; /* main's return */
 
     ck_point(&op);
     ck_event(&op, 0, 0);
