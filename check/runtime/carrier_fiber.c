@@ -8,7 +8,6 @@
  * compiled without stack protectors, whose secret is one (the same in all threads, but still).
  *
  * Checked by: tests/check/runtime.py */
-#include <asm/prctl.h>
 #include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,6 +17,8 @@
 #include "sys/ctx.h"
 
 #if defined(__x86_64__)
+
+#include <asm/prctl.h>
 
 enum { HAS_FSGSBASE = 2 };
 
