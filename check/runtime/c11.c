@@ -10,12 +10,11 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stddef.h>
 
-#include "check/runtime/arena.h"
 #include "check/runtime/locks.h"
 #include "check/runtime/next.h"
+#include "check/runtime/posix.h"
 
 _Static_assert(sizeof(mtx_t) <= sizeof(pthread_mutex_t), "libc has one layout for both");
 _Static_assert(sizeof(cnd_t) == sizeof(pthread_cond_t), "libc has one layout for both");
@@ -178,36 +177,23 @@ CK_EXPORT int cnd_timedwait(cnd_t *restrict c, mtx_t *restrict m,
 
 /* ---- threads --------------------------------------------------------------------------------- */
 
-struct start {
-    thrd_start_t function;
-    void *arg;
-};
-
-static void *run(void *arg)
-{
-    struct start start = *(struct start *)arg;
-
-    ck_free(arg, sizeof start);
-    return (void *)(intptr_t)start.function(start.arg);
-}
-
 CK_EXPORT int thrd_create(thrd_t *ret, thrd_start_t function, void *arg)
 {
-    if (!ck_self)
+    if (!ck_enter())
         return CK_NEXT(thrd_create)(ret, function, arg);
-    struct start *start = ck_alloc(sizeof *start);
-    *start = (struct start){function, arg};
-    int r = pthread_create(ret, NULL, run, start);
-    if (r != 0)
-        ck_free(start, sizeof *start);
+    int r = ck_posix_create(ret, NULL, NULL, function, arg, CK_CALLER);
+    ck_leave();
     return r == EAGAIN ? thrd_nomem : answer(r);
 }
 
 CK_EXPORT int thrd_join(thrd_t thread, int *ret)
 {
     void *result = NULL;
-    int r = pthread_join(thread, &result);
 
+    if (!ck_enter())
+        return CK_NEXT(thrd_join)(thread, ret);
+    int r = ck_posix_join(thread, &result, CK_NEVER, CK_CALLER);
+    ck_leave();
     if (r == 0 && ret)
         *ret = (int)(intptr_t)result;
     return answer(r);
@@ -225,7 +211,12 @@ CK_EXPORT void thrd_exit(int result)
 
 CK_EXPORT void thrd_yield(void)
 {
-    sched_yield();
+    if (ck_enter()) {
+        ck_yield(CK_CALLER);
+        ck_leave();
+    } else {
+        CK_NEXT(thrd_yield)();
+    }
 }
 
 CK_EXPORT int thrd_sleep(const struct timespec *delay, struct timespec *left)

@@ -286,9 +286,8 @@ static bool is_nested(const struct held *held, const void *lock)
 
 void ck_order_take(const void *lock, uintptr_t pc, unsigned flags)
 {
-    struct held *held;
+    struct held *held = my_held();
 
-    held = my_held();
     if (held->count == 0)
         ck_hb_snapshot(&held->before);
     if (is_nested(held, lock) && !(flags & CK_TAKE_TRIES)) {
