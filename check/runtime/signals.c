@@ -278,7 +278,7 @@ bool ck_signals_send(int sig)
 static int send_by_thread(struct ck_thread *thread, int sig, int code, union sigval value,
                           uintptr_t pc)
 {
-    const struct ck_op op = {CK_OP_KILL, true, 0, thread ? (uintptr_t)thread : 0, pc};
+    const struct ck_op op = {CK_OP_KILL, true, 0, thread ? ck_thread_object(thread) : 0, pc};
 
     if (sig < 0 || sig > CK_SIGNALS)
         return EINVAL;

@@ -136,7 +136,7 @@ static int await(uint64_t wanted, int64_t deadline, siginfo_t *ret, uintptr_t pc
     struct ck_signals_own *own = ck_signals_mine();
     int sig, r = 0;
 
-    ck_point(&(struct ck_op){CK_OP_KILL, true, 0, (uintptr_t)ck_self, pc});
+    ck_point(&(struct ck_op){CK_OP_KILL, true, 0, ck_thread_object(ck_self), pc});
     own->awaited = wanted;
     while ((sig = ck_signals_take(wanted)) == 0 && r == 0)
         r = sleep_once(deadline);
@@ -182,7 +182,7 @@ static void sleep_until_handled(uintptr_t pc)
 {
     uint64_t handled = ck_signals_mine()->handled;
 
-    ck_point(&(struct ck_op){CK_OP_KILL, true, 0, (uintptr_t)ck_self, pc});
+    ck_point(&(struct ck_op){CK_OP_KILL, true, 0, ck_thread_object(ck_self), pc});
     ck_signals_deliver();
     while (ck_signals_mine()->handled == handled)
         sleep_once(CK_NEVER);
