@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* annotations.c - what programs tell ThreadSanitizer by hand (<sanitizer/tsan_interface.h>): they are
- * linked without it, so somebody has to be there.
+/* annotations.c - what programs tell ThreadSanitizer by hand (<sanitizer/tsan_interface.h>): they
+ * are linked without it, so somebody has to be there.
  *
  * Synchronisation that no instrumentation sees, and locks of the program's own making, order what
  * they say they order. Names, fibers and hints about ignoring are taken note of and nothing else: a

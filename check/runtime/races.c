@@ -16,6 +16,9 @@
  *   R4  equal epochs and kinds share a record if the places that it would name stay exact: one for
  *       each half of the granule
  *
+ *   R5  memory that is freed while another thread uses it, in whichever order it came this time, is a
+ *       failure and not only a race: no program means that
+ *
  * The earlier party is known by its program counter alone: keeping stacks would double the cost of
  * each access. The later one has its backtrace.
  *
@@ -24,6 +27,7 @@
 
 #include "check/runtime/fail.h"
 #include "check/runtime/hb.h"
+#include "check/runtime/modules.h"
 #include "check/runtime/sched.h"
 
 enum { PAIRS = 256 /* told apart; a power of two */ };
@@ -74,19 +78,29 @@ static const char *verb(unsigned kind)
     return kind & CK_WRITES ? "writes" : "reads";
 }
 
+/* R5. What an uninstrumented library frees may be ordered by what is not seen. */
+static enum ck_kind kind_of(const struct access *now, const struct ck_record *before)
+{
+    bool is_heap = now->kind & CK_FREES && !(ck_record_kind(before) & CK_ATOMIC_ACCESS) &&
+                   ck_module_is_instrumented(now->pc);
+
+    return is_heap ? CK_HEAP : CK_RACE;
+}
+
 static void tell(const struct access *now, const struct ck_record *before)
 {
     unsigned common = now->bytes & ck_record_bytes(before);
     uintptr_t address = now->granule + (unsigned)__builtin_ctz(common);
     uintptr_t pc = ck_record_pc(before, common);
     uint32_t thread = ck_record_thread(before);
+    enum ck_kind kind = kind_of(now, before);
     struct ck_report *report;
     struct ck_party *party;
 
     if (is_told(pair_of(pc, now->pc)))
         return;
     report =
-        ck_report_begin(CK_RACE, "thread %u %s what thread %u %s, and nothing orders the two",
+        ck_report_begin(kind, "thread %u %s what thread %u %s, and nothing orders the two",
                         now->hb->thread, verb(now->kind), thread, verb(ck_record_kind(before)));
     report->bytes = (unsigned)__builtin_popcount(common);
     party = ck_report_party(report, now->hb->thread, address);
@@ -95,6 +109,8 @@ static void tell(const struct access *now, const struct ck_record *before)
     party = ck_report_past(report, thread, address, pc);
     if (party)
         party->is_write = (ck_record_kind(before) & CK_WRITES) != 0;
+    if (kind == CK_HEAP)
+        ck_report_fail(report);
     ck_report_end(report);
 }
 
