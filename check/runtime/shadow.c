@@ -57,6 +57,14 @@ void ck_shadow_prepare(void)
     reserve_left = reserve ? RESERVE : 0;
 }
 
+void ck_shadow_fini(void)
+{
+    munmap(ck_shadow_dir, sizeof *ck_shadow_dir << CK_DIR_BITS);
+    munmap(reserve, RESERVE * sizeof *reserve);
+    ck_shadow_dir = NULL;
+    reserve_left = 0;
+}
+
 static struct ck_chunk *new_chunk(void)
 {
     struct ck_chunk *chunk;

@@ -82,6 +82,9 @@ extern struct ck_chunk **ck_shadow_dir __attribute__((visibility("hidden")));
 /** Once, before the fork: address space, no memory. */
 void ck_shadow_prepare(void);
 
+/** The address space is given back. For tests: memory checkers look through all of it at exit. */
+void ck_shadow_fini(void);
+
 static inline struct ck_chunk *ck_shadow_chunk(uintptr_t address)
 {
     return ck_shadow_dir[address >> CK_CHUNK_SHIFT & ((1U << CK_DIR_BITS) - 1)];

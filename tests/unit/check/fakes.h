@@ -29,3 +29,6 @@ void fake_run(uint32_t id);
 
 /** Thread 0 joins with this one, and runs. */
 void fake_join(uint32_t id);
+
+/** A group's teardown. */
+int fake_end(void **state);

@@ -429,5 +429,5 @@ int main(void)
         cmocka_unit_test_setup(a_hundred_threads_are_told_apart, setup),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, fake_end);
 }

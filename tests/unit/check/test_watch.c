@@ -93,5 +93,5 @@ int main(void)
         cmocka_unit_test_setup(another_thread_is_not_taken_for_the_one_that_is_watched, setup),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, fake_end);
 }
