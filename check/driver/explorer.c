@@ -12,6 +12,8 @@
  *       meets each. What takes 30 schedules at one granularity may take 800 at another
  *   X4  location priorities come in pairs, the second the reverse of the first: of two places one
  *       order is found in the first or the second
+ *   X6  after the opening, a strategy whose executions were mostly seen before gives most of its
+ *       turns to the others, and so do predictions
  *   X5  all numbers come from the seed and from results: equal programs and seeds get equal plans
  *       (with several streams, from results in the order in which they came)
  *
@@ -36,6 +38,11 @@ enum {
     DEFAULT_STEPS = 1000000,
     DEFAULT_QUIET = 100000,
     DEPTH_MOST = 4,
+    OPENING = 40,         /* plans */
+    LATE_PREDICTIONS = 4, /* after the opening a plan in so many is a prediction */
+    POOR = 10,            /* X6: so many times less than the best */
+    PATIENCE = 4,         /* X6: and yet it gets one turn in so many */
+    MEMORY = 16,          /* X6: executions */
     HURRY = 3, /* a plan in so many, and a step in so many of it, ends a wait by its time-out */
     ALONE_RUNS = 3,     /* enough for a program with one thread */
     SAME_RUNS = 64,     /* and for one that never does anything in another order */
@@ -54,16 +61,16 @@ static const struct shape lineup[] = {
     {.kind = RVI_STRATEGY_LOCATION},
     {.kind = RVI_STRATEGY_LOCATION, .is_reverse = true},
     {.kind = RVI_STRATEGY_SURW},
-    {.kind = RVI_STRATEGY_PCT},
     {.kind = RVI_STRATEGY_POS},
+    {.kind = RVI_STRATEGY_PCT},
     {.kind = RVI_STRATEGY_SURW, .share = 1},
     {.kind = RVI_STRATEGY_AIM},
-    {.kind = RVI_STRATEGY_LOCATION, .is_own = true},
-    {.kind = RVI_STRATEGY_SURW},
-    {.kind = RVI_STRATEGY_PCT},
-    {.kind = RVI_STRATEGY_SURW, .share = 2},
     {.kind = RVI_STRATEGY_POS},
     {.kind = RVI_STRATEGY_SURW},
+    {.kind = RVI_STRATEGY_LOCATION, .is_own = true},
+    {.kind = RVI_STRATEGY_PCT},
+    {.kind = RVI_STRATEGY_POS},
+    {.kind = RVI_STRATEGY_SURW, .share = 2},
 };
 
 static const uint32_t granularities[] = {CK_LEARNED, CK_LEARNED, CK_SYNC, CK_LEARNED, CK_ALL};
@@ -87,7 +94,8 @@ struct ck_explorer {
     struct ck_prediction *predictions; /* CK_PREDICTIONS_MOST */
     uint32_t prediction_count, predictions_tried;
     uint32_t studied;
-    struct ck_search *search; /* NULL: the portfolio */
+    double novelty[RVI_STRATEGY_KINDS]; /* X6: share of the last executions that were new */
+    struct ck_search *search;           /* NULL: the portfolio */
 };
 
 int ck_explorer_new(const struct ck_explorer_opts *opts, struct ck_explorer **ret)
@@ -107,6 +115,8 @@ int ck_explorer_new(const struct ck_explorer_opts *opts, struct ck_explorer **re
         return -ENOMEM;
     }
     rvi_rng_seed(&e->rng, opts->seed);
+    for (int i = 0; i < RVI_STRATEGY_KINDS; i++)
+        e->novelty[i] = 1;
     *ret = e;
     return 0;
 }
@@ -198,7 +208,7 @@ static struct ck_plan first_plan(struct ck_explorer *e)
 
 static struct ck_plan predicted_plan(struct ck_explorer *e)
 {
-    const struct ck_prediction *p = &e->predictions[e->predictions_tried++];
+    const struct ck_prediction *p = &e->predictions[e->predictions_tried++ % e->prediction_count];
     struct ck_plan plan = plan_of(e, granularity_of(e, CK_LEARNED));
 
     plan.strategy.kind = RVI_STRATEGY_AIM;
@@ -208,8 +218,29 @@ static struct ck_plan predicted_plan(struct ck_explorer *e)
     return plan;
 }
 
+static double best_novelty(const struct ck_explorer *e)
+{
+    double best = 0;
+
+    for (int i = 0; i < RVI_STRATEGY_KINDS; i++)
+        best = e->novelty[i] > best ? e->novelty[i] : best;
+    return best;
+}
+
+/* X6 */
+static bool is_exhausted(struct ck_explorer *e, const struct shape *shape)
+{
+    return e->given > OPENING && e->novelty[shape->kind] * POOR < best_novelty(e) &&
+           rvi_rng_below(&e->rng, PATIENCE) != 0;
+}
+
 static struct ck_plan lineup_plan(struct ck_explorer *e)
 {
+    for (size_t i = 0; i < COUNT(lineup) && e->opts.only_strategy == 0; i++) {
+        if (!is_exhausted(e, &lineup[e->turn % COUNT(lineup)]))
+            break;
+        e->turn++;
+    }
     const struct shape *shape = &lineup[e->turn % COUNT(lineup)];
     uint32_t granularity = granularity_of(e, granularities[e->turn % COUNT(granularities)]);
     struct ck_plan plan = plan_of(e, granularity);
@@ -228,9 +259,16 @@ static struct ck_plan lineup_plan(struct ck_explorer *e)
     return plan;
 }
 
-static bool has_prediction(const struct ck_explorer *e)
+/* X2: all of them as soon as may be; then round again, as who runs first is chance each time. */
+static bool is_predictions_turn(const struct ck_explorer *e)
 {
-    return e->predictions_tried < e->prediction_count;
+    bool is_new = e->predictions_tried < e->prediction_count;
+
+    if (e->opts.only_strategy != 0)
+        return is_new && e->opts.only_strategy == RVI_STRATEGY_AIM + 1;
+    if (e->prediction_count == 0)
+        return false;
+    return is_new && e->given <= OPENING ? e->given % 2 == 1 : e->given % LATE_PREDICTIONS == 1;
 }
 
 /* X2 */
@@ -238,9 +276,7 @@ static struct ck_plan next_plan(struct ck_explorer *e)
 {
     if (e->given == 0)
         return first_plan(e);
-    if (e->opts.only_strategy == RVI_STRATEGY_AIM + 1 && has_prediction(e))
-        return predicted_plan(e);
-    if (e->opts.only_strategy == 0 && e->given % 2 == 1 && has_prediction(e))
+    if (is_predictions_turn(e))
         return predicted_plan(e);
     return lineup_plan(e);
 }
@@ -373,6 +409,15 @@ static void measure(struct ck_explorer *e, const struct ck_shared *from)
     memcpy(e->counts[granularity], r->counts, sizeof r->counts);
 }
 
+static void note_novelty(struct ck_explorer *e, const struct ck_shared *from, bool is_new)
+{
+    const struct rvi_strategy_opts *s = &from->plan.strategy;
+
+    if (from->plan.mode == CK_EXPLORE && (unsigned)s->kind < RVI_STRATEGY_KINDS &&
+        s->aim_count == 0)
+        e->novelty[s->kind] += ((is_new ? 1 : 0) - e->novelty[s->kind]) / MEMORY;
+}
+
 int ck_explorer_feed(struct ck_explorer *e, const struct ck_shared *from)
 {
     const struct ck_result *r = &from->result;
@@ -383,6 +428,7 @@ int ck_explorer_feed(struct ck_explorer *e, const struct ck_shared *from)
     measure(e, from);
     learn(e, from);
     int status = ck_estimate_add(&e->estimate, r->hash);
+    note_novelty(e, from, status > 0);
     if (status >= 0 && e->search && from->plan.flags & CK_LOG_DECISIONS)
         status = ck_search_feed(e->search, from->plan.strategy.length, from);
     if (status >= 0 && from->plan.flags & CK_LOG_EVENTS)

@@ -33,7 +33,8 @@ struct rvi_strategy_aim {
 struct rvi_strategy_opts {
     enum rvi_strategy_kind kind;
     uint64_t seed;
-    unsigned depth;    /* PCT: how many orderings the bug needs; 1 to RVI_STRATEGY_DEPTH_MOST */
+    unsigned depth;    /* PCT: how many orderings the bug needs; 1 to RVI_STRATEGY_DEPTH_MOST. Aims:
+                        * above 1 they are not all that disturbs, if there are none */
     uint64_t length;   /* PCT: how many steps a run takes, about; at least 1 */
     uint64_t patience; /* steps after which priorities are drawn anew; 0: never */
     bool is_reversed;  /* PCT, POS, location: the reverse of what this seed's order would be */

@@ -16,10 +16,12 @@
  *   A4  whoever was held at the object of the step that released it goes first, before another
  *       write
  *   A5  without aims whoever conflicts with the step just taken goes next: accesses to one object
- *       take turns
+ *       take turns. With a depth above 1 priorities are drawn anew after one step in REDRAWN
  *   A6  otherwise threads run by random priorities and until they block: what an aim says is the
  *       only thing that disturbs them */
 #include "explore/strategy_inside.h"
+
+enum { REDRAWN = 4 };
 
 static bool is_met(const struct rvi_strategy *s, unsigned aim, uint64_t who)
 {
@@ -54,6 +56,8 @@ static bool is_released(const struct rvi_strategy *s, const struct rvi_candidate
 static void look(struct rvi_strategy *s, const struct rvi_candidate *c, size_t count)
 {
     (void)c, (void)count;
+    if (s->opts.aim_count == 0 && s->opts.depth > 1 && rvi_rng_below(&s->rng, REDRAWN) == 0)
+        s->key = rvi_rng_next(&s->rng);
     for (unsigned i = 0; i < s->opts.aim_count; i++) {
         if (s->opts.is_renewed && s->opts.aims[i].hold == s->last.location) {
             s->met[i].first = 0;
