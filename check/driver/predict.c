@@ -34,7 +34,10 @@ enum {
     ACCESSES_MOST = 1 << 14,
     AN_OBJECT_MOST = 48, /* accesses to one that differ */
     EDGES_MOST = 256,
-    NEAR = 3, /* accesses of a thread that may belong together */
+    BLOCKS_MOST = 1024,
+    LOOKED_BACK = 512, /* accesses, for those to memory that is freed */
+    FREED_MOST = 8,    /* of these that differ in their object */
+    NEAR = 3,          /* accesses of a thread that may belong together */
 };
 
 struct held {
@@ -66,6 +69,11 @@ struct thread {
     size_t last_access;
 };
 
+/* Memory that the program has allocated. */
+struct block {
+    uint64_t address, bytes;
+};
+
 struct study {
     struct thread threads[CK_THREADS_MOST];
     uint32_t created;
@@ -74,6 +82,8 @@ struct study {
     size_t *by_object; /* indices of accesses */
     struct edge edges[EDGES_MOST];
     size_t edge_count;
+    struct block blocks[BLOCKS_MOST];
+    size_t block_count; /* all there were: the last BLOCKS_MOST are kept */
     struct ck_prediction *found;
     int found_count;
 };
@@ -141,6 +151,39 @@ static void access_condition(struct study *s, struct thread *t, const struct ck_
     t->held_count = held_count;
 }
 
+static const struct block *block_at(const struct study *s, uint64_t address)
+{
+    for (size_t i = s->block_count; i > 0 && i + BLOCKS_MOST > s->block_count; i--) {
+        if (s->blocks[(i - 1) % BLOCKS_MOST].address == address)
+            return &s->blocks[(i - 1) % BLOCKS_MOST];
+    }
+    return NULL;
+}
+
+/* To free memory is to write to each object in it. */
+static void free_memory(struct study *s, struct thread *t, const struct ck_event *event, size_t seq)
+{
+    const struct block *block = block_at(s, event->object);
+    uint64_t freed[FREED_MOST];
+    size_t count = 0, last = s->access_count;
+
+    for (size_t i = last; block && i > 0 && i + LOOKED_BACK > last && count < FREED_MOST; i--) {
+        uint64_t object = s->accesses[i - 1].object;
+        size_t known = 0;
+        if (object - block->address >= block->bytes)
+            continue;
+        while (known < count && freed[known] != object)
+            known++;
+        if (known == count)
+            freed[count++] = object;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct ck_event write = *event;
+        write.object = freed[i];
+        access_memory(s, t, &write, seq, true);
+    }
+}
+
 static void create(struct study *s, uint32_t creator, size_t seq)
 {
     uint32_t id = ++s->created;
@@ -181,6 +224,12 @@ static void follow(struct study *s, const struct ck_event *event, size_t seq)
     case CK_OP_SIGNAL:
     case CK_OP_BROADCAST:
         access_condition(s, t, event, seq);
+        break;
+    case CK_OP_ALLOC:
+        s->blocks[s->block_count++ % BLOCKS_MOST] = (struct block){event->object, event->value};
+        break;
+    case CK_OP_FREE:
+        free_memory(s, t, event, seq);
         break;
     case CK_OP_CREATE:
         create(s, event->thread, seq);

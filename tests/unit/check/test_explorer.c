@@ -274,6 +274,22 @@ static void what_creation_has_ordered_is_not_asked_for(void **state)
     assert_int_equal(ck_predict(events, 6, found), 0);
 }
 
+/* Memory that one looks at and another frees. */
+static void a_use_after_a_free_is_predicted(void **state)
+{
+    (void)state;
+    static struct ck_prediction found[CK_PREDICTIONS_MOST];
+    struct ck_event events[] = {event(1, CK_OP_ALLOC, 4096, 1), event(1, CK_OP_READ, 4104, 2),
+                                event(2, CK_OP_FREE, 4096, 3)};
+    events[0].value = 16;
+    int count = ck_predict(events, 3, found);
+    assert_int_equal(count, 1);
+    assert_int_equal(found[0].aims[0].hold, at(2));
+    assert_int_equal(found[0].aims[0].until, at(3));
+    events[0].value = 8; /* now it is another's */
+    assert_int_equal(ck_predict(events, 3, found), 0);
+}
+
 static void an_estimate_counts_what_was_seen_once_and_twice(void **state)
 {
     (void)state;
@@ -336,6 +352,7 @@ int main(void)
         cmocka_unit_test(a_write_between_is_predicted_unless_a_lock_forbids_it),
         cmocka_unit_test(whoever_is_held_has_no_lock_that_the_other_needs),
         cmocka_unit_test(what_creation_has_ordered_is_not_asked_for),
+        cmocka_unit_test(a_use_after_a_free_is_predicted),
         cmocka_unit_test(an_estimate_counts_what_was_seen_once_and_twice),
         cmocka_unit_test(an_estimate_is_about_right),
         cmocka_unit_test(a_plan_is_said_in_words),
