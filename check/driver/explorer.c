@@ -38,6 +38,7 @@ enum {
     DEFAULT_STEPS = 1000000,
     DEFAULT_QUIET = 100000,
     DEPTH_MOST = 4,
+    SHORT = 10000,        /* steps: with each access a point it is still soon over */
     OPENING = 40,         /* plans */
     LATE_PREDICTIONS = 4, /* after the opening a plan in so many is a prediction */
     POOR = 10,            /* X6: so many times less than the best */
@@ -158,8 +159,10 @@ static uint32_t granularity_of(const struct ck_explorer *e, uint32_t wanted)
 {
     if (e->opts.only_granularity > 0)
         return (uint32_t)e->opts.only_granularity - 1;
-    if (!e->has_accesses || (wanted == CK_LEARNED && e->location_count == 0))
+    if (!e->has_accesses)
         return CK_SYNC;
+    if (wanted == CK_LEARNED && e->location_count == 0)
+        return e->given % 2 == 1 && e->length[CK_ALL] <= SHORT ? CK_ALL : CK_SYNC;
     return wanted;
 }
 
@@ -382,15 +385,28 @@ static bool is_known(const struct ck_explorer *e, const struct ck_prediction *p)
     return false;
 }
 
+/* Behind those that were tried, and those of its rank or a lower one. */
+static void add_prediction(struct ck_explorer *e, const struct ck_prediction *p)
+{
+    uint32_t at = e->prediction_count;
+
+    if (at == CK_PREDICTIONS_MOST || is_known(e, p))
+        return;
+    while (at > 0 && at > e->predictions_tried && e->predictions[at - 1].rank > p->rank)
+        at--;
+    memmove(&e->predictions[at + 1], &e->predictions[at],
+            (e->prediction_count - at) * sizeof *e->predictions);
+    e->predictions[at] = *p;
+    e->prediction_count++;
+}
+
 static int study(struct ck_explorer *e, const struct ck_shared *from)
 {
     struct ck_prediction *found = rvi_calloc(CK_PREDICTIONS_MOST, sizeof *found);
     int count = found ? ck_predict(from->events, from->result.event_count, found) : -ENOMEM;
 
-    for (int i = 0; i < count; i++) {
-        if (e->prediction_count < CK_PREDICTIONS_MOST && !is_known(e, &found[i]))
-            e->predictions[e->prediction_count++] = found[i];
-    }
+    for (int i = 0; i < count; i++)
+        add_prediction(e, &found[i]);
     rvi_free(found);
     e->studied++;
     return count < 0 ? count : 0;
