@@ -65,7 +65,8 @@ static void show_progress(const struct ck_findings *so_far, void *arg)
     const struct ck_check_opts *opts = arg;
 
     if (so_far->unseen >= 0)
-        snprintf(unseen, sizeof unseen, "  next is new: %.2g%%", so_far->unseen * 100);
+        snprintf(unseen, sizeof unseen, "  next is new: %.*f%%", so_far->unseen < 0.01 ? 2 : 0,
+                 so_far->unseen * 100);
     fprintf(stderr, "\r\033[K%.*s  %llu schedules  %.0f/s  %llu distinct  depth %llu%s  %.0f s", 30,
             opts->program, (unsigned long long)so_far->schedules,
             so_far->seconds > 0 ? (double)so_far->schedules / so_far->seconds : 0,

@@ -16,6 +16,7 @@
 #include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -107,7 +108,46 @@ static Dwarf_Die *unit_of(Dwfl_Module *module, Dwarf_Addr address, Dwarf_Addr *b
     return unit;
 }
 
-const char *ck_lines_find(struct ck_lines *lines, uint64_t address, unsigned *ret_line)
+static Dwarf_Word number_of(Dwarf_Die *die, unsigned attribute)
+{
+    Dwarf_Attribute found;
+    Dwarf_Word number = 0;
+
+    if (dwarf_attr(die, attribute, &found))
+        dwarf_formudata(&found, &number);
+    return number;
+}
+
+/* Where what was inlined is called: the innermost such place that is wanted, or NULL.
+ * dwarf_getscopes() goes on from an inlined function to where that was written; only
+ * dwarf_getscopes_die() leads out to where it is. Both give malloc's memory, innermost first. */
+static const char *wanted_call(Dwarf_Die *unit, Dwarf_Addr address,
+                               bool (*is_wanted)(const char *path), int *line)
+{
+    Dwarf_Die *at = NULL, *scopes = NULL;
+    Dwarf_Files *files;
+    size_t file_count;
+    const char *found = NULL;
+    int count = dwarf_getscopes(unit, address, &at) > 0 ? dwarf_getscopes_die(at, &scopes) : 0;
+
+    if (dwarf_getsrcfiles(unit, &files, &file_count) != 0)
+        count = 0;
+    for (int i = 0; i < count && !found && dwarf_tag(&scopes[i]) != DW_TAG_subprogram; i++) {
+        if (dwarf_tag(&scopes[i]) != DW_TAG_inlined_subroutine)
+            continue;
+        const char *path = dwarf_filesrc(files, number_of(&scopes[i], DW_AT_call_file), NULL, NULL);
+        if (path && is_wanted(path)) {
+            found = path;
+            *line = (int)number_of(&scopes[i], DW_AT_call_line);
+        }
+    }
+    free(at);
+    free(scopes);
+    return found;
+}
+
+const char *ck_lines_find(struct ck_lines *lines, uint64_t address,
+                          bool (*is_wanted)(const char *path), unsigned *ret_line)
 {
     Dwarf_Addr bias;
     Dwarf_Attribute found;
@@ -119,8 +159,11 @@ const char *ck_lines_find(struct ck_lines *lines, uint64_t address, unsigned *re
 
     if (!file || dwarf_lineno(line, &number) != 0 || number <= 0)
         return NULL;
+    const char *caller =
+        is_wanted(file) ? NULL : wanted_call(unit, address - bias, is_wanted, &number);
     *ret_line = (unsigned)number;
-    return keep(lines, dwarf_formstring(dwarf_attr(unit, DW_AT_comp_dir, &found)), file);
+    return keep(lines, dwarf_formstring(dwarf_attr(unit, DW_AT_comp_dir, &found)),
+                caller ? caller : file);
 }
 
 /* --- variables --- */
@@ -325,9 +368,10 @@ void ck_lines_ready(struct ck_lines *lines)
     (void)lines;
 }
 
-const char *ck_lines_find(struct ck_lines *lines, uint64_t address, unsigned *ret_line)
+const char *ck_lines_find(struct ck_lines *lines, uint64_t address,
+                          bool (*is_wanted)(const char *path), unsigned *ret_line)
 {
-    (void)lines, (void)address, (void)ret_line;
+    (void)lines, (void)address, (void)is_wanted, (void)ret_line;
     return NULL;
 }
 

@@ -142,7 +142,8 @@ static void word_step(const struct ck_story_step *step, const char *common, char
     else if (step->source.line)
         snprintf(place, sizeof place, "%s:%u ", step->source.file, step->source.line);
     else if (step->source.function[0])
-        snprintf(place, sizeof place, "%s: ", step->source.function);
+        snprintf(place, sizeof place, "%.*s: ", (int)strcspn(step->source.function, "(<"),
+                 step->source.function);
     if (step->times > 1)
         snprintf(times, sizeof times, " ×%" PRIu32, step->times);
     snprintf(to, room, "%s%s%s%s%s%s", place, ck_words_op(step->op), step->object[0] ? " " : "",
@@ -388,8 +389,8 @@ static void put_nothing(const struct page *page)
                 "accesses to shared memory that were seen.\n",
                 found->levels_tried - 1);
     else if (found->unseen >= 0)
-        fprintf(page->file, "The next schedule would be a new one with a chance of about %.2g%%.\n",
-                found->unseen * 100);
+        fprintf(page->file, "The next schedule would be a new one with a chance of about %.*f%%.\n",
+                found->unseen < 0.01 ? 3 : 0, found->unseen * 100);
     if (found->undecided)
         fprintf(page->file, "%" PRIu64 " of them came to no end: a limit of steps, or stuck.\n",
                 found->undecided);

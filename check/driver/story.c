@@ -79,14 +79,22 @@ static bool is_word(char c)
 /* Behind the bracket of a call on an object, or NULL. */
 static const char *find_call(const char *text)
 {
-    static const char *const begin[] = {"pthread_", "sem_",      "mtx_",    "cnd_",
-                                        "atomic_",  "__atomic_", "__sync_", "call_once"};
+    static const struct {
+        const char *begin;
+        bool is_guard; /* of C++: a type and a name stand before the bracket */
+    } calls[] = {
+        {"pthread_", false},  {"sem_", false},       {"mtx_", false},       {"cnd_", false},
+        {"atomic_", false},   {"__atomic_", false},  {"__sync_", false},    {"call_once", false},
+        {"lock_guard", true}, {"unique_lock", true}, {"scoped_lock", true},
+    };
 
-    for (size_t i = 0; i < sizeof begin / sizeof begin[0]; i++) {
-        const char *at = strstr(text, begin[i]);
-        while (at && is_word(*at))
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        const char *at = strstr(text, calls[i].begin);
+        if (at && calls[i].is_guard)
+            at = strpbrk(at, "({");
+        while (at && !calls[i].is_guard && is_word(*at))
             at++;
-        if (at && *at == '(')
+        if (at && (*at == '(' || (calls[i].is_guard && *at == '{')))
             return at + 1;
     }
     return NULL;
@@ -101,7 +109,7 @@ static bool argument_of(const char *text, char *to, size_t room)
 
     while (at && (*at == '&' || *at == ' '))
         at++;
-    for (; at && *at && (depth > 0 || (*at != ',' && *at != ')')); at++) {
+    for (; at && *at && (depth > 0 || (*at != ',' && *at != ')' && *at != '}')); at++) {
         depth += (*at == '(' || *at == '[') - (*at == ')' || *at == ']');
         if (count + 1 < room)
             to[count++] = *at;
@@ -524,10 +532,8 @@ static void say_party(struct telling *telling, uint32_t i, char *to, size_t room
     default:
         if (object[0] && (op == CK_OP_READ || op == CK_OP_WRITE || op == CK_OP_ATOMIC_LOAD))
             snprintf(to, room, "%s `%s`", op == CK_OP_WRITE ? "writes" : "reads", object);
-        else if (op == CK_OP_JOIN)
+        else if (op == CK_OP_JOIN && party->waits_for_thread != UINT32_MAX)
             say_wait(party, op, object, to, room);
-        else if (object[0])
-            snprintf(to, room, "is at `%s`", object);
         break;
     }
 }

@@ -61,6 +61,11 @@ static bool is_of_system(const char *path)
     return strstr(path, "libravel_check.so") != NULL || strstr(path, "/include/c++/") != NULL;
 }
 
+static bool is_not_of_system(const char *path)
+{
+    return !is_of_system(path);
+}
+
 static void open_module(struct ck_symbols *symbols, const struct ck_module *from, struct module *to)
 {
     to->base = from->base;
@@ -219,9 +224,9 @@ void ck_symbols_source(struct ck_symbols *symbols, struct ck_place place, struct
     ret->function = name ? readable(symbols, name) : "";
     ret->file = last_part(module->path);
     ret->is_users = module->is_users;
-    const char *path = symbols->lines
-                           ? ck_lines_find(symbols->lines, module->base + place.offset, &ret->line)
-                           : NULL;
+    const char *path = symbols->lines ? ck_lines_find(symbols->lines, module->base + place.offset,
+                                                      is_not_of_system, &ret->line)
+                                      : NULL;
     if (!path)
         return;
     ret->path = path;

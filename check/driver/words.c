@@ -31,7 +31,7 @@ static const struct {
                        "Locks are taken in different orders: another schedule deadlocks.", false},
     [CK_LIVELOCK] = {"livelock", "livelock", "Threads run, and nothing gets any further.", true},
     [CK_THREAD_LEAK] = {"leak of a thread", "thread-leak",
-                        "A thread has ended that nobody joins or detaches.", false},
+                        "A thread that nobody joins or detaches is never given back.", false},
     [CK_EXIT] = {"non-zero exit", "exit", "The program ended with a status other than 0.", true},
     [CK_OUTPUT] = {"unexpected output", "output", "The program printed something else.", true},
     [CK_STEPS] = {"out of steps", "steps", "", false},
