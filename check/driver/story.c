@@ -31,7 +31,8 @@ enum {
     WEIGHT_LAST = 800,
     WEIGHT_ABOUT = 400,
     WEIGHT_CHANGE = 200,
-    WEIGHT_THREAD = 20,  /* a thread begins, ends, is joined */
+    WEIGHT_THREAD = 20, /* a thread begins, ends, is joined */
+    LITTLE = 4,
     CLUES = 12,          /* objects that a party was last at, when the report names none */
     WEIGHT_RECENT = 100, /* of the last event; less before */
 };
@@ -59,6 +60,7 @@ struct telling {
     uint32_t *weights;
     struct user *users; /* open addressing; twice the events, a power of two */
     uint32_t user_room;
+    bool tells_threads;
 };
 
 /* --- names --- */
@@ -343,15 +345,26 @@ static uint32_t weight_of(struct telling *telling, uint32_t i)
         weight += WEIGHT_ABOUT + (is_party(telling->report, event->thread) ? WEIGHT_CHANGE : 0);
     if (is_contended(telling, event))
         weight += is_change ? WEIGHT_CHANGE : WEIGHT_CHANGE / 4;
-    if (is_change && is_about_threads(event->op))
+    if (telling->tells_threads && is_change && is_about_threads(event->op))
         weight += WEIGHT_THREAD;
     if (event->flags & (CK_EVENT_SWITCHED | CK_EVENT_TIMED_OUT))
         weight += WEIGHT_CHANGE;
     return weight;
 }
 
+/* Where little else is to be told, when threads begin and end may be what matters. */
+static bool is_little_else(struct telling *telling)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < telling->count && count < LITTLE; i++)
+        count += weight_of(telling, i) > 0;
+    return count < LITTLE;
+}
+
 static void weigh_each(struct telling *telling)
 {
+    telling->tells_threads = is_little_else(telling);
     for (uint32_t i = 0; i < telling->count; i++) {
         telling->weights[i] += weight_of(telling, i);
         if (telling->weights[i] > 0)
