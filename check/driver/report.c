@@ -19,6 +19,7 @@ enum {
     MARGIN = 2,
     LINES_SHOWN = 6,
     ASIDES_SHOWN = 6,
+    WORDS_SHOWN = 8,
     GAP_SHOWN = 100,
 };
 
@@ -291,16 +292,40 @@ static void put_title(const struct page *page, const struct ck_story *story, con
             on(page, PLAIN));
 }
 
+/* What a program writes may not steer the terminal. */
+static void put_safely(const struct page *page, const char *text, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        unsigned char c = (unsigned char)text[i];
+        putc((c < ' ' && c != '\t') || c == 0x7f ? '?' : c, page->file);
+    }
+}
+
+/* The start of the last lines, so many at most. */
+static const char *last_lines(const char *text, unsigned most)
+{
+    const char *at = text + strlen(text);
+
+    while (at > text && most > 0) {
+        at--;
+        if (at == text || at[-1] == '\n')
+            most--;
+    }
+    return at;
+}
+
 static void put_last_words(const struct page *page)
 {
-    const char *words = page->findings->last_words;
+    const char *all = page->findings->last_words, *words = last_lines(all ? all : "", WORDS_SHOWN);
 
-    if (!words || !words[0])
+    if (!words[0])
         return;
-    fputs("\nIt said:\n", page->file);
+    fprintf(page->file, "\nIt said%s:\n", words > all ? ", in the end" : "");
     while (*words) {
         size_t count = strcspn(words, "\n");
-        fprintf(page->file, "%*s%.*s\n", MARGIN + 2, "", (int)count, words);
+        fprintf(page->file, "%*s", MARGIN + 2, "");
+        put_safely(page, words, count);
+        putc('\n', page->file);
         words += count + (words[count] != '\0');
     }
 }
@@ -372,6 +397,16 @@ static void put_asides(const struct page *page)
                 found->aside_count - shown);
 }
 
+static void put_open_ends(const struct page *page)
+{
+    const struct ck_story *story = page->findings->open_end;
+
+    fprintf(page->file, "%" PRIu64 " of them came to no end: %s\n", page->findings->undecided,
+            story ? story->text : "a limit of steps, or stuck");
+    if (story)
+        put_lines(page, story);
+}
+
 static void put_nothing(const struct page *page)
 {
     const struct ck_findings *found = page->findings;
@@ -392,8 +427,7 @@ static void put_nothing(const struct page *page)
         fprintf(page->file, "The next schedule would be a new one with a chance of about %.*f%%.\n",
                 found->unseen < 0.01 ? 3 : 0, found->unseen * 100);
     if (found->undecided)
-        fprintf(page->file, "%" PRIu64 " of them came to no end: a limit of steps, or stuck.\n",
-                found->undecided);
+        put_open_ends(page);
 }
 
 static void put_limits(const struct page *page)

@@ -21,10 +21,11 @@ struct ck_findings {
     struct ck_story *failure;   /* NULL: none */
     const struct ck_aside *asides;
     size_t aside_count;
-    const char *replay_file; /* NULL: none was written */
-    const char *last_words;  /* of the failing execution, on standard error; "" for none */
-    bool is_replay;          /* of a file, rather than found now */
-    bool is_preloaded;       /* accesses to memory were not seen */
+    struct ck_story *open_end; /* of the first execution that came to no end; NULL: all did */
+    const char *replay_file;   /* NULL: none was written */
+    const char *last_words;    /* of the failing execution, on standard error; "" for none */
+    bool is_replay;            /* of a file, rather than found now */
+    bool is_preloaded;         /* accesses to memory were not seen */
     bool is_interrupted;
 
     uint64_t schedules, distinct, undecided; /* undecided: at a limit, or stuck */

@@ -160,6 +160,7 @@ void ck_session_close(struct ck_session *session)
         ck_story_free(session->told[i].story);
     free_kept(&session->failure);
     ck_story_free(session->findings.failure);
+    ck_story_free(session->findings.open_end);
     ck_explorer_free(session->explorer);
     ck_symbols_free(session->symbols);
     rvi_free(session->output);
@@ -279,12 +280,28 @@ static int keep_asides(struct ck_session *session, const struct ck_shared *share
 
 /* --- exploring --- */
 
+static bool is_open_end(const struct ck_report *failure)
+{
+    return failure->kind == CK_STEPS || failure->kind == CK_STUCK;
+}
+
+/* The first one is told: where it was stuck is what the user can change. */
+static void note_open_end(struct ck_session *session, struct ck_shared *shared)
+{
+    struct ck_report *failure = &shared->result.failure;
+
+    if (!is_open_end(failure) || session->findings.open_end)
+        return;
+    shared->result.event_count = 0; /* of its steps there are too many */
+    session->findings.open_end = ck_story_new(shared, failure, session->symbols);
+}
+
 static void count_execution(struct ck_session *session, const struct ck_result *result)
 {
     struct ck_findings *found = &session->findings;
 
     found->schedules++;
-    found->undecided += result->failure.kind == CK_STEPS || result->failure.kind == CK_STUCK;
+    found->undecided += is_open_end(&result->failure);
     found->steps = result->steps > found->steps ? result->steps : found->steps;
     found->threads = result->thread_count > found->threads ? result->thread_count : found->threads;
     found->seconds = seconds_since(session->began);
@@ -328,6 +345,7 @@ static int take_execution(struct ck_session *session, struct ck_stream *stream,
         rvi_text_add(why, "%s", failure->text);
         return -EIO;
     }
+    note_open_end(session, shared);
     int err = ck_explorer_feed(session->explorer, shared);
     session->findings.levels_tried = (uint32_t)(ck_explorer_tried(session->explorer) + 1);
     count_execution(session, &shared->result);
@@ -611,10 +629,29 @@ static int write_replay(struct ck_session *session, const struct kept *kept, str
     return err;
 }
 
+/* Nothing can be said of a program none of whose executions ended. */
+static int refuse_endless(const struct ck_session *session, struct rvi_text *why)
+{
+    const struct ck_findings *found = &session->findings;
+    const struct ck_story *story = found->open_end;
+
+    if (found->undecided == 0 || found->undecided < found->schedules)
+        return 0;
+    rvi_text_add(why, "none of %llu executions came to an end; the first is %s: %s",
+                 (unsigned long long)found->schedules,
+                 ck_words_kind(story ? story->kind : CK_STUCK), story ? story->text : "");
+    for (size_t i = 0; story && i < story->line_count; i++)
+        rvi_text_add(why, "\n  %s:%u  %s", story->lines[i].source.file, story->lines[i].source.line,
+                     story->lines[i].source.text);
+    return -EIO;
+}
+
 int ck_session_run(struct ck_session *session, struct ck_findings *ret, struct rvi_text *why)
 {
     session->began = now_ns();
     int err = explore(session, why);
+    if (err >= 0)
+        err = refuse_endless(session, why) < 0 ? -EIO : err;
     session->findings.seconds = seconds_since(session->began);
     if (err >= 0 && (session->has_failure || session->aside_count))
         err = make_idle(session, why);
