@@ -12,6 +12,8 @@
  *   N3  to offer the turn counts as some repetitions, no more: what a program does after one yield
  *       is to be seen even if nobody has taken the offer
  *   N4  nobody is a spinner for ever by mistake: it matters only while others could run
+ *   N5  in some executions all are more patient: who looks a number of times and then sleeps (as
+ *       std::atomic's wait does) is to get there before others have run, too
  *
  * In a program whose plain accesses are not seen, what is done under a lock may be anything, so
  * there it takes many more repetitions. */
@@ -21,6 +23,8 @@
 #include "check/runtime/sched.h"
 
 enum { REMEMBERED = 32, TIRED = 20, TIRED_BLIND = 400, OFFER = 6 };
+
+enum { PATIENT_ONE_IN = 4, PATIENCE = 8 /* times as long */ };
 
 struct ck_spin {
     uint64_t done[REMEMBERED]; /* the latest that were new, in a ring */
@@ -64,6 +68,14 @@ uint64_t ck_spin_since(const struct ck_thread *thread)
     return spin && spin->since && spin->others_then == others(spin) ? spin->since : 0;
 }
 
+/* N5 */
+static uint32_t patience(void)
+{
+    uint64_t mixed = ck_shared->plan.strategy.seed * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+
+    return mixed % PATIENT_ONE_IN == 0 ? PATIENCE : 1;
+}
+
 /* N1. A loop comes by in the order in which it was first seen. */
 static bool is_known(struct ck_spin *spin, uint64_t what)
 {
@@ -99,7 +111,7 @@ void ck_spin_point(struct ck_thread *thread)
         last_new = last_other = ck_shared->result.steps;
         return;
     }
-    if (++spin->repeated >= (ck_is_instrumented ? TIRED : TIRED_BLIND))
+    if (++spin->repeated >= (ck_is_instrumented ? TIRED * patience() : TIRED_BLIND))
         mark(spin);
 }
 
@@ -113,7 +125,7 @@ void ck_spin_offer(struct ck_thread *thread)
     struct ck_spin *spin = spin_of(thread);
 
     spin->repeated += OFFER;
-    if (spin->repeated >= TIRED)
+    if (spin->repeated >= TIRED * patience())
         mark(spin);
 }
 
