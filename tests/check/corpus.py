@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Build each program of a folder with `ravel cc`, check it, and hold what is found against its
-head.
+"""Build each program of a folder with `ravel cc` or `ravel c++`, check it, and hold what is found
+against its head.
 
     corpus.py RAVEL FOLDER [--schedules N] [--seeds N] [--replays N] [--only NAME] [--seconds S]
 
@@ -37,9 +37,9 @@ def run(command, **more):
     return done.returncode, done.stdout, done.stderr
 
 
-def compile_with(command, source, program):
-    code, _, said = run([*command, "-std=gnu17", "-O1", "-g", "-o", program, str(source),
-                         "-pthread"])
+def compile_with(before, source, program):
+    words = ["c++", "-std=gnu++20"] if source.suffix == ".cpp" else ["cc", "-std=gnu17"]
+    code, _, said = run([*before, *words, "-O1", "-g", "-o", program, str(source), "-pthread"])
     if code != 0:
         raise Failed(f"does not build: {said.strip()[-400:]}")
 
@@ -94,8 +94,8 @@ def judge(options, source):
     with tempfile.TemporaryDirectory() as folder:
         ours = os.path.join(folder, source.stem)
         plain = ours + "-plain"
-        compile_with([options.ravel, "cc"], source, ours)
-        compile_with(["cc"], source, plain)
+        compile_with([options.ravel], source, ours)
+        compile_with([], source, plain)
         doors = [(ours, [])]
         if not field(text, "bug") or field(text, "door") in ("either", "preload"):
             doors.append((plain, ["--without-recompiling"]))
@@ -125,7 +125,8 @@ def main():
     parser.add_argument("--only", default="")
     options = parser.parse_args()
 
-    sources = sorted(s for s in options.folder.glob("*.c") if options.only in s.stem)
+    sources = sorted(s for s in options.folder.iterdir()
+                     if s.suffix in (".c", ".cpp") and options.only in s.stem)
     print(f"1..{len(sources)}", flush=True)
     bad = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
