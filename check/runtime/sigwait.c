@@ -177,12 +177,17 @@ CK_EXPORT int sigtimedwait(const sigset_t *restrict set, siginfo_t *restrict ret
     return sig > 0 ? sig : answer(-sig);
 }
 
-/* Until a handler has run. */
-static void sleep_until_handled(uintptr_t pc)
+/* A signal that came before the call is handled before it, and does not end it. */
+static void arrive(uintptr_t pc)
+{
+    ck_point(&(struct ck_op){CK_OP_KILL, true, 0, ck_thread_object(ck_self), pc});
+    ck_signals_deliver();
+}
+
+static void sleep_until_handled(void)
 {
     uint64_t handled = ck_signals_mine()->handled;
 
-    ck_point(&(struct ck_op){CK_OP_KILL, true, 0, ck_thread_object(ck_self), pc});
     ck_signals_deliver();
     while (ck_signals_mine()->handled == handled)
         sleep_once(CK_NEVER);
@@ -192,7 +197,8 @@ CK_EXPORT int pause(void)
 {
     if (!ck_enter())
         return CK_NEXT(pause)();
-    sleep_until_handled(CK_CALLER);
+    arrive(CK_CALLER);
+    sleep_until_handled();
     ck_leave();
     return answer(EINTR);
 }
@@ -201,9 +207,10 @@ CK_EXPORT int sigsuspend(const sigset_t *set)
 {
     if (!ck_enter())
         return CK_NEXT(sigsuspend)(set);
+    arrive(CK_CALLER);
     uint64_t blocked = ck_signals_mine()->blocked;
     ck_signals_mine()->blocked = ck_signal_bits(set);
-    sleep_until_handled(CK_CALLER);
+    sleep_until_handled();
     ck_signals_mine()->blocked = blocked;
     ck_leave();
     return answer(EINTR);
