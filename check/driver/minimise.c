@@ -8,8 +8,12 @@
  *   M1  `best` has failed when it was last run; it only shrinks
  *   M2  what a run made of the switches asked for is what is kept, if it is less: a switch that
  *       could not be made, or that nobody came to, goes at once
- *   M3  in order: none at all; ever smaller parts left out; one by one until none can go; two at a
- *       time; one out while another is made a little earlier or later, or lets another thread run
+ *   M3  in order: none at all; only the first few, as what comes after a failure has become certain
+ *       is many switches for nothing; ever smaller parts left out; one by one until none can go; two
+ *       at a time; one out while another is made a little earlier or later, or lets another run
+ *   M4  where more than a few are left, as each hangs on one before it: a few drawn at random, of the
+ *       original or of all that its threads could have done, may fail by themselves. Most bugs need
+ *       no more
  *
  * Rejected: beginning with the shortest subsets. Failures that need two of a thousand deviations
  * would cost a million runs, where halves cost twenty. */
@@ -19,18 +23,22 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/rng.h"
 
 enum {
     PAIRS_MOST = 24, /* switches: beyond that pairs take too long */
     MOVED_MOST = 12,
     FAR = 3, /* decisions by which a switch is moved */
+    FEW = 3, /* switches with which most bugs show */
+    DRAWN_MOST = 2000,
 };
 
 struct work {
     const struct ck_minimise_opts *opts;
     struct ck_switch *best;
     struct ck_switch *trial; /* room for as many as there were */
-    size_t count;
+    struct ck_switch *whole; /* as they were */
+    size_t count, whole_count;
     bool is_over;
 };
 
@@ -53,12 +61,20 @@ static bool has_party(const struct ck_report *report, struct ck_place place)
     return false;
 }
 
+/* Less of the same. */
+static bool is_fewer_who_wait(const struct ck_report *a, const struct ck_report *b)
+{
+    return (a->kind == CK_DEADLOCK || a->kind == CK_LOST_WAKEUP || a->kind == CK_LIVELOCK) &&
+           a->party_count > 0 && a->party_count < b->party_count;
+}
+
+/* Where each is when a livelock is noticed is chance. */
 bool ck_minimise_is_same(const struct ck_report *a, const struct ck_report *b)
 {
-    if (a->kind != b->kind || a->party_count != b->party_count)
+    if (a->kind != b->kind || (a->party_count != b->party_count && !is_fewer_who_wait(a, b)))
         return false;
     for (uint32_t i = 0; i < a->party_count && i < CK_PARTIES_MOST; i++) {
-        if (!has_party(b, innermost(&a->parties[i])))
+        if (a->kind != CK_LIVELOCK && !has_party(b, innermost(&a->parties[i])))
             return false;
     }
     return true;
@@ -87,6 +103,20 @@ static bool try_without(struct work *w, size_t at, size_t length)
     memcpy(w->trial, w->best, at * sizeof *w->trial);
     memcpy(w->trial + at, w->best + at + length, after * sizeof *w->trial);
     return try(w, at + after);
+}
+
+static bool try_first(struct work *w, size_t count)
+{
+    memcpy(w->trial, w->best, count * sizeof *w->trial);
+    return try(w, count);
+}
+
+static void shorten(struct work *w)
+{
+    for (size_t count = 1; count < w->count && !w->is_over; count *= 2) {
+        if (try_first(w, count))
+            return;
+    }
 }
 
 static void halve(struct work *w)
@@ -169,10 +199,8 @@ static bool drop_and_move(struct work *w)
     return false;
 }
 
-static void reduce(struct work *w)
+static void grind(struct work *w)
 {
-    if (try(w, 0))
-        return;
     halve(w);
     do {
         one_by_one(w);
@@ -180,14 +208,60 @@ static void reduce(struct work *w)
              (w->count > 1 && w->count <= MOVED_MOST && drop_and_move(w)));
 }
 
+static struct ck_switch any_of(const struct work *w, struct rvi_rng *rng)
+{
+    return w->whole[rvi_rng_below(rng, w->whole_count)];
+}
+
+/* One that was not made, but could have been: earlier, to somebody else. */
+static struct ck_switch any_like(const struct work *w, struct rvi_rng *rng)
+{
+    struct ck_switch from = any_of(w, rng), to = any_of(w, rng);
+    uint32_t nth = (uint32_t)rvi_rng_below(rng, (uint64_t)from.nth + 1 + FAR);
+
+    return (struct ck_switch){from.thread, nth, to.value};
+}
+
+/* M4 */
+static bool try_few(struct work *w, struct rvi_rng *rng, size_t wanted, bool is_free)
+{
+    for (size_t i = 0; i < wanted; i++)
+        w->trial[i] = is_free ? any_like(w, rng) : any_of(w, rng);
+    return try(w, wanted);
+}
+
+static bool draw_few(struct work *w)
+{
+    struct rvi_rng rng;
+
+    rvi_rng_seed(&rng, w->whole_count);
+    for (unsigned i = 0; i < DRAWN_MOST && !w->is_over; i++) {
+        if (try_few(w, &rng, 1 + i % FEW, i % 2 == 0))
+            return true;
+    }
+    return false;
+}
+
+static void reduce(struct work *w)
+{
+    if (try(w, 0))
+        return;
+    shorten(w);
+    grind(w);
+    if (w->count > FEW && draw_few(w))
+        grind(w);
+}
+
 long ck_minimise(struct ck_switch *switches, size_t count, const struct ck_minimise_opts *opts,
                  bool *ret_is_done)
 {
-    struct work w = {.opts = opts, .best = switches, .count = count};
+    struct work w = {.opts = opts, .best = switches, .count = count, .whole_count = count};
 
-    w.trial = rvi_calloc(count + 1, sizeof *w.trial);
+    w.trial = rvi_calloc(2 * (count + 1), sizeof *w.trial);
     if (!w.trial)
         return -ENOMEM;
+    w.whole = w.trial + count + 1;
+    memcpy(w.whole, switches, count * sizeof *switches);
     reduce(&w);
     rvi_free(w.trial);
     *ret_is_done = !w.is_over;

@@ -19,8 +19,8 @@ struct ck_minimise_opts {
     void *arg;
 };
 
-/** Whether two failures are the same for the user: their kind, and the innermost known place of
- * each party. */
+/** Whether `a` is the same failure as `b` for the user: its kind, and the innermost known place of
+ * each party; of those who wait for ever there may be fewer. */
 bool ck_minimise_is_same(const struct ck_report *a, const struct ck_report *b);
 
 /** Reduce, in place.
