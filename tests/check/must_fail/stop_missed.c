@@ -3,7 +3,7 @@
  *
  * bug: it looks at the request before it takes the lock, and then waits for work that does not come
  * kind: lost-wakeup
- * budget: 60
+ * budget: 1000
  * door: instrumented */
 #include <pthread.h>
 #include <stdatomic.h>
