@@ -79,8 +79,8 @@ static struct ck_report *describe(int number, const siginfo_t *info, const void 
 /* Nobody's but the server's own. */
 static void die_by(int number)
 {
-    signal(number, SIG_DFL);
-    raise(number);
+    CK_NEXT(signal)(number, SIG_DFL);
+    CK_NEXT(raise)(number);
 }
 
 /* A call to where there is no code has no frame of its own: only where it would return to. */
@@ -128,7 +128,7 @@ void ck_crash_stack_begin(void)
     stack_t stack = {.ss_sp = low, .ss_size = STACK_BYTES};
 
     if (low != MAP_FAILED)
-        sigaltstack(&stack, NULL);
+        CK_NEXT(sigaltstack)(&stack, NULL);
 }
 
 static void install(int number)
@@ -137,9 +137,9 @@ static void install(int number)
                                .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
     struct sigaction before;
 
-    sigaction(number, NULL, &before);
+    CK_NEXT(sigaction)(number, NULL, &before);
     if (before.sa_handler == SIG_DFL || number == CK_SIGNAL_STUCK) /* X2 */
-        sigaction(number, &action, NULL);
+        CK_NEXT(sigaction)(number, &action, NULL);
 }
 
 void ck_crash_prepare(void)

@@ -462,6 +462,17 @@ static void *stack_for(void (*entry)(void *))
     return rvi_ctx_make(own->stack + STACK_BYTES, entry);
 }
 
+/* Out of the way of the program's own descriptors. */
+static int open_pagemap(void)
+{
+    long file = call(SYS_openat, AT_FDCWD, (long)"/proc/self/pagemap", O_RDONLY | O_CLOEXEC, 0, 0);
+    long moved = file < 0 ? -1 : call(SYS_fcntl, file, F_DUPFD_CLOEXEC, own->socket_fd, 0, 0);
+
+    if (file >= 0)
+        call(SYS_close, file, 0, 0, 0, 0);
+    return (int)moved;
+}
+
 void ck_rewind_begin(bool is_resident, int socket_fd, void (*function)(void))
 {
     own->run = function;
@@ -474,8 +485,7 @@ void ck_rewind_begin(bool is_resident, int socket_fd, void (*function)(void))
              (long)(own->code_high - own->code_low), (long)&own->public.selector) == 0;
     if (!is_resident)
         run();
-    own->pagemap =
-        (int)call(SYS_openat, AT_FDCWD, (long)"/proc/self/pagemap", O_RDONLY | O_CLOEXEC, 0, 0);
+    own->pagemap = open_pagemap();
     if (own->pagemap < 0)
         run();
     memset(own->pages, 0, sizeof own->pages);

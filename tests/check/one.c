@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* one.c - the smallest driver: run a program under the checker N times, and say what came of it.
  *
- *     one [-n RUNS] [-s SEED] [-g GRANULARITY] [-k STRATEGY] [-f FLAGS] [-r] [-v] -- PROGRAM ARGUMENT...
+ *     one [-n RUNS] [-s SEED] [-g GRANULARITY] [-k STRATEGY] [-f FLAGS] [-F] [-r] [-b] [-v] -- PROGRAM ARGUMENT...
  *
- * -r replays each run from its trace, and compares; -v prints failures and events; -q is quiet. For the checker's own
- * tests: it knows nothing of portfolios or of learning. */
+ * -F forks each run; -r replays each from its trace and compares, -b with the baton; -v prints the
+ * first run and the first failure. For the checker's own tests: it knows nothing of portfolios or of
+ * learning. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -147,7 +148,7 @@ int main(int argc, char **argv)
     const char *library = getenv("CHECK_LIBRARY");
     int option;
 
-    while ((option = getopt(argc, argv, "+n:s:g:k:f:rvb")) != -1) {
+    while ((option = getopt(argc, argv, "+n:s:g:k:f:Frvb")) != -1) {
         switch (option) {
         case 'n':
             runs = strtoul(optarg, NULL, 0);
@@ -163,6 +164,9 @@ int main(int argc, char **argv)
             break;
         case 'f':
             flags = (uint32_t)strtoul(optarg, NULL, 0);
+            break;
+        case 'F':
+            flags |= CK_FORK;
             break;
         case 'r':
             replays = true;

@@ -18,13 +18,12 @@ import tempfile
 from pathlib import Path
 
 RUNS = 25
-FORK = 32
 RACES_AND_LEARNING = 6
 
 # What ends.c comes to, in any schedule.
 ENDS = {"null": "crash", "overflow": "crash", "abort": "assert", "assert": "assert",
         "exit": "exit", "at_once": "exit", "raise": "crash", "free": "heap", "spin": "livelock",
-        "deadlock": "deadlock", "leak": "fine", "": "fine"}
+        "deadlock": "deadlock", "leak": "fine", "file": "fine", "": "fine"}
 
 
 class Failed(Exception):
@@ -43,8 +42,8 @@ class Subject:
         self.options = ["-g", "2"] if is_recompiled else []
         self.flags = RACES_AND_LEARNING if is_recompiled else 0
 
-    def run(self, one, argument, how, flags=0):
-        command = [one, "-n", str(RUNS), how, "-f", str(self.flags | flags), *self.options, "--",
+    def run(self, one, argument, *how):
+        command = [one, "-n", str(RUNS), *how, "-f", str(self.flags), *self.options, "--",
                    self.program, *([argument] if argument else [])]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
                               stdin=subprocess.DEVNULL, env=self.environment, timeout=100)
@@ -67,7 +66,7 @@ def build(compiler, source, folder, library, is_recompiled):
 
 def case(one, subject, argument, kind):
     rewound = subject.run(one, argument, "-r")
-    forked = subject.run(one, argument, "-r", FORK)
+    forked = subject.run(one, argument, "-r", "-F")
     if rewound != forked:
         raise Failed(f"rewound and forked differ:\n# {rewound}\n# {forked}")
     subject.run(one, argument, "-b")
