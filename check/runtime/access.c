@@ -13,8 +13,7 @@
  *
  * The access itself comes after the entry returns. So whether a write has brought a new value,
  * which is what tells a livelock from work, is looked at when the next entry of anybody is reached;
- * and only in memory that cannot have gone by then (S of `settle`), elsewhere a write is taken for
- * new.
+ * and only in memory that cannot have gone by then (`stays`), elsewhere a write is taken for new.
  *
  * Functions' entries and exits are told as well and ignored: the unwinder finds the stack when a
  * report wants it, which costs nothing until then.
@@ -360,11 +359,6 @@ void ck_access_point(uintptr_t address, size_t bytes, bool is_write, uintptr_t p
     if (wants_point(self->hb, address, bytes, pc))
         point(address, bytes, is_write, pc);
     self->inside--;
-}
-
-bool ck_access_is_instrumented(uintptr_t pc)
-{
-    return ck_module_is_instrumented(pc);
 }
 
 bool ck_access_wants_races(void)

@@ -26,10 +26,6 @@ bool ck_access_is_on(void);
  * inside. */
 void ck_access_point(uintptr_t address, size_t bytes, bool is_write, uintptr_t pc);
 
-/** Whether this code was compiled with instrumentation, so that its synchronisation is seen as well
- * as its accesses. */
-bool ck_access_is_instrumented(uintptr_t pc);
-
 /** Before an operation that others may see: what the last plain write has brought (access.c). */
 void ck_access_settle(void);
 
