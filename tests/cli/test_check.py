@@ -79,6 +79,17 @@ class Finds(Checks):
         objects = {step["object"] for step in found["failure"]["steps"]}
         self.assertIn("shared.counts[2]", objects)
 
+    def test_words_of_the_program_do_not_steer_the_terminal(self):
+        self.write("loud.c", "#include <stdio.h>\n#include <stdlib.h>\nint main(void) {\n"
+                             "for (int i = 0; i < 30; i++) fprintf(stderr, \"\\033[2J%d\\n\", i);\n"
+                             "return 3; }\n")
+        self.ravel("cc", "-o", "loud", "loud.c")
+        said, _ = self.check("--", "./loud")
+        self.assertTrue(said.startswith("non-zero exit"), said)
+        self.assertIn("?[2J29\n", said)
+        self.assertNotIn("[2J9\n", said)
+        self.assertNotIn("\033", said)
+
     def test_a_race_alone_is_found_and_replayed(self):
         found = self.report("--", self.build("lost_update"), "unchecked")
         self.assertIsNone(found["failure"])
@@ -180,6 +191,8 @@ class CannotCheck(Checks):
         found = self.report("--without-recompiling", "--", "./plain")
         self.assertEqual(found["failure"]["kind"], "deadlock")
         self.assertTrue(found["without_recompiling"])
+        said, _ = self.ravel("check", "--replay", "bug.ravel", status=1)
+        self.assertTrue(said.startswith("deadlock"), said)
 
     def test_what_is_no_program_is_named(self):
         self.write("script", "#!/bin/sh\n")
@@ -209,6 +222,19 @@ class CannotCheck(Checks):
         _, said = self.check("--", "./early", status=2)
         self.assertIn("status 3", said)
         self.assertIn("no licence", said)
+
+    def test_a_program_that_kills_its_server_is_told(self):
+        self.write("killer.c", "#include <signal.h>\n#include <unistd.h>\n"
+                               "int main(void) { return kill(getppid(), SIGKILL); }\n")
+        self.ravel("cc", "-o", "killer", "killer.c")
+        _, said = self.check("--", "./killer", status=2)
+        self.assertIn("the process that forks executions is gone", said)
+
+    def test_a_program_that_never_ends_is_told(self):
+        self.write("spin.c", "int main(void) { for (;;) __asm__ volatile(\"\"); }\n")
+        self.ravel("cc", "-o", "spin", "spin.c")
+        _, said = self.ravel("check", "--schedules", "1", "--jobs", "1", "--", "./spin", status=2)
+        self.assertIn("none of 1 executions came to an end", said)
 
     def test_options_are_judged(self):
         for args in (["--schedules", "0"], ["--seconds", "-1"], ["--seconds", "nan"],
