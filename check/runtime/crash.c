@@ -137,6 +137,7 @@ static void install(int number)
                                .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
     struct sigaction before;
 
+    /* The real one: by its name it is the program's, whose handlers run at points. */
     CK_NEXT(sigaction)(number, NULL, &before);
     if (before.sa_handler == SIG_DFL || number == CK_SIGNAL_STUCK) /* X2 */
         CK_NEXT(sigaction)(number, &action, NULL);

@@ -235,6 +235,7 @@ class CannotCheck(Checks):
         self.ravel("cc", "-o", "spin", "spin.c")
         _, said = self.ravel("check", "--schedules", "1", "--jobs", "1", "--", "./spin", status=2)
         self.assertIn("none of 1 executions came to an end", said)
+        self.assertIn("spin.c:1", said)
 
     def test_options_are_judged(self):
         for args in (["--schedules", "0"], ["--seconds", "-1"], ["--seconds", "nan"],
