@@ -30,6 +30,7 @@ enum {
     MOVED_MOST = 12,
     FAR = 3, /* decisions by which a switch is moved */
     FEW = 3, /* switches with which most bugs show */
+    NOT_FEW = 5,
     DRAWN_MOST = 2000,
 };
 
@@ -113,7 +114,7 @@ static bool try_first(struct work *w, size_t count)
 
 static void shorten(struct work *w)
 {
-    for (size_t count = 1; count < w->count && !w->is_over; count *= 2) {
+    for (size_t count = 1; count < w->count && !w->is_over; count *= 4) {
         if (try_first(w, count))
             return;
     }
@@ -248,7 +249,7 @@ static void reduce(struct work *w)
         return;
     shorten(w);
     grind(w);
-    if (w->count > FEW && draw_few(w))
+    if (w->count >= NOT_FEW && draw_few(w))
         grind(w);
 }
 

@@ -5,6 +5,9 @@
  *   - those of the report's own parties, and the last one of each
  *   - operations on the objects that the report is about: those that it names, and those that its
  *     threads used last and others change
+ *   - a step that was put off for others' though it could have been taken, and the one before it: a
+ *     bug is between them. What they are on is what the report is about, if there are few of them;
+ *     if it is a lock, what is done under it
  *   - the step before and after each change of threads, if it is on something that several threads use
  *     and at least one changes
  * Later steps weigh a little more than earlier ones. Neighbours that repeat the same place are one
@@ -34,6 +37,8 @@ enum {
     WEIGHT_THREAD = 20, /* a thread begins, ends, is joined */
     LITTLE = 4,
     CLUES = 12,          /* objects that a party was last at, when the report names none */
+    WEIGHT_SPLIT = 600,  /* put off, and the one before */
+    SPLITS = 6,          /* that tell what it is about; more: the schedule is not minimal */
     WEIGHT_RECENT = 100, /* of the last event; less before */
 };
 
@@ -45,7 +50,7 @@ struct user { /* of an object: who, and does somebody change it */
 
 /* What the report is about. */
 struct clues {
-    uint64_t objects[CK_PARTIES_MOST + CLUES];
+    uint64_t objects[CK_PARTIES_MOST + CLUES + 2 * SPLITS];
     size_t count;
 };
 
@@ -275,27 +280,107 @@ static bool is_party(const struct ck_report *report, uint32_t thread)
     return false;
 }
 
+static bool is_put_off(const struct ck_event *event)
+{
+    return event->flags & CK_EVENT_SWITCHED;
+}
+
+static bool is_about_locks(uint32_t op)
+{
+    return op == CK_OP_LOCK || op == CK_OP_TRYLOCK || op == CK_OP_UNLOCK || op == CK_OP_WOKEN ||
+           op == CK_OP_RDLOCK || op == CK_OP_WRLOCK || op == CK_OP_RWUNLOCK ||
+           op == CK_OP_SPIN_LOCK || op == CK_OP_SPIN_UNLOCK;
+}
+
+/* What is done under a lock says more than the lock. */
+static bool is_work(struct telling *telling, uint32_t i)
+{
+    const struct ck_event *event = &telling->events[i];
+
+    return is_contended(telling, event) && !is_about_locks(event->op);
+}
+
+/* The thread's nearest work before the one that was put off, or the first from it on; or itself. */
+static uint32_t work_before(struct telling *telling, uint32_t at)
+{
+    for (uint32_t i = at; i-- > 0;) {
+        if (telling->events[i].thread == telling->events[at].thread && is_work(telling, i))
+            return i;
+    }
+    return at;
+}
+
+static uint32_t work_after(struct telling *telling, uint32_t at)
+{
+    for (uint32_t i = at; i < telling->count; i++) {
+        if (telling->events[i].thread == telling->events[at].thread && is_work(telling, i))
+            return i;
+    }
+    return at;
+}
+
+static uint32_t count_splits(const struct telling *telling)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < telling->count; i++)
+        count += is_put_off(&telling->events[i]);
+    return count;
+}
+
+static void weigh_split(struct telling *telling, uint32_t at)
+{
+    uint32_t around[] = {work_before(telling, at), work_after(telling, at)};
+
+    for (size_t i = 0; i < 2; i++) {
+        const struct ck_event *event = &telling->events[around[i]];
+        telling->weights[around[i]] += WEIGHT_SPLIT;
+        if (is_contended(telling, event) && !is_about(telling, event->object))
+            add_clue(&telling->clues, event->object);
+    }
+}
+
+static void weigh_splits(struct telling *telling)
+{
+    if (count_splits(telling) > SPLITS)
+        return;
+    for (uint32_t i = 0; i < telling->count; i++) {
+        if (is_put_off(&telling->events[i]))
+            weigh_split(telling, i);
+    }
+}
+
+static void add_last_clues(struct telling *telling, bool is_work_only)
+{
+    const struct ck_report *report = telling->report;
+    unsigned seen = 0;
+
+    for (uint32_t i = telling->count; i-- > 0 && seen < CLUES;) {
+        const struct ck_event *event = &telling->events[i];
+        if (!is_contended(telling, event) || (is_work_only && !is_work(telling, i)) ||
+            (report->party_count > 0 && !is_party(report, event->thread)))
+            continue;
+        seen++;
+        if (!is_about(telling, event->object))
+            add_clue(&telling->clues, event->object);
+    }
+}
+
 static void find_clues(struct telling *telling)
 {
     const struct ck_report *report = telling->report;
     struct clues *clues = &telling->clues;
-    unsigned seen = 0;
 
+    weigh_splits(telling);
     for (uint32_t i = 0; i < report->party_count; i++) {
         if (report->parties[i].address)
             add_clue(clues, report->parties[i].address);
     }
     if (clues->count > 0)
         return;
-    for (uint32_t i = telling->count; i-- > 0 && seen < CLUES;) {
-        const struct ck_event *event = &telling->events[i];
-        if (!is_contended(telling, event) ||
-            (report->party_count > 0 && !is_party(report, event->thread)))
-            continue;
-        seen++;
-        if (!is_about(telling, event->object))
-            add_clue(clues, event->object);
-    }
+    add_last_clues(telling, true);
+    if (clues->count == 0)
+        add_last_clues(telling, false);
 }
 
 /* The party's own step: the one it names, or else the latest of its thread at its place. */
@@ -347,7 +432,7 @@ static uint32_t weight_of(struct telling *telling, uint32_t i)
         weight += is_change ? WEIGHT_CHANGE : WEIGHT_CHANGE / 4;
     if (telling->tells_threads && is_change && is_about_threads(event->op))
         weight += WEIGHT_THREAD;
-    if (event->flags & (CK_EVENT_SWITCHED | CK_EVENT_TIMED_OUT))
+    if (event->flags & CK_EVENT_TIMED_OUT)
         weight += WEIGHT_CHANGE;
     return weight;
 }
@@ -370,8 +455,12 @@ static void weigh_each(struct telling *telling)
         if (telling->weights[i] > 0)
             telling->weights[i] += (uint32_t)((uint64_t)WEIGHT_RECENT * i / telling->count);
     }
-    if (telling->count > 0)
-        telling->weights[telling->count - 1] += WEIGHT_LAST;
+    for (uint32_t i = telling->count; i-- > 0;) {
+        if (telling->events[i].op != CK_OP_ALLOC) {
+            telling->weights[i] += WEIGHT_LAST;
+            break;
+        }
+    }
 }
 
 /* --- choosing --- */

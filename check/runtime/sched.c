@@ -258,8 +258,10 @@ static struct ck_thread *choose(struct ck_thread *self)
         ck_nobody_can_run();
     struct ck_thread *chosen =
         ck_shared->plan.mode == CK_FOLLOW ? follow(self, nth, otherwise) : explore();
-    if (chosen != otherwise)
+    if (chosen != otherwise) {
         ck_trace_record(self->id, nth, chosen->id);
+        self->is_put_off = otherwise == self;
+    }
     if (ck_shared->plan.flags & CK_LOG_DECISIONS)
         log_decision(self, nth, chosen);
     return chosen;
@@ -492,7 +494,8 @@ void ck_event(const struct ck_op *op, uint64_t value, unsigned flags)
         .value = value,
         .thread = ck_self->id,
         .op = (uint16_t)op->kind,
-        .flags = (uint16_t)flags,
+        .flags = (uint16_t)(flags | (ck_self->is_put_off ? CK_EVENT_SWITCHED : 0)),
         .place = ck_place_of(op->pc),
     };
+    ck_self->is_put_off = false;
 }

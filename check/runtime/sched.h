@@ -51,6 +51,7 @@ struct ck_spin;
 struct ck_thread {
     uint32_t id; /* in order of creation, the main thread 0; never used again in an execution */
     enum ck_state state;
+    bool is_put_off;    /* another was chosen though it could go on: its next event says so */
     bool is_woken;      /* CK_BLOCKED and then woken: state is ready, ck_block returns 0 */
     uint32_t inside;    /* depth of ck_enter() */
     uint32_t decisions; /* counted: struct ck_switch */
