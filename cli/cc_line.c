@@ -2,7 +2,7 @@
 /* cc_line.c - what a compiler's command line asks for: gcc's and clang's grammar, as far as it
  * matters which words are sources and which step is the last.
  *
- * Checked by: tests/unit/cli/test_cc_line.c */
+ * Checked by: tests/cli/test_cc.py */
 #include "cli/cc_line.h"
 
 #include <stdlib.h>

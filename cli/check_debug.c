@@ -6,7 +6,7 @@
  * the kernel, so that gdb sees them all, and the failure is a breakpoint in the runtime, with the
  * program's frames above it.
  *
- * Checked by: tests/cli/test_gdb.py */
+ * Checked by: tests/cli/test_check.py */
 #include "cli/check_debug.h"
 
 #include <errno.h>

@@ -8,7 +8,7 @@
  *
  * Rejected: libelf, which may be missing, and is no shorter for this.
  *
- * Checked by: tests/unit/check/driver/test_elf_file.c */
+ * Checked by: tests/cli */
 #include "check/driver/elf_file.h"
 
 #include <elf.h>

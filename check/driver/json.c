@@ -2,7 +2,7 @@
 /* json.c - writing texts into JSON and HTML. Names and last words come from a program that may say
  * anything.
  *
- * Checked by: tests/unit/check/driver/test_json.c */
+ * Checked by: tests/unit/check/test_reports.c */
 #include "check/driver/json.h"
 
 #include <stddef.h>

@@ -7,7 +7,7 @@
  * A variable is looked up by its address among those with a fixed one; what lies at an offset
  * within is found by walking down its type: members of structs, elements of arrays.
  *
- * Checked by: tests/unit/check/driver/test_symbols.c */
+ * Checked by: tests/cli */
 #include "check/driver/lines.h"
 
 #ifdef CK_HAVE_LIBDW

@@ -10,7 +10,7 @@
  * Locations are written by the module's index in the file. In another process the same module may
  * come at another index, so they are translated by path when they are loaded, and sorted again.
  *
- * Checked by: tests/unit/check/driver/test_replay.c */
+ * Checked by: tests/unit/check/test_replay.c */
 #include "check/driver/replay.h"
 
 #include <ctype.h>

@@ -2,7 +2,7 @@
 /* report.c - one screen for people: what it is, the lines that matter, the steps in columns, one a
  * thread, and how to see it again.
  *
- * Checked by: tests/unit/check/driver/test_report.c, tests/cli */
+ * Checked by: tests/unit/check/test_reports.c, tests/cli */
 #include "check/driver/report.h"
 
 #include <inttypes.h>

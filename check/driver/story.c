@@ -16,7 +16,7 @@
  * What an object is called: a variable of the program; or what the program calls it in the source
  * of a call on it ("&queue->lock"); or the block of the heap that it lies in.
  *
- * Checked by: tests/unit/check/driver/test_story.c */
+ * Checked by: tests/unit/check/test_reports.c */
 #include "check/driver/story.h"
 
 #include <ctype.h>

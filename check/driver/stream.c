@@ -16,7 +16,7 @@
  * Rejected: posix_spawn (no personality(), no PR_SET_PDEATHSIG); a thread of the driver for each
  * stream (one thread hands out 100,000 schedules a second, and needs no lock).
  *
- * Checked by: tests/unit/check/driver/test_stream.c, tests/cli */
+ * Checked by: tests/cli, tests/cli */
 #include "check/driver/stream.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* suppress.c - a file of what is known and shall not be told.
  *
- * Checked by: tests/unit/check/driver/test_suppress.c */
+ * Checked by: tests/cli */
 #include "check/driver/suppress.h"
 
 #include <ctype.h>

@@ -9,7 +9,7 @@
  *
  * Rejected: running addr2line (a process each, and one more thing to be installed).
  *
- * Checked by: tests/unit/check/driver/test_symbols.c */
+ * Checked by: tests/cli */
 #include "check/driver/symbols.h"
 
 #include <ctype.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* words.c - what the numbers of wire.h are called.
  *
- * Checked by: tests/unit/check/driver/test_words.c */
+ * Checked by: tests/unit/check/test_reports.c */
 #include "check/driver/words.h"
 
 #include <stddef.h>
