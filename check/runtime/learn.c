@@ -10,6 +10,10 @@
  *       are created happens before them in every schedule
  *   L2  what locks order is one: another schedule has it the other way round
  *
+ *   L3  a place that touches several bytes of a granule is noted once, with all of them, at the
+ *       latest time: an array of bytes would make long lists else
+ *   L4  the latest touch is the first of the list, so one that repeats it met nobody new
+ *
  * The table of the plan's places is by return address, open addressing, a quarter full.
  *
  * Checked by: tests/unit/check/test_learn.c */
@@ -94,32 +98,68 @@ static bool is_meeting(const struct ck_touch *before, unsigned bytes, bool is_wr
     return ck_record_clock(&record) > ck_clock_of(&hb->forks, thread);
 }
 
+#define ALL_BYTES (UINT64_C(0xff) << CK_BYTES_SHIFT)
+
+/* L3 */
 static bool is_same(const struct ck_touch *touch, uint64_t who, uintptr_t pc)
 {
-    return touch->pc == pc && (touch->who ^ who) >> CK_ID_THREAD_SHIFT == 0;
+    uint64_t ignored = ALL_BYTES | UINT32_MAX;
+
+    return touch->pc == pc && ((touch->who ^ who) & ~ignored) == 0;
+}
+
+/* L4 */
+static bool is_latest(const struct ck_touch *touch, uint64_t who, uintptr_t pc)
+{
+    return touch && is_same(touch, who, pc) && (uint32_t)touch->who == (uint32_t)who &&
+           (who & ~touch->who) == 0;
+}
+
+static void put_first(struct ck_more *more, struct ck_touch **link)
+{
+    struct ck_touch *touch = *link;
+
+    *link = touch->next;
+    touch->next = more->touches;
+    more->touches = touch;
+}
+
+static uint64_t who_of(unsigned bytes, bool is_write)
+{
+    return ck_self->hb->id | (uint64_t)bytes << CK_BYTES_SHIFT |
+           (uint64_t)(is_write ? CK_WRITES : 0) << CK_KIND_SHIFT;
+}
+
+static struct ck_touch *add(struct ck_more *more, uintptr_t pc)
+{
+    struct ck_touch *touch = ck_alloc(sizeof *touch);
+
+    *touch = (struct ck_touch){more->touches, 0, pc};
+    more->touches = touch;
+    return touch;
 }
 
 void ck_learn_touch(uintptr_t granule, unsigned bytes, bool is_write, uintptr_t pc)
 {
     struct ck_more *more = ck_shadow_more(granule);
-    uint64_t who = ck_self->hb->id | (uint64_t)bytes << CK_BYTES_SHIFT |
-                   (uint64_t)(is_write ? CK_WRITES : 0) << CK_KIND_SHIFT;
-    struct ck_touch *same = NULL;
+    uint64_t who = who_of(bytes, is_write);
+    struct ck_touch **same = NULL;
     unsigned count = 0;
 
-    for (struct ck_touch *one = more->touches; one; one = one->next, count++) {
-        if (is_meeting(one, bytes, is_write)) {
-            mark(one->pc);
+    if (is_latest(more->touches, who, pc))
+        return;
+    for (struct ck_touch **link = &more->touches; *link; link = &(*link)->next, count++) {
+        if (is_meeting(*link, bytes, is_write)) {
+            mark((*link)->pc);
             mark(pc);
         }
-        same = is_same(one, who, pc) ? one : same;
+        same = is_same(*link, who, pc) ? link : same;
     }
-    if (!same && count >= TOUCHES_MOST)
+    if (same)
+        put_first(more, same);
+    else if (count < TOUCHES_MOST)
+        add(more, pc);
+    else
         return;
-    if (!same) {
-        same = ck_alloc(sizeof *same);
-        *same = (struct ck_touch){more->touches, who, pc};
-        more->touches = same;
-    }
-    same->who = who;
+    more->touches->who = who | (more->touches->who & ALL_BYTES);
 }
