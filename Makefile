@@ -4,7 +4,7 @@
 PREFIX ?= /usr/local
 TREE := build/release
 
-.PHONY: all help demo test soak fuzz bench bench-io docs install uninstall clean format writable
+.PHONY: all help demo test soak fuzz bench bench-io bench-check docs install uninstall clean format writable
 
 all: $(TREE)/build.ninja
 	@ninja -C $(TREE)
@@ -18,6 +18,7 @@ help:
 	@echo 'make soak       20,000 connections at once, a million one by one, processes killed; long'
 	@echo 'make bench      measure against the peers that are installed; ARGS="--only chan --rounds 9"'
 	@echo 'make bench-io   measure examples/httpd beside other servers; ARGS="--quick"'
+	@echo 'make bench-check  measure the checker beside ThreadSanitizer and valgrind'
 	@echo 'make docs       manual pages and the HTML reference, in $(TREE)/doc'
 	@echo 'make install    into PREFIX (now $(PREFIX)), below DESTDIR if that is set'
 	@echo 'make uninstall  take away what make install put there'
@@ -58,6 +59,10 @@ bench:
 bench-io:
 	@tools/install_deps.sh --for bench || true
 	@tools/bench_io.py $(ARGS)
+
+bench-check: $(TREE)/build.ninja
+	@tools/install_deps.sh --for bench || true
+	@tools/bench_check.py $(TREE) $(ARGS)
 
 docs: $(TREE)/build.ninja
 	@said=$$(ninja -C $(TREE) doc/html) || { echo "$$said"; exit 1; }
