@@ -83,8 +83,8 @@ def native_failures(program, times):
 def built(options, source, folder):
     ours = os.path.join(folder, source.stem)
     plain = ours + "-plain"
-    compile_with([options.ravel, "cc"], source, ours)
-    compile_with(["cc"], source, plain)
+    compile_with([options.ravel], source, ours)
+    compile_with([], source, plain)
     return ours, plain
 
 
@@ -149,7 +149,7 @@ def arguments():
 
 def main():
     options = arguments()
-    sources = sorted(s for s in options.folder.glob("*.c") if options.only in s.stem)
+    sources = sorted(s for s in options.folder.glob("*.c*") if options.only in s.stem)
     print(heads(options), flush=True)
     every = []
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
