@@ -48,7 +48,7 @@ def hit(options, program, door, seed, more=()):
                               "1", "--seconds", "30", "--output", trace, *door, *more], program)
         kinds = found_in(report)
         if not report["failure"]:
-            return Hit(None, report["seconds"], 0, kinds, "")
+            return Hit(report["schedules_to_first_race"] or None, report["seconds"], 0, kinds, "")
         problem = replay_problem(trace, options.ravel, kinds)
         return Hit(report["schedules_to_first_failure"], report["seconds_to_first_failure"],
                    report["switches_left"], kinds, problem)
