@@ -128,6 +128,7 @@ struct ck_party {
     uint32_t waits_for_thread; /* deadlock: who holds it; UINT32_MAX: nobody known */
     uint32_t frame_count;
     struct ck_place frames[CK_FRAMES]; /* innermost first */
+    uint32_t is_access;                /* CK_HEAP: it used the block; otherwise what it did to it */
 };
 
 enum { CK_PARTIES_MOST = 24 };

@@ -615,7 +615,9 @@ static void say_party(struct telling *telling, uint32_t i, char *to, size_t room
         say_access(party, object, to, room);
         break;
     case CK_HEAP:
-        if (i == 0)
+        if (i == 0 && op == CK_OP_FREE)
+            snprintf(to, room, "frees `%s`", object);
+        else if (i == 0 || party->is_access)
             say_access(party, object, to, room);
         else
             snprintf(to, room, "%s here",

@@ -107,8 +107,10 @@ static void tell(const struct access *now, const struct ck_record *before)
     if (party)
         party->is_write = (now->kind & CK_WRITES) != 0;
     party = ck_report_past(report, thread, address, pc);
-    if (party)
+    if (party) {
         party->is_write = (ck_record_kind(before) & CK_WRITES) != 0;
+        party->is_access = true;
+    }
     if (kind == CK_HEAP)
         ck_report_fail(report);
     ck_report_end(report);

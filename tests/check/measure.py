@@ -8,8 +8,8 @@
 Checks each program of FOLDER, one stream and one seed at a time, and prints a line a program: the
 median and the largest number of schedules to the first failure, seconds, switches left after
 minimising, and the kinds as which it was told. With --strategies also the median for each strategy
-alone, with --native how many of N plain runs fail by themselves (a hang is one). What is not found in --schedules
-counts as that many + 1, and is printed as '-'.
+alone, with --native how many of N plain runs fail by themselves (a hang is one). What is not found
+in --schedules counts as that many + 1, and is printed as '-'.
 
 Every failure is replayed once. A program without a "bug:" line is one that nothing may be told of:
 its line says what was. Prints figures, not TAP: it judges nothing."""
