@@ -5,7 +5,7 @@
  *      and come back in between with another successor (ABA): a node is on the stack and in
  *      somebody's hands
  * kind: assertion
- * budget: 400
+ * budget: 1000
  * door: instrumented */
 #include <assert.h>
 #include <pthread.h>

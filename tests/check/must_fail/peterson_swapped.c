@@ -3,7 +3,7 @@
  *
  * bug: the turn is given away before the own wish is shown: both can enter
  * kind: assertion
- * budget: 200
+ * budget: 500
  * door: instrumented */
 #include <assert.h>
 #include <pthread.h>

@@ -4,7 +4,7 @@
  * bug: a consumer that was woken takes without looking again; another was quicker, and the queue
  *      is empty
  * kind: assertion
- * budget: 150
+ * budget: 1000
  * door: either */
 #include <assert.h>
 #include <pthread.h>

@@ -4,7 +4,7 @@
  * bug: the reader compares the sequence before and after, but does not see that it was odd: a
  *      write was under way
  * kind: assertion
- * budget: 80
+ * budget: 500
  * door: instrumented */
 #include <assert.h>
 #include <pthread.h>
