@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 
-from ravel_cli import InFolder, ROOT
+from ravel_cli import InFolder, RAVEL, ROOT
 
 from tap import run_unittests
 
@@ -150,8 +150,7 @@ class Finds(Checks):
         with open(self.folder / "words", "w") as words:
             words.write("info threads\nquit\n")
         with open(self.folder / "words") as words:
-            done = subprocess.run([str(a) for a in (sys.argv[2], "check", "--replay", "bug.ravel",
-                                                    "--gdb")],
+            done = subprocess.run([str(RAVEL), "check", "--replay", "bug.ravel", "--gdb"],
                                   cwd=self.folder, stdin=words, text=True, timeout=120,
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if "ptrace" in done.stdout:
