@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: MIT
 """Run each model under the checker: as the code is nothing may be found, and each mutation must be.
 
-    models.py RAVEL ROOT [--schedules N] [--only NAME]
+    models.py RAVEL ROOT LIBRARY CHECKS [LINK...] [--schedules N] [--only NAME]
 
 A model is a program beside this file; its head names the files of src/ that it is built with
-("sources:") and what is made smaller in them ("shrink: FILE NAME NUMBER"). A mutation replaces a
+("sources:"), whether what else they need comes from the static LIBRARY ("rest:"), which was built
+with debug_checks=CHECKS and wants LINK, and what is made smaller in them ("shrink: FILE NAME NUMBER"). A mutation replaces a
 piece of one of its files, which must be there exactly once, and says what it breaks. Prints TAP, a line a model and a line a mutation."""
 
 import argparse
@@ -51,6 +52,19 @@ MUTATIONS = [
     ("deque", "src/queue/deque.c",
      "rvi_store_relaxed(&deque->top, top + (int64_t)count);", "(void)0;",
      "the thief does not say what it has taken"),
+    ("chan", "src/task/chan.c",
+     "rvi_store_release(&slot->turn, rvi_ring_full_turn(ch, tail)); /* pairs: chan-turn */",
+     "rvi_store_relaxed(&slot->turn, rvi_ring_full_turn(ch, tail));",
+     "a sender does not release its item"),
+    ("chan", "src/task/chan.c",
+     "rvi_store_release(&slot->turn, rvi_ring_free_turn_after(ch, head));\n            return 0;",
+     "rvi_store_relaxed(&slot->turn, rvi_ring_free_turn_after(ch, head));\n            return 0;",
+     "a receiver does not release the slot"),
+    ("chan", "src/task/chan.c",
+     "if (!rvi_cas_relaxed(&ch->tail, &tail, rvi_ring_next_place(ch, tail)))\n"
+     "                continue;",
+     "rvi_store_relaxed(&ch->tail, rvi_ring_next_place(ch, tail));",
+     "a place is taken in two steps"),
     ("lock", "src/sys/lock.h",
      "rvi_exchange_release(&lock->word, 0) == 2", "rvi_exchange_release(&lock->word, 0) == 3",
      "a release wakes nobody"),
@@ -116,9 +130,12 @@ def build(options, tree, model):
     main = tree / "tests/model" / f"model_{model}.c"
     shrink(tree, main.read_text())
     files = [str(tree / s) for s in sources_of(main.read_text())]
+    rest = [options.library, *options.link] if "\n * rest: " in main.read_text() else []
+    checks = options.checks if rest else "0"
     code, _, said = run([options.ravel, "cc", "-std=gnu17", "-O1", "-g", "-D_GNU_SOURCE",
-                         "-DRVI_DEBUG_CHECKS=0", "-DRVI_TSAN=0", f"-I{tree}/src",
-                         f"-I{tree}/include", str(main), *files, "-pthread", "-o", str(program)])
+                         f"-DRVI_DEBUG_CHECKS={checks}", "-DRVI_TSAN=0", f"-I{tree}/src",
+                         f"-I{tree}/include", str(main), *files, *rest, "-pthread", "-Wno-tsan",
+                         "-o", str(program)])
     if code != 0:
         raise Failed(f"does not build: {said.strip()[-600:]}")
     return str(program)
@@ -157,9 +174,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("ravel")
     parser.add_argument("root", type=Path)
+    parser.add_argument("library")
+    parser.add_argument("checks")
+    parser.add_argument("link", nargs="*")
     parser.add_argument("--schedules", type=int, default=MODEL_BUDGET)
     parser.add_argument("--only", default="")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
 
     models = sorted(p.stem.removeprefix("model_")
                     for p in (options.root / "tests/model").glob("model_*.c"))
