@@ -4,10 +4,11 @@
 
     models.py RAVEL ROOT LIBRARY CHECKS [LINK...] [--schedules N] [--only NAME]
 
-A model is a program beside this file; its head names the files of src/ that it is built with
-("sources:"), whether what else they need comes from the static LIBRARY ("rest:"), which was built
-with debug_checks=CHECKS and wants LINK, and what is made smaller in them ("shrink: FILE NAME NUMBER"). A mutation replaces a
-piece of one of its files, which must be there exactly once, and says what it breaks. Prints TAP, a line a model and a line a mutation."""
+A model is a program beside this file. Its head names the files of src/ that it is built with
+("sources:"), says whether the rest comes from the static LIBRARY ("rest:"), which was built with
+debug_checks=CHECKS and wants LINK, and what is made smaller ("shrink: FILE NAME NUMBER"). A mutation
+replaces a piece of one of its files, which must be there exactly once, and says what it breaks.
+Prints TAP, a line a model and a line a mutation."""
 
 import argparse
 import concurrent.futures
