@@ -84,6 +84,13 @@ class Cc(InFolder):
         self.ravel("cc", "-fsanitize=thread", "-o", "twice", "main.c", "half.c")
         self.assert_is_whole("twice")
 
+    def test_a_fence_is_no_reason_to_warn(self):
+        self.write("fence.c", "#include <stdatomic.h>\n"
+                   "int main(void) { atomic_thread_fence(memory_order_seq_cst); }\n")
+        self.ravel("cc", "-Werror", "-Wall", "fence.c", "-o", "fence")
+        if shutil.which("clang"):
+            self.ravel("cc", "--with", "clang", "-Werror", "-Wall", "fence.c", "-o", "fence")
+
     def test_preprocessing_is_left_alone(self):
         out, _ = self.ravel("cc", "-E", "-dM", "main.c")
         self.assertNotIn("__SANITIZE_THREAD__", out)

@@ -135,7 +135,7 @@ def build(options, tree, model):
     checks = options.checks if rest else "0"
     code, _, said = run([options.ravel, "cc", "-std=gnu17", "-O1", "-g", "-D_GNU_SOURCE",
                          f"-DRVI_DEBUG_CHECKS={checks}", "-DRVI_TSAN=0", f"-I{tree}/src",
-                         f"-I{tree}/include", str(main), *files, *rest, "-pthread", "-Wno-tsan",
+                         f"-I{tree}/include", str(main), *files, *rest, "-pthread",
                          "-o", str(program)])
     if code != 0:
         raise Failed(f"does not build: {said.strip()[-600:]}")
