@@ -79,24 +79,13 @@ static bool is_ready(void *arg)
     return CK_NEXT(poll)(one, 1, 0) != 0;
 }
 
-/* 0, or -1 with errno. */
-static int answer(int r)
-{
-    if (r == -ECANCELED)
-        ck_cancel_now();
-    if (r == 0)
-        return 0;
-    errno = -r;
-    return -1;
-}
-
 static int until_ready(int fd, short events, const struct ck_op *op)
 {
     struct pollfd one = {.fd = fd, .events = events};
 
     if (never_blocks(fd))
         return 0;
-    return answer(ck_io_wait_restarting(op, fd, events, ck_io_is_ours(fd), is_ready, &one));
+    return ck_io_answer(ck_io_wait_restarting(op, fd, events, ck_io_is_ours(fd), is_ready, &one));
 }
 
 static struct ck_op op_on(int fd, uintptr_t pc)

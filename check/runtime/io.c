@@ -21,6 +21,7 @@
 #include <time.h>
 
 #include "check/runtime/alarm.h"
+#include "check/runtime/answer.h"
 #include "check/runtime/locks.h"
 #include "check/runtime/next.h"
 #include "check/runtime/process.h"
@@ -140,6 +141,13 @@ static void pause_really(void)
     const struct timespec pause = {.tv_nsec = PAUSE_NS};
 
     CK_NEXT(nanosleep)(&pause, NULL);
+}
+
+int ck_io_answer(int r)
+{
+    if (r == -ECANCELED)
+        ck_cancel_now();
+    return ck_answer(-r);
 }
 
 void ck_io_linger(ck_io_ready_fn *is_ready, void *arg)

@@ -10,13 +10,11 @@
 
 #include <link.h>
 
+#include "check/runtime/places.h"
+
 enum { MODULES_MOST = 64 };
 
-struct range {
-    uintptr_t low, high;
-};
-
-static struct range modules[MODULES_MOST];
+static struct ck_range modules[MODULES_MOST];
 static unsigned module_count;
 
 bool ck_module_is_instrumented(uintptr_t address)
@@ -28,24 +26,9 @@ bool ck_module_is_instrumented(uintptr_t address)
     return false;
 }
 
-static struct range range_of(const struct dl_phdr_info *info)
-{
-    struct range range = {UINTPTR_MAX, 0};
-
-    for (int i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *part = &info->dlpi_phdr[i];
-        uintptr_t low = info->dlpi_addr + part->p_vaddr;
-        if (part->p_type != PT_LOAD)
-            continue;
-        range.low = low < range.low ? low : range.low;
-        range.high = low + part->p_memsz > range.high ? low + part->p_memsz : range.high;
-    }
-    return range;
-}
-
 static int note(struct dl_phdr_info *info, size_t bytes, void *arg)
 {
-    struct range range = range_of(info);
+    struct ck_range range = ck_module_range(info);
     uintptr_t pc = *(uintptr_t *)arg;
 
     (void)bytes;

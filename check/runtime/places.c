@@ -27,9 +27,9 @@ static uint32_t last_hit;
 static uint32_t own_module = UINT32_MAX;
 static unsigned long long loads_seen;
 
-static struct range range_of(const struct dl_phdr_info *info)
+struct ck_range ck_module_range(const struct dl_phdr_info *info)
 {
-    struct range range = {UINTPTR_MAX, 0, info->dlpi_addr};
+    struct ck_range range = {UINTPTR_MAX, 0};
 
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *part = &info->dlpi_phdr[i];
@@ -84,7 +84,8 @@ static bool is_known(struct range range)
 
 static int learn_one(struct dl_phdr_info *info, size_t bytes, void *arg)
 {
-    struct range range = range_of(info);
+    struct ck_range lies = ck_module_range(info);
+    struct range range = {lies.low, lies.high, info->dlpi_addr};
 
     (void)bytes, (void)arg;
     loads_seen = info->dlpi_adds;

@@ -7,6 +7,15 @@
 
 #include "check/wire.h"
 
+struct dl_phdr_info;
+
+/* Where a module lies: [low, high). */
+struct ck_range {
+    uintptr_t low, high;
+};
+
+struct ck_range ck_module_range(const struct dl_phdr_info *info);
+
 /** Write the table of modules into the mapping: what is loaded now. */
 void ck_places_learn(void);
 

@@ -14,17 +14,6 @@
 #include "check/runtime/locks.h"
 #include "check/runtime/next.h"
 
-/* 0, or -1 with errno. */
-static int answer(int r)
-{
-    if (r == -ECANCELED)
-        ck_cancel_now();
-    if (r == 0)
-        return 0;
-    errno = -r;
-    return -1;
-}
-
 struct polling {
     struct pollfd *fds;
     nfds_t count;
@@ -67,7 +56,7 @@ static int poll_until(struct pollfd *fds, nfds_t count, int64_t deadline, uintpt
     ck_acquire(&ck_io_written);
     if (r == -ETIMEDOUT)
         return 0;
-    return answer(r) == 0 ? p.result : -1;
+    return ck_io_answer(r) == 0 ? p.result : -1;
 }
 
 CK_EXPORT int poll(struct pollfd *fds, nfds_t count, int ms)
@@ -125,7 +114,7 @@ static int select_until(int count, fd_set **sets, int64_t deadline, uintptr_t pc
     ck_acquire(&ck_io_written);
     if (r == -ETIMEDOUT)
         return 0;
-    return answer(r) == 0 ? s.result : -1;
+    return ck_io_answer(r) == 0 ? s.result : -1;
 }
 
 CK_EXPORT int select(int count, fd_set *restrict in, fd_set *restrict out, fd_set *restrict err,
@@ -179,7 +168,7 @@ static int epoll_until(struct epolling *e, int64_t deadline, uintptr_t pc)
     ck_acquire(&ck_io_written);
     if (r == -ETIMEDOUT)
         return 0;
-    return answer(r) == 0 ? e->result : -1;
+    return ck_io_answer(r) == 0 ? e->result : -1;
 }
 
 CK_EXPORT int epoll_wait(int fd, struct epoll_event *events, int most, int ms)

@@ -18,6 +18,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "check/runtime/answer.h"
 #include "check/runtime/locks.h"
 #include "check/runtime/misuse.h"
 #include "check/runtime/next.h"
@@ -59,14 +60,6 @@ static int sleep_until_posted(sem_t *s, struct sem *model, int64_t deadline, con
     int r = ck_block(&wait, true);
     model->waiting--;
     return r;
-}
-
-static int answer(int error)
-{
-    if (error == 0)
-        return 0;
-    errno = error;
-    return -1;
 }
 
 /* An error number. */
@@ -173,7 +166,7 @@ CK_EXPORT int sem_wait(sem_t *s)
     ck_point(op);
     int r = take(s, CK_NEVER, op);
     ck_leave();
-    return answer(r);
+    return ck_answer(r);
 }
 
 CK_EXPORT int sem_trywait(sem_t *s)
@@ -185,7 +178,7 @@ CK_EXPORT int sem_trywait(sem_t *s)
     bool taken = try_once(s, model_of(s));
     ck_event(op, *value_of(s), 0);
     ck_leave();
-    return answer(taken ? 0 : EAGAIN);
+    return ck_answer(taken ? 0 : EAGAIN);
 }
 
 CK_EXPORT int sem_timedwait(sem_t *restrict s, const struct timespec *restrict at)
@@ -194,7 +187,7 @@ CK_EXPORT int sem_timedwait(sem_t *restrict s, const struct timespec *restrict a
         return CK_NEXT(sem_timedwait)(s, at);
     int r = take_until(s, CLOCK_REALTIME, at, CK_DO(CK_OP_SEM_WAIT, true, s));
     ck_leave();
-    return answer(r);
+    return ck_answer(r);
 }
 
 CK_EXPORT int sem_clockwait(sem_t *restrict s, clockid_t clock, const struct timespec *restrict at)
@@ -205,7 +198,7 @@ CK_EXPORT int sem_clockwait(sem_t *restrict s, clockid_t clock, const struct tim
                 ? take_until(s, clock, at, CK_DO(CK_OP_SEM_WAIT, true, s))
                 : EINVAL;
     ck_leave();
-    return answer(r);
+    return ck_answer(r);
 }
 
 CK_EXPORT int sem_post(sem_t *s)
@@ -216,7 +209,7 @@ CK_EXPORT int sem_post(sem_t *s)
     ck_point(op);
     int r = post(s, op);
     ck_leave();
-    return answer(r);
+    return ck_answer(r);
 }
 
 CK_EXPORT int sem_getvalue(sem_t *restrict s, int *restrict value)

@@ -28,6 +28,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "check/runtime/answer.h"
 #include "check/runtime/locks.h"
 #include "check/runtime/next.h"
 #include "check/runtime/posix.h"
@@ -310,14 +311,6 @@ static int send_by_process(int sig, int code, union sigval value, uintptr_t pc)
     return 0;
 }
 
-static int answer(int error)
-{
-    if (error == 0)
-        return 0;
-    errno = error;
-    return -1;
-}
-
 CK_EXPORT int pthread_kill(pthread_t target, int sig)
 {
     if (!ck_enter())
@@ -342,7 +335,7 @@ CK_EXPORT int raise(int sig)
         return CK_NEXT(raise)(sig);
     int r = send_by_thread(ck_self, sig, SI_TKILL, (union sigval){0}, CK_CALLER);
     ck_leave();
-    return answer(r);
+    return ck_answer(r);
 }
 
 CK_EXPORT int tgkill(pid_t process, pid_t thread, int sig)
@@ -353,7 +346,7 @@ CK_EXPORT int tgkill(pid_t process, pid_t thread, int sig)
     struct ck_thread *target = id >= 0 && id < (pid_t)ck_thread_count ? ck_threads[id] : NULL;
     int r = send_by_thread(target, sig, SI_TKILL, (union sigval){0}, CK_CALLER);
     ck_leave();
-    return answer(r);
+    return ck_answer(r);
 }
 
 CK_EXPORT int kill(pid_t process, int sig)
@@ -364,7 +357,7 @@ CK_EXPORT int kill(pid_t process, int sig)
         return CK_NEXT(kill)(ck_process_id(), sig);
     int r = send_by_process(sig, SI_USER, (union sigval){0}, CK_CALLER);
     ck_leave();
-    return answer(r);
+    return ck_answer(r);
 }
 
 CK_EXPORT int sigqueue(pid_t process, int sig, const union sigval value)
@@ -375,7 +368,7 @@ CK_EXPORT int sigqueue(pid_t process, int sig, const union sigval value)
         return CK_NEXT(sigqueue)(ck_process_id(), sig, value);
     int r = send_by_process(sig, SI_QUEUE, value, CK_CALLER);
     ck_leave();
-    return answer(r);
+    return ck_answer(r);
 }
 
 /* ---- handlers -------------------------------------------------------------------------------- */

@@ -9,18 +9,11 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "check/runtime/answer.h"
 #include "check/runtime/locks.h"
 #include "check/runtime/next.h"
 #include "check/runtime/signals.h"
 #include "check/runtime/signals_inside.h"
-
-static int answer(int error)
-{
-    if (error == 0)
-        return 0;
-    errno = error;
-    return -1;
-}
 
 static void as_set(uint64_t bits, sigset_t *ret)
 {
@@ -58,7 +51,7 @@ CK_EXPORT int sigprocmask(int how, const sigset_t *set, sigset_t *ret_old)
 {
     if (!ck_self || ck_self->inside)
         return CK_NEXT(sigprocmask)(how, set, ret_old);
-    return answer(pthread_sigmask(how, set, ret_old));
+    return ck_answer(pthread_sigmask(how, set, ret_old));
 }
 
 CK_EXPORT int sigpending(sigset_t *ret)
@@ -174,7 +167,7 @@ CK_EXPORT int sigtimedwait(const sigset_t *restrict set, siginfo_t *restrict ret
     int64_t deadline = delay ? ck_time_after(delay) : CK_NEVER;
     int sig = deadline < 0 ? deadline : await(ck_signal_bits(set), deadline, ret, CK_CALLER);
     ck_leave();
-    return sig > 0 ? sig : answer(-sig);
+    return sig > 0 ? sig : ck_answer(-sig);
 }
 
 /* A signal that came before the call is handled before it, and does not end it. */
@@ -200,7 +193,7 @@ CK_EXPORT int pause(void)
     arrive(CK_CALLER);
     sleep_until_handled();
     ck_leave();
-    return answer(EINTR);
+    return ck_answer(EINTR);
 }
 
 CK_EXPORT int sigsuspend(const sigset_t *set)
@@ -213,5 +206,5 @@ CK_EXPORT int sigsuspend(const sigset_t *set)
     sleep_until_handled();
     ck_signals_mine()->blocked = blocked;
     ck_leave();
-    return answer(EINTR);
+    return ck_answer(EINTR);
 }

@@ -22,6 +22,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "check/runtime/answer.h"
 #include "check/runtime/locks.h"
 #include "check/runtime/next.h"
 #include "check/runtime/signals.h"
@@ -202,21 +203,13 @@ static int sleep_for(const struct timespec *delay, struct timespec *ret_left, ui
     return left > 0 ? EINTR : 0;
 }
 
-static int answer(int error)
-{
-    if (error == 0)
-        return 0;
-    errno = error;
-    return -1;
-}
-
 CK_EXPORT int nanosleep(const struct timespec *delay, struct timespec *left)
 {
     if (!ck_enter())
         return CK_NEXT(nanosleep)(delay, left);
     int r = sleep_for(delay, left, CK_CALLER);
     ck_leave();
-    return answer(r);
+    return ck_answer(r);
 }
 
 CK_EXPORT int clock_nanosleep(clockid_t clock, int flags, const struct timespec *at,
@@ -241,7 +234,7 @@ CK_EXPORT int usleep(useconds_t us)
         return CK_NEXT(usleep)(us);
     int64_t left = sleep_until(ck_now() + us * INT64_C(1000), CK_CALLER);
     ck_leave();
-    return answer(left > 0 ? EINTR : 0);
+    return ck_answer(left > 0 ? EINTR : 0);
 }
 
 CK_EXPORT unsigned sleep(unsigned seconds)
