@@ -272,7 +272,8 @@ static void put_columns(const struct page *page, const struct ck_story *story)
     room = room > COLUMNS_MOST ? COLUMNS_MOST : room < 1 ? 1 : room;
     choose_columns(&columns, story, room);
     columns.width = (unsigned)((page->width - MARGIN) / columns.count) - COLUMN_GAP;
-    fprintf(page->file, "\n");
+    if (story->line_count)
+        fprintf(page->file, "\n");
     put_heads(page, story, &columns);
     for (size_t i = 0; i < story->step_count; i++) {
         put_gap(page, story->steps[i].skipped);

@@ -642,15 +642,22 @@ static void say_party(struct telling *telling, uint32_t i, char *to, size_t room
     }
 }
 
+/* That main() returned has no place in the program, and nothing to say. */
+static bool says_something(const struct ck_story_line *line)
+{
+    return line->source.line || line->source.function[0] || line->source.file[0] || line->words[0];
+}
+
 static void tell_lines(struct telling *telling)
 {
     struct ck_story *story = telling->story;
 
     for (uint32_t i = 0; i < telling->report->party_count && i < CK_STORY_LINES; i++) {
-        struct ck_story_line *line = &story->lines[story->line_count++];
+        struct ck_story_line *line = &story->lines[story->line_count];
         line->thread = telling->report->parties[i].thread;
         ck_symbols_frame(telling->symbols, &telling->report->parties[i], &line->source);
         say_party(telling, i, line->words, sizeof line->words);
+        story->line_count += says_something(line);
     }
 }
 
