@@ -22,12 +22,22 @@ static struct ck_block *make(size_t bytes)
     return block;
 }
 
+/* Sanitizers and valgrind may have other plans for these addresses. */
+static bool is_mapped;
+
+static void need_addresses(void)
+{
+    if (!is_mapped)
+        skip();
+}
+
 static void every_byte_of_a_block_finds_it(void **state)
 {
     static const size_t sizes[] = {0, 1, 8, 100, 4000, 4096, 5000, 70000, 1 << 20};
     struct ck_block *blocks[sizeof sizes / sizeof sizes[0]];
 
     (void)state;
+    need_addresses();
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         blocks[i] = make(sizes[i]);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
@@ -48,6 +58,7 @@ static void blocks_are_aligned(void **state)
     bool is_zero;
 
     (void)state;
+    need_addresses();
     for (size_t alignment = 1; alignment <= 1 << 16; alignment *= 2) {
         struct ck_block *block = ck_block_new(24, alignment, &is_zero);
         uintptr_t memory = (uintptr_t)ck_block_memory(block);
@@ -62,6 +73,7 @@ static void blocks_are_aligned(void **state)
 static void a_byte_behind_a_block_is_noticed(void **state)
 {
     (void)state;
+    need_addresses();
     for (size_t bytes = 0; bytes < 600; bytes++) {
         struct ck_block *block = make(bytes);
         char *memory = ck_block_memory(block);
@@ -77,6 +89,7 @@ static void a_header_that_was_written_over_is_no_block(void **state)
     struct ck_block *block = make(8);
 
     (void)state;
+    need_addresses();
     memset(block, 0, sizeof *block);
     assert_null(ck_block_at(ck_block_memory(block)));
 }
@@ -88,6 +101,7 @@ static void quarantine_ends_and_the_memory_is_used_again(void **state)
     bool is_zero;
 
     (void)state;
+    need_addresses();
     ck_block_retire(first);
     assert_int_equal(*(unsigned char *)ck_block_memory(first), 0xdd);
     for (;; freed++) {
@@ -110,6 +124,7 @@ static void a_write_to_freed_memory_is_noticed(void **state)
     struct ck_block *block = make(64), *found = NULL;
 
     (void)state;
+    need_addresses();
     ck_block_retire(block);
     assert_null(ck_block_spoilt());
     ((char *)ck_block_memory(block))[63] = 0;
@@ -127,6 +142,7 @@ static void shrinking_keeps_its_place_and_growing_does_not(void **state)
     struct ck_block *block = make(60);
 
     (void)state;
+    need_addresses();
     assert_true(ck_block_resize(block, 57));
     assert_true(ck_block_is_whole(block));
     assert_int_equal(block->bytes, 57);
@@ -141,6 +157,7 @@ static void blocks_do_not_overlap(void **state)
     struct rvi_rng rng;
 
     (void)state;
+    need_addresses();
     rvi_rng_seed(&rng, 7);
     for (unsigned i = 0; i < 20000; i++) {
         unsigned at = (unsigned)(rvi_rng_next(&rng) % LIVE);
@@ -157,9 +174,6 @@ static void blocks_do_not_overlap(void **state)
     }
 }
 
-/* Sanitizers and valgrind may have other plans for these addresses. */
-static bool is_mapped;
-
 static int map(void **state)
 {
     (void)state;
@@ -167,25 +181,17 @@ static int map(void **state)
     return 0;
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    if (!is_mapped)
-        skip();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(every_byte_of_a_block_finds_it, setup),
-        cmocka_unit_test_setup(blocks_are_aligned, setup),
-        cmocka_unit_test_setup(a_byte_behind_a_block_is_noticed, setup),
-        cmocka_unit_test_setup(a_header_that_was_written_over_is_no_block, setup),
-        cmocka_unit_test_setup(quarantine_ends_and_the_memory_is_used_again, setup),
-        cmocka_unit_test_setup(a_write_to_freed_memory_is_noticed, setup),
-        cmocka_unit_test_setup(shrinking_keeps_its_place_and_growing_does_not, setup),
-        cmocka_unit_test_setup(blocks_do_not_overlap, setup),
+        cmocka_unit_test(every_byte_of_a_block_finds_it),
+        cmocka_unit_test(blocks_are_aligned),
+        cmocka_unit_test(a_byte_behind_a_block_is_noticed),
+        cmocka_unit_test(a_header_that_was_written_over_is_no_block),
+        cmocka_unit_test(quarantine_ends_and_the_memory_is_used_again),
+        cmocka_unit_test(a_write_to_freed_memory_is_noticed),
+        cmocka_unit_test(shrinking_keeps_its_place_and_growing_does_not),
+        cmocka_unit_test(blocks_do_not_overlap),
     };
 
     return cmocka_run_group_tests(tests, map, NULL);
