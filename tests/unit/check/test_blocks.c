@@ -33,11 +33,11 @@ static void need_addresses(void)
 
 static void every_byte_of_a_block_finds_it(void **state)
 {
+    need_addresses();
     static const size_t sizes[] = {0, 1, 8, 100, 4000, 4096, 5000, 70000, 1 << 20};
     struct ck_block *blocks[sizeof sizes / sizeof sizes[0]];
 
     (void)state;
-    need_addresses();
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
         blocks[i] = make(sizes[i]);
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
@@ -55,10 +55,10 @@ static void every_byte_of_a_block_finds_it(void **state)
 
 static void blocks_are_aligned(void **state)
 {
+    need_addresses();
     bool is_zero;
 
     (void)state;
-    need_addresses();
     for (size_t alignment = 1; alignment <= 1 << 16; alignment *= 2) {
         struct ck_block *block = ck_block_new(24, alignment, &is_zero);
         uintptr_t memory = (uintptr_t)ck_block_memory(block);
@@ -72,8 +72,8 @@ static void blocks_are_aligned(void **state)
 
 static void a_byte_behind_a_block_is_noticed(void **state)
 {
-    (void)state;
     need_addresses();
+    (void)state;
     for (size_t bytes = 0; bytes < 600; bytes++) {
         struct ck_block *block = make(bytes);
         char *memory = ck_block_memory(block);
@@ -86,22 +86,22 @@ static void a_byte_behind_a_block_is_noticed(void **state)
 
 static void a_header_that_was_written_over_is_no_block(void **state)
 {
+    need_addresses();
     struct ck_block *block = make(8);
 
     (void)state;
-    need_addresses();
     memset(block, 0, sizeof *block);
     assert_null(ck_block_at(ck_block_memory(block)));
 }
 
 static void quarantine_ends_and_the_memory_is_used_again(void **state)
 {
+    need_addresses();
     struct ck_block *first = make(1000), *again;
     unsigned freed = 1, fresh = 0;
     bool is_zero;
 
     (void)state;
-    need_addresses();
     ck_block_retire(first);
     assert_int_equal(*(unsigned char *)ck_block_memory(first), 0xdd);
     for (;; freed++) {
@@ -121,10 +121,10 @@ static void quarantine_ends_and_the_memory_is_used_again(void **state)
 
 static void a_write_to_freed_memory_is_noticed(void **state)
 {
+    need_addresses();
     struct ck_block *block = make(64), *found = NULL;
 
     (void)state;
-    need_addresses();
     ck_block_retire(block);
     assert_null(ck_block_spoilt());
     ((char *)ck_block_memory(block))[63] = 0;
@@ -139,10 +139,10 @@ static void a_write_to_freed_memory_is_noticed(void **state)
 
 static void shrinking_keeps_its_place_and_growing_does_not(void **state)
 {
+    need_addresses();
     struct ck_block *block = make(60);
 
     (void)state;
-    need_addresses();
     assert_true(ck_block_resize(block, 57));
     assert_true(ck_block_is_whole(block));
     assert_int_equal(block->bytes, 57);
@@ -152,12 +152,12 @@ static void shrinking_keeps_its_place_and_growing_does_not(void **state)
 
 static void blocks_do_not_overlap(void **state)
 {
+    need_addresses();
     enum { LIVE = 200 };
     struct ck_block *live[LIVE] = {0};
     struct rvi_rng rng;
 
     (void)state;
-    need_addresses();
     rvi_rng_seed(&rng, 7);
     for (unsigned i = 0; i < 20000; i++) {
         unsigned at = (unsigned)(rvi_rng_next(&rng) % LIVE);
