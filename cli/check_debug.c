@@ -70,7 +70,7 @@ int check_debug(const struct ck_stream_opts *given, const struct ck_replay *repl
 
     if (!is_gdb_there())
         return cli_unable("there is no gdb to be run");
-    snprintf(preload, sizeof preload, "set environment LD_PRELOAD=%s", opts.library);
+    snprintf(preload, sizeof preload, "set environment LD_PRELOAD=%s", opts.runtime);
     opts.debugger = gdb;
     signal(SIGINT, SIG_IGN);
     int err = ck_stream_open(&opts, &stream, &why);

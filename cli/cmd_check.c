@@ -224,7 +224,7 @@ static int explore(struct ck_check_opts *opts, const char *library)
         return cli_unable("the current folder has no name: %s", strerror(errno));
     session.stream = (struct ck_stream_opts){.program = program,
                                              .argv = opts->argv,
-                                             .library = library,
+                                             .runtime = library,
                                              .is_randomised = opts->is_randomised};
     fill_session(opts, &session);
     watch_interrupts();
@@ -247,7 +247,7 @@ static int replay(struct ck_check_opts *opts, const char *library)
     struct ck_session_opts session = {.folder = file.folder};
     session.stream = (struct ck_stream_opts){.program = file.program,
                                              .argv = (const char *const *)file.argv,
-                                             .library = library,
+                                             .runtime = library,
                                              .is_randomised = opts->is_randomised};
     opts->is_preloaded = file.is_preloaded;
     opts->jobs = 1;

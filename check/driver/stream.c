@@ -340,7 +340,7 @@ static int start(struct ck_stream *stream, const struct ck_stream_opts *opts, st
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
         return -errno;
     stream->socket = ends[0];
-    char **env = make_env(opts->library);
+    char **env = make_env(opts->runtime);
     const char **argv = make_argv(opts);
     int err = -ENOMEM;
     if (env && env[0] && env[1] && argv) {

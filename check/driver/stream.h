@@ -20,7 +20,7 @@ struct ck_stream;
 struct ck_stream_opts {
     const char *program;         /* its file, with a slash in its name */
     const char *const *argv;     /* ended by NULL */
-    const char *library;         /* libravel_check.so, an absolute path */
+    const char *runtime;         /* libravel_check.so, an absolute path */
     const char *const *debugger; /* a command that is put before it, ended by NULL; or NULL */
     bool is_randomised;          /* addresses are left as random as the system has them */
 };

@@ -131,7 +131,7 @@ def build(options, tree, model):
     main = tree / "tests/model" / f"model_{model}.c"
     shrink(tree, main.read_text())
     files = [str(tree / s) for s in sources_of(main.read_text())]
-    rest = [options.library, *options.link] if "\n * rest: " in main.read_text() else []
+    rest = [options.archive, *options.link] if "\n * rest: " in main.read_text() else []
     checks = options.checks if rest else "0"
     code, _, said = run([options.ravel, "cc", "-std=gnu17", "-O1", "-g", "-D_GNU_SOURCE",
                          f"-DRVI_DEBUG_CHECKS={checks}", "-DRVI_TSAN=0", f"-I{tree}/src",
@@ -175,7 +175,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("ravel")
     parser.add_argument("root", type=Path)
-    parser.add_argument("library")
+    parser.add_argument("archive", metavar="LIBRARY")
     parser.add_argument("checks")
     parser.add_argument("link", nargs="*")
     parser.add_argument("--schedules", type=int, default=MODEL_BUDGET)

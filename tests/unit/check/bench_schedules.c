@@ -167,7 +167,7 @@ static void print_runs(const char *program, int strategy, const struct run *runs
 static int measure(const char *library, const char *program, char *strategies)
 {
     const char *args[] = {program, NULL};
-    struct ck_stream_opts opts = {.program = program, .argv = args, .library = library};
+    struct ck_stream_opts opts = {.program = program, .argv = args, .runtime = library};
     struct ck_stream *stream;
     struct rvi_text why = {0};
     struct run runs[SEEDS_MOST];
