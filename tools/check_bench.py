@@ -3,11 +3,12 @@
 """How soon `ravel check` finds the bugs of tests/check/must_fail, for each strategy.
 
     tools/check_bench.py BUILD [--seeds N] [--budget N] [--strategies all,pct,...] [--only NAME]
-                         [--json FILE] [PROGRAM.c ...]
+                         [--native N] [--json FILE] [PROGRAM.c ...]
 
 BUILD is a meson folder without sanitizers. Each program is built with `ravel cc` and explored, one stream,
 under N seeds by the portfolio ("all") and by each strategy alone. Printed are the medians of schedules
-to the first failure, their geometric means, wall times, and the deviations left after minimising."""
+to the first failure, their geometric means, wall times, and the deviations left after minimising; with
+--native also how many of N plain runs of each program fail by themselves (a hang is one)."""
 
 import argparse
 import json
@@ -16,11 +17,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 STRATEGIES = ["all", "walk", "pct", "pos", "surw", "location", "aim"]
 ROOT = Path(__file__).resolve().parent.parent
 BENCH = "tests/unit/check/check-bench_schedules"
+HANGS = 2  # seconds
 
 
 def build_tools(build):
@@ -35,6 +38,13 @@ def compiled(build, source, folder):
     return program
 
 
+def plain(source, folder):
+    program = Path(folder) / (source.stem + "-plain")
+    subprocess.run(["cc", "-std=gnu17", "-O1", "-o", str(program), str(source), "-pthread"],
+                   check=True)
+    return program
+
+
 def measured(build, program, strategies, options):
     """For each strategy, a list of (schedules, milliseconds, kind, deviations left)."""
     numbers = ",".join(str(STRATEGIES.index(name)) for name in strategies)
@@ -43,6 +53,24 @@ def measured(build, program, strategies, options):
                           stdout=subprocess.PIPE, text=True, check=True)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     return {STRATEGIES[row["strategy"]]: row["runs"] for row in rows}
+
+
+def is_native_failure(program):
+    try:
+        done = subprocess.run([program], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, timeout=HANGS)
+        return done.returncode != 0
+    except subprocess.TimeoutExpired:
+        return True
+
+
+def native_failures(program, times):
+    """Of so many runs, or of those that a minute was enough for."""
+    bad, runs, until = 0, 0, time.monotonic() + 60
+    while runs < times and time.monotonic() < until:
+        bad += is_native_failure(program)
+        runs += 1
+    return f"{bad}/{runs}"
 
 
 def column(runs, index):
@@ -57,12 +85,12 @@ def rank(values, share):
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
-def print_row(name, runs_by_strategy, strategies):
+def print_row(name, runs_by_strategy, strategies, native):
     cells = []
     for strategy in strategies:
         schedules = column(runs_by_strategy[strategy], 0)
         cells.append(f"{statistics.median(schedules):6.0f} <{max(schedules):<5}")
-    print(f"{name:<30}" + " ".join(cells), flush=True)
+    print(f"{name:<30}" + " ".join(cells) + native, flush=True)
 
 
 def print_sums(results, strategies, budget):
@@ -92,6 +120,7 @@ def parse(arguments):
     parser.add_argument("--budget", type=int, default=1000)
     parser.add_argument("--strategies", default="all")
     parser.add_argument("--only", default="")
+    parser.add_argument("--native", type=int, default=0)
     parser.add_argument("--json", type=Path)
     return parser.parse_args(arguments)
 
@@ -109,7 +138,8 @@ def main(arguments):
                 continue
             program = compiled(options.build, source, folder)
             results[source.stem] = measured(options.build, program, strategies, options)
-            print_row(source.stem, results[source.stem], strategies)
+            native = native_failures(plain(source, folder), options.native) if options.native else ""
+            print_row(source.stem, results[source.stem], strategies, native)
     print_sums(results, strategies, options.budget)
     if options.json:
         options.json.write_text(json.dumps(results))
