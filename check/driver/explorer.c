@@ -25,7 +25,6 @@
 #include "check/driver/explorer.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -136,16 +135,6 @@ void ck_explorer_free(struct ck_explorer *e)
 const struct ck_estimate *ck_explorer_estimate(const struct ck_explorer *e)
 {
     return &e->estimate;
-}
-
-uint64_t ck_explorer_schedules(const struct ck_explorer *e)
-{
-    return e->given;
-}
-
-uint64_t ck_explorer_depth(const struct ck_explorer *e)
-{
-    return e->depth;
 }
 
 /* --- plans --- */
@@ -455,26 +444,4 @@ int ck_explorer_feed(struct ck_explorer *e, const struct ck_shared *from)
 int ck_explorer_tried(const struct ck_explorer *e)
 {
     return e->search ? ck_search_done(e->search) : -1;
-}
-
-/* --- words --- */
-
-void ck_explorer_words(const struct ck_plan *plan, char *to, size_t room)
-{
-    static const char *const kinds[RVI_STRATEGY_KINDS] = {
-        [RVI_STRATEGY_WALK] = "random walk",
-        [RVI_STRATEGY_PCT] = "probabilistic concurrency testing",
-        [RVI_STRATEGY_POS] = "partial order sampling",
-        [RVI_STRATEGY_SURW] = "selectively uniform walk",
-        [RVI_STRATEGY_LOCATION] = "location priority",
-        [RVI_STRATEGY_AIM] = "predicted order"};
-    static const char *const grains[GRANULARITIES] = {"synchronisation", "shared accesses",
-                                                      "all accesses"};
-    unsigned kind = plan->strategy.kind;
-
-    snprintf(to, room, "%s, %s",
-             plan->mode == CK_FOLLOW     ? "run until blocked"
-             : kind < RVI_STRATEGY_KINDS ? kinds[kind]
-                                         : "?",
-             grains[plan->granularity % GRANULARITIES]);
 }

@@ -52,14 +52,7 @@ int ck_explorer_feed(struct ck_explorer *explorer, const struct ck_shared *from)
 /** For reports. */
 const struct ck_estimate *ck_explorer_estimate(const struct ck_explorer *explorer);
 
-/** Plans given, and the steps of the longest execution. */
-uint64_t ck_explorer_schedules(const struct ck_explorer *explorer);
-uint64_t ck_explorer_depth(const struct ck_explorer *explorer);
-
 /** Of a bounded search: all schedules with so many preemptions or fewer have been tried, at the
  * points that share memory or synchronise, without time-outs before their time; -1: nothing can be
  * said. */
 int ck_explorer_tried(const struct ck_explorer *explorer);
-
-/** "location, learned accesses"; of a plan, for reports and progress. Ends with a NUL. */
-void ck_explorer_words(const struct ck_plan *plan, char *to, size_t room);

@@ -106,12 +106,14 @@ static void a_program_without_threads_is_soon_done(void **state)
     struct ck_shared *shared = toy_shared_new();
     struct ck_explorer_opts opts = {.seed = 3, .schedules = BUDGET};
     struct ck_explorer *e = explorer(&opts);
+    int schedules = 0;
     while (ck_explorer_next(e, shared, 0) == CK_GO_ON) {
+        schedules++;
         toy_run(&toy_alone, shared);
         assert_int_equal(ck_explorer_feed(e, shared), 0);
     }
     assert_int_equal(ck_explorer_next(e, shared, 0), CK_NOTHING_TO_CHOOSE);
-    assert_true(ck_explorer_schedules(e) < 10);
+    assert_true(schedules < 10);
     ck_explorer_free(e);
     toy_shared_free(shared);
 }
@@ -327,16 +329,6 @@ static void an_estimate_is_about_right(void **state)
     ck_estimate_fini(&e);
 }
 
-static void a_plan_is_said_in_words(void **state)
-{
-    (void)state;
-    char words[128];
-    struct ck_plan plan = {
-        .mode = CK_EXPLORE, .granularity = CK_LEARNED, .strategy = {.kind = RVI_STRATEGY_LOCATION}};
-    ck_explorer_words(&plan, words, sizeof words);
-    assert_string_equal(words, "location priority, shared accesses");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,7 +347,6 @@ int main(void)
         cmocka_unit_test(a_use_after_a_free_is_predicted),
         cmocka_unit_test(an_estimate_counts_what_was_seen_once_and_twice),
         cmocka_unit_test(an_estimate_is_about_right),
-        cmocka_unit_test(a_plan_is_said_in_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
