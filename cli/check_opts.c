@@ -226,6 +226,7 @@ static int read_option(struct ck_check_opts *opts, int option, const char *value
         opts->html = value;
         return -1;
     case EXPECT:
+        opts->expected_file = value;
         return read_expected(opts, value);
     case SUPPRESS:
         return read_suppressions(opts, value);

@@ -20,7 +20,8 @@ struct ck_check_opts {
     uint32_t bound;                 /* one more than --preemptions; 0: not said */
     enum ck_races races;
     unsigned jobs;
-    char *expected; /* contents of the file */
+    const char *expected_file;
+    char *expected; /* its contents */
     size_t expected_bytes;
     struct ck_suppressions suppressions;
 };

@@ -61,17 +61,12 @@ static bool has_colours(int fd)
 
 static void show_progress(const struct ck_findings *so_far, void *arg)
 {
-    char unseen[64] = "";
     const struct ck_check_opts *opts = arg;
 
-    if (so_far->unseen >= 0)
-        snprintf(unseen, sizeof unseen, "  next is new: %.*f%%", so_far->unseen < 0.01 ? 2 : 0,
-                 so_far->unseen * 100);
-    fprintf(stderr, "\r\033[K%.*s  %llu schedules  %.0f/s  %llu distinct  depth %llu%s  %.0f s", 30,
+    fprintf(stderr, "\r\033[K%.*s  %llu schedules  %.0f/s  %s  depth %llu  %.0f s", 30,
             opts->program, (unsigned long long)so_far->schedules,
-            so_far->seconds > 0 ? (double)so_far->schedules / so_far->seconds : 0,
-            (unsigned long long)so_far->distinct, (unsigned long long)so_far->steps, unseen,
-            so_far->seconds);
+            so_far->seconds > 0 ? (double)so_far->schedules / so_far->seconds : 0, so_far->seen,
+            (unsigned long long)so_far->steps, so_far->seconds);
 }
 
 static void end_progress(void)
@@ -182,6 +177,7 @@ static void fill_session(const struct ck_check_opts *opts, struct ck_session_opt
     session->races = opts->races;
     session->jobs = opts->jobs;
     session->is_preloaded = opts->is_preloaded;
+    session->expected_file = opts->expected_file;
     session->expected = opts->expected;
     session->expected_bytes = opts->expected_bytes;
     session->interrupted = &interrupted;

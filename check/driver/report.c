@@ -349,8 +349,10 @@ static void put_how(const struct page *page)
 static void put_replay(const struct page *page)
 {
     if (page->findings->replay_file)
-        fprintf(page->file, "%sReplay:%s ravel check --replay %s      (in a debugger: --gdb)\n",
-                on(page, BOLD), on(page, PLAIN), page->findings->replay_file);
+        fprintf(page->file, "%sReplay:%s ravel check --replay %s%s%s      (in a debugger: --gdb)\n",
+                on(page, BOLD), on(page, PLAIN), page->findings->replay_file,
+                page->findings->expected_file ? " --expect-output " : "",
+                page->findings->expected_file ? page->findings->expected_file : "");
 }
 
 static void put_aside(const struct page *page, const struct ck_aside *aside)

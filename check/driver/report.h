@@ -23,6 +23,7 @@ struct ck_findings {
     size_t aside_count;
     struct ck_story *open_end; /* of the first execution that came to no end; NULL: all did */
     const char *replay_file;   /* NULL: none was written */
+    const char *expected_file; /* that a replay needs as well; NULL: none */
     const char *last_words;    /* of the failing execution, on standard error; "" for none */
     bool is_replay;            /* of a file, rather than found now */
     bool is_preloaded;         /* accesses to memory were not seen */
@@ -31,6 +32,7 @@ struct ck_findings {
     uint64_t schedules, distinct, undecided; /* undecided: at a limit, or stuck */
     uint64_t failure_schedule;               /* from 1; 0: none */
     double seconds, failure_seconds;
+    char seen[96];  /* distinct ones, and how many are unseen, in words; "": not known */
     double unseen;  /* chance that another schedule would be a new one; < 0: not known */
     uint64_t steps; /* of the longest */
     uint32_t

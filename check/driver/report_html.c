@@ -165,8 +165,12 @@ static void put_numbers(FILE *file, const struct ck_findings *found)
             found->failure_schedule, ck_words_strategy(found->strategy),
             ck_words_granularity(found->granularity), found->switches_left, found->switches_found);
     fputs(". Relaxed atomics are taken as sequentially consistent.</p>\n", file);
-    if (found->replay_file)
-        put(file, "<p>Replay: <code>ravel check --replay ", found->replay_file, "</code></p>\n");
+    if (found->replay_file) {
+        put(file, "<p>Replay: <code>ravel check --replay ", found->replay_file, "");
+        if (found->expected_file)
+            put(file, " --expect-output ", found->expected_file, "");
+        fputs("</code></p>\n", file);
+    }
 }
 
 void ck_report_html(FILE *file, const struct ck_findings *found)

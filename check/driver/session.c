@@ -308,6 +308,7 @@ static void count_execution(struct ck_session *session, const struct ck_result *
     if (session->explorer) {
         const struct ck_estimate *seen = ck_explorer_estimate(session->explorer);
         found->distinct = seen->distinct;
+        ck_estimate_words(seen, found->seen, sizeof found->seen);
         found->unseen = seen->runs > 1 ? ck_estimate_next_is_new(seen) : -1;
     }
 }
@@ -626,6 +627,8 @@ static int write_replay(struct ck_session *session, const struct kept *kept, str
         rvi_text_add(why, "cannot write %s: %s", session->opts.output, strerror(-err));
     else
         session->findings.replay_file = session->opts.output;
+    if (kept->replay.kind == CK_OUTPUT)
+        session->findings.expected_file = session->opts.expected_file;
     return err;
 }
 
@@ -674,6 +677,10 @@ int ck_session_replay(struct ck_session *session, const struct ck_replay *replay
     struct ck_findings *found = &session->findings;
     int err;
 
+    if (replay->kind == CK_OUTPUT && !session->opts.expected) {
+        rvi_text_add(why, "it failed by what it wrote: give --expect-output FILE here as well");
+        return -EINVAL;
+    }
     session->began = now_ns();
     err = follow(session, replay, CK_LOG_EVENTS | CK_FIND_RACES, why);
     if (err < 0)

@@ -18,9 +18,10 @@ enum { CK_ANY = UINT32_MAX };
 
 struct ck_session_opts {
     struct ck_stream_opts stream;
-    const char *folder;   /* the program's; for the replay file */
-    const char *output;   /* the replay file to be written */
-    const char *expected; /* what standard output has to be, or NULL */
+    const char *folder;        /* the program's; for the replay file */
+    const char *output;        /* the replay file to be written */
+    const char *expected_file; /* for reports: where that is from */
+    const char *expected;      /* what standard output has to be, or NULL */
     size_t expected_bytes;
     struct ck_suppressions *suppressions;
     uint64_t schedules; /* at most; 0: no limit */

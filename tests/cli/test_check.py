@@ -178,6 +178,12 @@ class FindsNothing(Checks):
         with open(self.folder / "in") as words:
             said, _ = self.check("--expect-output", "wrong", "--", program, stdin=words)
         self.assertTrue(said.startswith("unexpected output"), said)
+        self.assertIn("--replay bug.ravel --expect-output wrong", said)
+        with open(self.folder / "in") as words:
+            again, _ = self.check("--replay", "bug.ravel", "--expect-output", "wrong", stdin=words)
+        self.assertTrue(again.startswith("unexpected output"), again)
+        _, why = self.check("--replay", "bug.ravel", status=2)
+        self.assertIn("give --expect-output", why)
 
 
 class CannotCheck(Checks):
