@@ -64,8 +64,8 @@ void bench_result(const char *part, double value, const char *unit);
 /* Have so many MiB of memory, each page written. */
 void bench_touch(long mib);
 
-/* Keep the calling thread, and what it starts from now on, to the n-th core of those that the program
- * may use, counted from 0; without so many, the thing is not to be had. */
+/* Keep the calling thread, and what it starts from now on, to the n-th core of those that the
+ * program may use, counted from 0; without so many, the thing is not to be had. */
 void bench_stay_on(long nth);
 
 /* What this process occupies; page tables are not part of the resident bytes. */

@@ -3,8 +3,8 @@
  *
  * in_flight=1: submit, wait, free the future, one after the other; more: rv_map() over that many
  * jobs at a time, in nanoseconds for one of them. bytes=1048576: input and result are so long, and
- * the job copies the one to the other; at most 16 in flight. The tiers "threads" and "processes" are driven by a plain
- * thread, the others by a task. */
+ * the job copies the one to the other; at most 16 in flight. The tiers "threads" and "processes"
+ * are driven by a plain thread, the others by a task. */
 #include "bench.h"
 
 #include <ravel.h>

@@ -28,6 +28,7 @@ int main(int argc, char **argv)
 {
     bench_begin("yield", "ravel", argc, argv);
     tasks = bench_param("tasks", 2);
-    struct rv_run_opts opts = {.size = sizeof opts, .workers = 1};
+    struct rv_run_opts opts = {
+        .size = sizeof opts, .workers = 1, .trace = (size_t)bench_param("trace", 0)};
     bench_must(rv_run(measure, NULL, &opts), "rv_run");
 }

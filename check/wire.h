@@ -2,16 +2,19 @@
 /* wire.h - what the driver (`ravel check`) and the runtime inside the checked program share: one
  * mapping a stream, and bytes on a socket.
  *
- * The program under check becomes, before its main(), a server: for each "run" it forks an execution,
- * waits for its end, and answers. Plan and result travel in the mapping, which the execution writes too.
+ * The program under check becomes, before its main(), a server: for each "run" it forks an
+ * execution, waits for its end, and answers. Plan and result travel in the mapping, which the
+ * execution writes too.
  *
- *   W1  the driver writes plan, switches and locations while no execution runs; then it sends CK_RUN
- *   W2  the execution alone writes result, trace, events and seen; the server adds the exit status, and
- *       answers CK_DONE. So nothing here is ever written by two at a time, and nothing needs a lock
+ *   W1  the driver writes plan, switches and locations while no execution runs; then it sends
+ *       CK_RUN
+ *   W2  the execution alone writes result, trace, events and seen; the server adds the exit status,
+ *       and answers CK_DONE. So nothing here is ever written by two at a time, and nothing needs a
+ *       lock
  *   W3  addresses in code are (module, offset), so that they mean the same in another process
  *
- * Everything is fixed in size and holds no pointer; counts are judged by the driver before use, as a
- * broken program may write anywhere. */
+ * Everything is fixed in size and holds no pointer; counts are judged by the driver before use, as
+ * a broken program may write anywhere. */
 #pragma once
 
 #include <stdbool.h>
@@ -20,8 +23,8 @@
 
 #include "explore/strategy.h"
 
-/** How the runtime finds its driver: numbers of inherited descriptors, "MAPPING,SOCKET". Not set: the
- * library leaves the program alone. */
+/** How the runtime finds its driver: numbers of inherited descriptors, "MAPPING,SOCKET". Not set:
+ * the library leaves the program alone. */
 #define CK_ENV "RAVEL_CHECK"
 
 enum { CK_PROTOCOL = 1 }; /* first field of the mapping; another one is refused */
@@ -69,11 +72,11 @@ struct ck_place {
     uint32_t offset; /* from its load address */
 };
 
-/* A decision that is not the default one. At the `nth` decision of `thread` (each point it comes to, each
- * ck_choose), counted from 0.
- * The default for "who": the thread itself if it may go on and does not spin, or else the next one above
- * it, round, of which that is true, or else the one with the earliest time-out, or else who has spun
- * longest. For a choice of values: 0. */
+/* A decision that is not the default one. At the `nth` decision of `thread` (each point it comes
+ * to, each ck_choose), counted from 0.
+ * The default for "who": the thread itself if it may go on and does not spin, or else the next one
+ * above it, round, of which that is true, or else the one with the earliest time-out, or else who
+ * has spun longest. For a choice of values: 0. */
 struct ck_switch {
     uint32_t thread;
     uint32_t nth;
@@ -170,7 +173,8 @@ struct ck_result {
     uint32_t seen_count;
     uint32_t decision_count;
     uint32_t
-        is_partial; /* decisions could have been others than they tell: time-outs, over 64 threads, no room */
+        is_partial; /* decisions could have been others than they tell: time-outs, over 64 threads,
+                       no room */
     uint32_t counts[CK_THREADS_MOST]; /* points each thread came to: SURW */
     struct ck_report reports[CK_REPORTS_MOST];
 };

@@ -2,9 +2,9 @@
 /* check_debug.c - a replay in gdb.
  *
  * gdb starts the program, which becomes a server as always; this process is its driver and hands it
- * the one plan. gdb follows the fork of the execution. There each thread of the program is a thread of
- * the kernel, so that gdb sees them all, and the failure is a breakpoint in the runtime, with the
- * program's frames above it.
+ * the one plan. gdb follows the fork of the execution. There each thread of the program is a thread
+ * of the kernel, so that gdb sees them all, and the failure is a breakpoint in the runtime, with
+ * the program's frames above it.
  *
  * Checked by: tests/cli/test_check.py */
 #include "cli/check_debug.h"

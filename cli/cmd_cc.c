@@ -6,8 +6,8 @@
  * the compiler's, a call that compiles and links is taken apart: each source into an object in a
  * folder of its own that is removed, then the link of those. Everything else is one exec.
  *
- * The runtime comes first among the libraries, so that its functions win over those of the C library
- * also where pthreads are a library of their own.
+ * The runtime comes first among the libraries, so that its functions win over those of the C
+ * library also where pthreads are a library of their own.
  *
  * Rejected: -nodefaultlibs with all libraries by hand (which ones differ by language and target);
  * a specs file (clang has none).
@@ -63,7 +63,8 @@ static void add(struct command *command, const char *word)
 static void add_compiling_first(struct command *command, const struct cc *cc)
 {
     add(command, "-g");
-    /* gcc warns that its own runtime does not see fences; this one does. clang knows no such word. */
+    /* gcc warns that its own runtime does not see fences; this one does. clang knows no such
+       word. */
     if (!strstr(cc->compiler[cc->compiler_count - 1], "clang"))
         add(command, "-Wno-tsan");
 }

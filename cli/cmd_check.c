@@ -3,10 +3,8 @@
  *
  * Checked by: tests/cli/test_check.py */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,47 +15,12 @@
 #include "cli/check_debug.h"
 #include "cli/check_opts.h"
 #include "cli/cli.h"
+#include "cli/terminal.h"
 
-enum { PATH_BYTES = 4096, WIDTH_USUAL = 100 };
+enum { PATH_BYTES = 4096 };
 
 /* Without limits of the user's. */
 enum { SECONDS_USUAL = 60 };
-
-static volatile int interrupted;
-
-static void on_interrupt(int signal)
-{
-    (void)signal;
-    interrupted = 1;
-}
-
-/* The first one asks for the report so far, the second ends everything. */
-static void watch_interrupts(void)
-{
-    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
-
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
-
-/* --- the terminal --- */
-
-static unsigned terminal_width(int fd)
-{
-    struct winsize size;
-    const char *said = getenv("COLUMNS");
-
-    if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-        return size.ws_col;
-    return said && atoi(said) > 0 ? (unsigned)atoi(said) : WIDTH_USUAL;
-}
-
-static bool has_colours(int fd)
-{
-    const char *term = getenv("TERM"), *never = getenv("NO_COLOR");
-
-    return isatty(fd) && !(never && never[0]) && term && strcmp(term, "dumb") != 0;
-}
 
 static void show_progress(const struct ck_findings *so_far, void *arg)
 {
@@ -76,28 +39,6 @@ static void end_progress(void)
 }
 
 /* --- the program --- */
-
-/* As a shell finds it. */
-static bool find_program(const char *name, char *ret, size_t room)
-{
-    struct stat is;
-    const char *list = getenv("PATH");
-
-    if (strchr(name, '/')) {
-        char *whole = realpath(name, NULL);
-        bool fits = whole && (size_t)snprintf(ret, room, "%s", whole) < room;
-        free(whole);
-        return fits;
-    }
-    while (list && *list) {
-        size_t count = strcspn(list, ":");
-        snprintf(ret, room, "%.*s/%s", (int)count, list, name);
-        if (stat(ret, &is) == 0 && S_ISREG(is.st_mode) && access(ret, X_OK) == 0)
-            return true;
-        list += count + (list[count] == ':');
-    }
-    return false;
-}
 
 /* 0, or the exit status. */
 static int judge_program(const char *program)
@@ -146,7 +87,8 @@ static int say(const struct ck_check_opts *opts, const struct ck_findings *found
     if (opts->json)
         ck_report_json(stdout, found);
     else
-        ck_report_text(stdout, found, terminal_width(STDOUT_FILENO), has_colours(STDOUT_FILENO));
+        ck_report_text(stdout, found, cli_terminal_width(STDOUT_FILENO),
+                       cli_has_colours(STDOUT_FILENO));
     if (opts->html && write_file(opts->html, found, ck_report_html) != 0)
         return CLI_UNABLE;
     return fflush(stdout) == 0 && !ferror(stdout) ? status : CLI_UNABLE;
@@ -180,7 +122,6 @@ static void fill_session(const struct ck_check_opts *opts, struct ck_session_opt
     session->expected_file = opts->expected_file;
     session->expected = opts->expected;
     session->expected_bytes = opts->expected_bytes;
-    session->interrupted = &interrupted;
     session->suppressions = (struct ck_suppressions *)(uintptr_t)&opts->suppressions;
     if (isatty(STDERR_FILENO) && !opts->json) {
         session->progress = show_progress;
@@ -211,7 +152,7 @@ static int explore(struct ck_check_opts *opts, const char *library)
     char program[PATH_BYTES], folder[PATH_BYTES];
     struct ck_session_opts session = {.folder = folder};
 
-    if (!find_program(opts->program, program, sizeof program))
+    if (!cli_find_program(opts->program, program, sizeof program))
         return cli_unable("there is no program %s", opts->program);
     int status = judge_program(program);
     if (status != 0)
@@ -223,7 +164,7 @@ static int explore(struct ck_check_opts *opts, const char *library)
                                              .runtime = library,
                                              .is_randomised = opts->is_randomised};
     fill_session(opts, &session);
-    watch_interrupts();
+    session.interrupted = cli_watch_interrupts();
     return run_session(opts, &session, NULL);
 }
 

@@ -10,35 +10,46 @@
 
 #include "cli/cli.h"
 
-static const char usage[] =
-    "usage: ravel VERB ...\n"
-    "\n"
-    "Finds the interleaving that breaks a program on POSIX threads, explains it, and replays it.\n"
-    "\n"
-    "  ravel cc  [--with COMPILER] ARGS   compile and link a program for checking, as gcc would;\n"
-    "  ravel c++ [--with COMPILER] ARGS   also CC=\"ravel cc\" for make, configure and cmake\n"
-    "\n"
-    "  ravel check [options] -- PROGRAM [ARGS]     try schedules until one fails\n"
-    "  ravel check --replay FILE [--gdb]           the same failure again; in a debugger\n"
-    "  ravel check --help                          all options\n"
-    "\n"
-    "  ravel --version, ravel --help\n"
-    "\n"
-    "Example:\n"
-    "  ravel cc -o server server.c -pthread\n"
-    "  ravel check -- ./server --selftest\n"
-    "\n"
-    "Exit status: 0 nothing was found, 1 something was, 2 it could not be checked.\n"
-    "Manual pages: ravel-cc(1), ravel-check(1).\n";
-
 static const struct {
     const char *name;
     cli_verb *verb;
+    const char *args, *what;
 } verbs[] = {
-    {"cc", cli_cc},
-    {"c++", cli_cc},
-    {"check", cli_check},
+    {"cc", cli_cc, "ARGS", "compile and link a program for checking, as gcc would"},
+    {"c++", cli_cc, "ARGS", "the same as g++ would; CC=\"ravel cc\" CXX=\"ravel c++\" for make"},
+    {"check", cli_check, "-- PROGRAM ...", "try schedules until one fails, and say why"},
+    {"cluster", cli_cluster, "up|down|status ...", "a server that stores jobs; what it holds"},
+    {"worker", cli_worker, "PROGRAM ...", "have a program run the jobs of a cluster"},
+    {"ps", cli_ps, "PID", "what every task of a running program is doing, or of a core"},
+    {"tree", cli_tree, "PID", "the same under the scopes that they were started in"},
+    {"bt", cli_bt, "PID TASK", "the calls that a task is in"},
+    {"top", cli_top, "PID", "the tasks of a running program on the whole screen"},
+    {"trace", cli_trace, "-- PROGRAM ...", "record who ran when, for Perfetto"},
+    {"lab", cli_lab, "[--html FILE]", "what concurrency costs on this machine"},
+    {"advise", cli_advise, "-- COMMAND ...", "on which tier, and with how many workers"},
 };
+
+static int show_usage(FILE *to)
+{
+    fputs("usage: ravel VERB ...\n"
+          "\n"
+          "Finds what breaks a concurrent program; shows what one is doing; measures; runs its "
+          "cluster.\n"
+          "\n",
+          to);
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+        fprintf(to, "  ravel %-8s %-19s %s\n", verbs[i].name, verbs[i].args, verbs[i].what);
+    fputs("\n"
+          "  ravel VERB --help, ravel --version; manual pages: ravel-VERB(1)\n"
+          "\n"
+          "Example:\n"
+          "  ravel cc -o server server.c -pthread\n"
+          "  ravel check -- ./server --selftest\n"
+          "\n"
+          "Exit status: 0 it went well, 1 something was found, 2 it could not be done.\n",
+          to);
+    return ferror(to) ? CLI_UNABLE : CLI_FINE;
+}
 
 int cli_unable(const char *format, ...)
 {
@@ -92,7 +103,7 @@ int main(int argc, char **argv)
     if (strcmp(word, "--version") == 0)
         return puts("ravel " RVI_VERSION) < 0 ? CLI_UNABLE : CLI_FINE;
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0)
-        return fputs(usage, stdout) < 0 ? CLI_UNABLE : CLI_FINE;
-    fputs(usage, stderr);
+        return show_usage(stdout);
+    show_usage(stderr);
     return word[0] ? cli_unable("there is no verb \"%s\"", word) : CLI_UNABLE;
 }

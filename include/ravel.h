@@ -7,6 +7,7 @@
 #include <ravel/blocking.h>
 #include <ravel/chan.h>
 #include <ravel/child.h>
+#include <ravel/cluster.h>
 #include <ravel/def.h>
 #include <ravel/executor.h>
 #include <ravel/file.h>

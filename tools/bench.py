@@ -50,10 +50,12 @@ class Case(NamedTuple):
     heavy: bool = False     # seconds and gigabytes: fewer rounds
     quick: str = ""         # further arguments under --quick
     quiet: str = ""         # further arguments that do not belong to the name
+    traced: bool = False    # under `ravel trace`; the one peer, "off", is itself without
+    alone: bool = False     # no peer has such a thing
 
     @property
     def name(self):
-        return f"{self.program} {self.args}".strip()
+        return f"{self.program} {self.args}{' traced' * self.traced}".strip()
 
     def command(self, quick):
         """The arguments; what comes later takes the place of what came before."""
@@ -74,6 +76,7 @@ CASES = (
     Case("switch", "what=stack", LONG),
     Case("yield", "tasks=2", LONG),
     Case("yield", "tasks=1000", LONG),
+    Case("yield", "tasks=2 trace=4096", LONG, alone=True),
     Case("spawn", "how=close", SHORT),
     Case("spawn", "how=yield", SHORT),
     Case("million", "workers=1", SHORT, quiet="batches=3", quick="ops=200000"),
@@ -91,6 +94,13 @@ CASES = (
     Case("chan", "workers=1 pairs=1", (25_600, 51_200)),
     Case("chan", "workers=2 pairs=1"),
     Case("chan", "workers=2 pairs=2"),
+    Case("lock", "kind=mutex workers=1 tasks=2"),
+    Case("lock", "kind=mutex workers=2 tasks=2"),
+    Case("lock", "kind=mutex workers=2 tasks=8"),
+    Case("lock", "kind=sem workers=2 tasks=2"),
+    Case("lock", "kind=write workers=2 tasks=2"),
+    Case("lock", "kind=read workers=2 tasks=2"),
+    Case("lock", "kind=cond workers=2 tasks=2", quick="ops=2000"),
     Case("child", "how=task mib=0", quick="ops=20"),
     Case("child", "how=task mib=1024", heavy=True, quick="ops=20"),
     Case("child", "how=thread mib=1024", heavy=True, quick="ops=20"),
@@ -111,6 +121,8 @@ CASES = (
     Case("lateness", quick="sleeps=100"),
     Case("io-echo", "by=epoll conns=64", quick="ops=20000"),
     Case("io-echo", "by=uring conns=64", quick="ops=20000"),
+    Case("io-echo", "by=epoll conns=64", quick="ops=20000", traced=True),
+    Case("io-echo", "by=uring conns=64", quick="ops=20000", traced=True),
     Case("io-echo", "by=epoll conns=1024", quick="ops=20000"),
     Case("io-echo", "by=uring conns=1024", quick="ops=20000"),
     Case("print", "tasks=1 workers=1"),
@@ -193,7 +205,14 @@ def program_of(case, tree):
 
 def programs_of(case, tree, peers):
     """(who, command) of all that may take part in a case, Ravel first."""
+    if case.traced:
+        yield "ravel", [tree / "cli" / "ravel", "trace", "--output", os.devnull, "--",
+                        program_of(case, tree)]
+        yield "off", [program_of(case, tree)]
+        return
     yield "ravel", [program_of(case, tree)]
+    if case.alone:
+        return
     for who in peers:
         yield who, [tree / "bench" / "peers" / f"peer-{who}", case.program]
 

@@ -31,6 +31,7 @@ EXCEPT = {
     ("sys/op.c", "syscall"): (1, "a macro, whose uses stand inside"),
     ("sys/quit.c", "syscall"): (2, "in the handler of a dying process"),
     ("sys/signals.c", "sigaction"): (2, "putting back"),
+    ("sys/sigpipe.c", "sigaction"): (2, "asking, and putting back"),
     ("sys/last_words.c", "sigaction"): (3, "putting back, and in the handler of a dying process"),
     ("sys/last_words.c", "syscall"): (2, "in the handler of a dying process"),
     ("sys/last_words.c", "write"): (1, "in the handler of a dying process"),

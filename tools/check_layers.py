@@ -21,14 +21,16 @@ BELOW = {
     "queue": {"base", "sys"},
     "shm": {"base", "sys"},
     "loop": {"base", "sys"},
+    "engine": {"base", "sys"},
 }
-LOWER = {"base", "sys", "explore", "trace", "queue", "shm", "loop"}
+LOWER = {"base", "sys", "explore", "trace", "queue", "shm", "loop", "engine"}
 BELOW["sched"] = LOWER
 BELOW["task"] = LOWER | {"sched"}
 BELOW["io"] = LOWER | {"sched", "task"}
 BELOW["proc"] = LOWER | {"sched", "task", "io"}
 BELOW["exec"] = LOWER | {"sched", "task", "io", "proc"}
 BELOW["supervise"] = LOWER | {"sched", "task", "io", "proc", "exec"}
+BELOW["cluster"] = LOWER | {"sched", "task", "io", "proc", "exec"}
 
 EVERY_ROOM = set(BELOW)
 
@@ -42,8 +44,16 @@ OUTSIDE = {
     "lab": ({"public", "lab"}, "lab/ includes include/, itself and libc only"),
     "check": ({"check", "src/base", "src/sys", "src/explore", "library"},
               "check/ includes src/base, src/sys, src/explore and itself only"),
-    "cli": ({"public", "cli", "check", "lab", "library"},
-            "cli/ includes include/, check/, lab/ and itself only"),
+    "look": ({"public", "look", "src/base", "src/sys", "src/trace", "src/shm", "src/loop",
+              "src/sched", "src/task", "src/exec", "src/supervise", "library"},
+             "look/ includes what it reads of src/ and itself only"),
+    "timeline": ({"public", "timeline", "look", "check", "lab", "src/base", "src/trace"},
+                 "timeline/ includes include/, look/, check/, lab/, src/base, src/trace and "
+                 "itself only"),
+    "cli": ({"public", "cli", "check", "lab", "look", "timeline", "src/base", "src/engine",
+             "library"},
+            "cli/ includes include/, check/, lab/, look/, timeline/, src/base, src/engine and "
+            "itself only"),
 }
 
 # One file each that reaches below its part's line, and why that is better than the line moved.

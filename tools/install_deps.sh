@@ -1,37 +1,46 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Install the Debian packages that a purpose needs and that are not there yet.
-#   tools/install_deps.sh --for demo|test|bench
+#   tools/install_deps.sh --for demo|docs|test|bench
 # Does nothing, fast, when all are there. Needs root or sudo otherwise.
 set -euo pipefail
 
 demo=(gcc libc6-dev meson ninja-build python3 pkg-config liburing-dev libpng-dev)
+# What makes the pages of doc/guide.
+docs=("${demo[@]}" mkdocs mandoc)
 # clang's sanitizer runtimes are a package of their own; cmake and g++ are for the install and
 # header tests; gdb prints the stacks of a test that hangs, libdw those of parked tasks; mandoc
-# judges the manual pages; libcurl is what an example adopts, node-llhttp has the sources of the
-# parser that another is built with, and a third has a GTK window, shown by Xvfb, clicked by xdotool.
-test=("${demo[@]}" clang libclang-rt-14-dev clang-format g++ libcmocka-dev libdw-dev valgrind gdb
-      cmake mandoc gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+# judges the manual pages, too; libcurl is what an example adopts, node-llhttp has the sources of the
+# parser that another is built with, and a third has a GTK window, shown by Xvfb, clicked by xdotool;
+# chromium opens the pages that the command writes.
+test=("${docs[@]}" clang libclang-rt-14-dev clang-format g++ libcmocka-dev libdw-dev valgrind gdb
+      cmake gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
       curl
       libgtk-3-dev xvfb xdotool
       libc-ares-dev
       libssl-dev openssl
+      libncurses-dev
+      libnats-dev nats-server
+      systemtap-sdt-dev
       libcurl4-openssl-dev
+      chromium
       node-llhttp)
 # The peers that Debian packages, and callgrind, which counts instructions. A cargo that is there
 # already, from wherever, builds the Rust peers as well as Debian's.
 bench=("${demo[@]}" g++ libboost-fiber-dev golang-go libtbb-dev clang libomp-dev librust-tokio-dev
-       librust-rayon-dev librust-crossbeam-channel-dev valgrind wrk nginx-light h2o node-llhttp)
+       librust-rayon-dev librust-crossbeam-channel-dev valgrind wrk nginx-light h2o node-llhttp
+       libnats-dev nats-server systemtap-sdt-dev)
 command -v cargo >/dev/null || bench+=(cargo)
 
 usage() {
-    echo "usage: tools/install_deps.sh --for demo|test|bench" >&2
+    echo "usage: tools/install_deps.sh --for demo|docs|test|bench" >&2
     exit 2
 }
 
 [ $# -eq 2 ] && [ "$1" = --for ] || usage
 case $2 in
 demo) wanted=("${demo[@]}") ;;
+docs) wanted=("${docs[@]}") ;;
 test) wanted=("${test[@]}") ;;
 bench) wanted=("${bench[@]}") ;;
 *) usage ;;

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: MIT
 """Write the manual pages and the HTML reference into a folder.
 
-    tools/make_docs.py --version 1.2.3 --out DIR [--root ROOT] [--depfile FILE]
+    tools/make_docs.py --version 1.2.3 --out DIR [--root ROOT] [--depfile FILE] [--map]
 
 DIR/man3, DIR/man7 and DIR/html are made anew. The same sources give the same bytes: no clock, no
-host name, no order of a directory comes in.
+host name, no order of a directory comes in. With --map they lead to the map, which
+make_guide.py makes beside them.
 """
 
 import argparse
@@ -25,13 +26,13 @@ def first_program(guide):
     return next((b.text for b in guide if b.kind == "code" and b.info == "c"), "")
 
 
-def files_of(root, version):
+def files_of(root, version, has_map):
     """{relative path: text} of everything."""
     model = load(root, version)
     guide = parse_markdown((root / "doc" / "guide.md").read_text("utf-8"))
     files = man.pages(model, first_program(guide))
-    files["html/index.html"] = site.reference(model, guide)
-    files["html/guide.html"] = site.guide_page(model, guide)
+    files["html/index.html"] = site.reference(model, guide, has_map)
+    files["html/guide.html"] = site.guide_page(model, guide, has_map)
     return files
 
 
@@ -57,9 +58,10 @@ def main():
     parser.add_argument("--version", required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--depfile", type=Path)
+    parser.add_argument("--map", action="store_true")
     options = parser.parse_args()
     root = options.root.resolve()
-    write(files_of(root, options.version), options.out)
+    write(files_of(root, options.version, options.map), options.out)
     if options.depfile:
         targets = " ".join(str(options.out / f) for f in FOLDERS)
         options.depfile.write_text(f"{targets}: {' '.join(map(str, inputs(root)))}\n", "utf-8")

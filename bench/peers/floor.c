@@ -5,6 +5,8 @@
  *     switch       inlined, with a clobber list instead of saved registers
  *     fork         fib as plain calls; skynet-fork: the tree as plain calls
  *     chan         a ring for one producer and one consumer, both spinning
+ *     lock         a word and a counter in one line, two threads spinning; read: a counter of
+ *                  readers
  *     parked       one page touched for the first time, no guard
  *     lateness     clock_nanosleep() with the least timer slack
  *     shm-ring     a word in shared memory between two processes, both spinning or both by futex
@@ -171,6 +173,52 @@ static void bench_chan(void)
     bench_batches(run_chan, NULL, 5000000);
 }
 
+/* ---- lock ----------------------------------------------------------------------------------- */
+
+static struct {
+    _Alignas(128) _Atomic(int) word;
+    volatile long count;
+    bool reads;
+} spun;
+
+static void *take_turns(void *arg)
+{
+    for (long left = *(long *)arg; left > 0; left--) {
+        if (spun.reads) {
+            atomic_fetch_add_explicit(&spun.word, 1, memory_order_acquire);
+            (void)spun.count;
+            atomic_fetch_sub_explicit(&spun.word, 1, memory_order_release);
+            continue;
+        }
+        while (atomic_exchange_explicit(&spun.word, 1, memory_order_acquire))
+            while (atomic_load_explicit(&spun.word, memory_order_relaxed))
+                ;
+        spun.count = spun.count + 1;
+        atomic_store_explicit(&spun.word, 0, memory_order_release);
+    }
+    return NULL;
+}
+
+static void run_lock(void *arg, long ops)
+{
+    pthread_t other;
+    long each = ops / 2;
+
+    (void)arg;
+    bench_must(-pthread_create(&other, NULL, take_turns, &each), "pthread_create");
+    take_turns(&each);
+    pthread_join(other, NULL);
+}
+
+static void bench_lock(void)
+{
+    const char *kind = bench_param_text("kind", "mutex");
+    if (bench_param("workers", 2) != 2 || bench_param("tasks", 2) != 2 || strcmp(kind, "cond") == 0)
+        bench_not_here();
+    spun.reads = strcmp(kind, "read") == 0;
+    bench_batches(run_lock, NULL, 1000000);
+}
+
 /* ---- parked --------------------------------------------------------------------------------- */
 
 static void bench_parked(void)
@@ -315,6 +363,7 @@ int main(int argc, char **argv)
         {"fork", bench_fork},
         {"skynet-fork", bench_skynet_fork},
         {"chan", bench_chan},
+        {"lock", bench_lock},
         {"parked", bench_parked},
         {"lateness", bench_lateness},
         {"executor", bench_executor},

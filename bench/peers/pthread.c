@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -219,6 +220,108 @@ static void bench_chan(void)
     free(t.ping.items);
 }
 
+/* ---- lock ----------------------------------------------------------------------------------- */
+
+static struct {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed[2]; /* to odd, to even */
+    sem_t sem;
+    pthread_rwlock_t rwlock;
+    volatile long count;
+    long each;
+    _Atomic(long) next;
+} locks = {.mutex = PTHREAD_MUTEX_INITIALIZER,
+           .changed = {PTHREAD_COND_INITIALIZER, PTHREAD_COND_INITIALIZER},
+           .rwlock = PTHREAD_RWLOCK_INITIALIZER};
+
+static void lock_mutex(long number)
+{
+    (void)number;
+    pthread_mutex_lock(&locks.mutex);
+    locks.count = locks.count + 1;
+    pthread_mutex_unlock(&locks.mutex);
+}
+
+static void lock_sem(long number)
+{
+    (void)number;
+    while (sem_wait(&locks.sem) < 0)
+        ;
+    locks.count = locks.count + 1;
+    sem_post(&locks.sem);
+}
+
+static void lock_to_write(long number)
+{
+    (void)number;
+    pthread_rwlock_wrlock(&locks.rwlock);
+    locks.count = locks.count + 1;
+    pthread_rwlock_unlock(&locks.rwlock);
+}
+
+static void lock_to_read(long number)
+{
+    (void)number;
+    pthread_rwlock_rdlock(&locks.rwlock);
+    (void)locks.count;
+    pthread_rwlock_unlock(&locks.rwlock);
+}
+
+static void lock_in_turn(long number)
+{
+    pthread_mutex_lock(&locks.mutex);
+    while (locks.count % 2 != number % 2)
+        pthread_cond_wait(&locks.changed[number % 2], &locks.mutex);
+    locks.count = locks.count + 1;
+    pthread_cond_signal(&locks.changed[1 - number % 2]);
+    pthread_mutex_unlock(&locks.mutex);
+}
+
+static void (*take_lock)(long number);
+
+static void *take_turns(void *arg)
+{
+    long number = locks.next++;
+
+    for (long left = locks.each; left > 0; left--)
+        take_lock(number);
+    return arg;
+}
+
+static void run_lock(void *arg, long ops)
+{
+    (void)arg;
+    locks.count = 0;
+    locks.next = 0;
+    locks.each = ops / tasks;
+    join_many(start_many(tasks, take_turns, NULL), tasks);
+}
+
+static void bench_lock(void)
+{
+    static const struct {
+        const char *name;
+        void (*take)(long number);
+    } kinds[] = {{"mutex", lock_mutex},
+                 {"sem", lock_sem},
+                 {"write", lock_to_write},
+                 {"read", lock_to_read},
+                 {"cond", lock_in_turn}};
+    const char *name = bench_param_text("kind", "mutex");
+
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (strcmp(kinds[i].name, name) == 0)
+            take_lock = kinds[i].take;
+    bench_require(take_lock != NULL, "no such kind");
+    bench_require(sem_init(&locks.sem, 0, 1) == 0, "sem_init");
+    if (bench_param("workers", 2) == 1)
+        bind_to_one_core();
+    tasks = bench_param_upto("tasks", 2, MOST_THREADS);
+    bench_batches(run_lock, NULL, strcmp(name, "cond") == 0 ? 20000 : 400000);
+}
+
+/* ---- executor ------------------------------------------------------------------------------- */
+
 /* A round trip to one thread of a pool is a ping and a pong; the two cores may be different. */
 static void bench_executor(void)
 {
@@ -375,11 +478,17 @@ static void bench_files(void)
 int main(int argc, char **argv)
 {
     static const struct bench_choice benches[] = {
-        {"yield", bench_yield},       {"spawn", bench_spawn},
-        {"pingpong", bench_pingpong}, {"chan", bench_chan},
-        {"parked", bench_parked},     {"executor", bench_executor},
-        {"lateness", bench_lateness}, {"print", bench_print},
-        {"files", bench_files},       {NULL, NULL},
+        {"yield", bench_yield},
+        {"spawn", bench_spawn},
+        {"pingpong", bench_pingpong},
+        {"chan", bench_chan},
+        {"parked", bench_parked},
+        {"executor", bench_executor},
+        {"lateness", bench_lateness},
+        {"print", bench_print},
+        {"files", bench_files},
+        {"lock", bench_lock},
+        {NULL, NULL},
     };
     bench_choose(benches, "pthread", argc, argv);
 }

@@ -239,8 +239,9 @@ static uint64_t padded(uint32_t bytes)
     return ((uint64_t)bytes + 3) / 4 * 4;
 }
 
-/* The identity's bytes in one section of notes. */
-static const uint8_t *find_id(const struct ck_elf *elf, const Elf64_Shdr *notes, size_t *count)
+/* What a note says, in one section of them. */
+static const uint8_t *find_note(const struct ck_elf *elf, const Elf64_Shdr *notes,
+                                const char *owner, uint32_t type, size_t *count)
 {
     uint64_t offset = notes->sh_offset, end = notes->sh_offset + notes->sh_size;
 
@@ -249,29 +250,46 @@ static const uint8_t *find_id(const struct ck_elf *elf, const Elf64_Shdr *notes,
         if (!note)
             return NULL;
         uint64_t name = offset + sizeof *note, value = name + padded(note->n_namesz);
-        const char *owner = at(elf, name, note->n_namesz);
+        const char *whose = at(elf, name, note->n_namesz);
         *count = note->n_descsz;
-        if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 && owner &&
-            memcmp(owner, "GNU", 4) == 0)
+        if (note->n_type == type && note->n_namesz == strlen(owner) + 1 && whose &&
+            memcmp(whose, owner, note->n_namesz) == 0)
             return at(elf, value, note->n_descsz);
         offset = value + padded(note->n_descsz);
     }
     return NULL;
 }
 
-size_t ck_elf_build_id(const struct ck_elf *elf, uint8_t *to, size_t room)
+/* In all sections. */
+static const uint8_t *search_notes(const struct ck_elf *elf, const char *owner, uint32_t type,
+                                   size_t *count)
 {
     for (unsigned i = 0; i < header(elf)->e_shnum; i++) {
-        size_t count = 0;
         const Elf64_Shdr *notes = section(elf, i);
-        const uint8_t *id =
-            notes && notes->sh_type == SHT_NOTE ? find_id(elf, notes, &count) : NULL;
-        if (id && count <= room) {
-            memcpy(to, id, count);
-            return count;
-        }
+        const uint8_t *found =
+            notes && notes->sh_type == SHT_NOTE ? find_note(elf, notes, owner, type, count) : NULL;
+        if (found)
+            return found;
     }
-    return 0;
+    return NULL;
+}
+
+bool ck_elf_has_note(const struct ck_elf *elf, const char *owner, uint32_t type)
+{
+    size_t count;
+
+    return search_notes(elf, owner, type, &count) != NULL;
+}
+
+size_t ck_elf_build_id(const struct ck_elf *elf, uint8_t *to, size_t room)
+{
+    size_t count;
+    const uint8_t *id = search_notes(elf, ELF_NOTE_GNU, NT_GNU_BUILD_ID, &count);
+
+    if (!id || count > room)
+        return 0;
+    memcpy(to, id, count);
+    return count;
 }
 
 /* FNV-1a (Fowler, Noll, Vo). */

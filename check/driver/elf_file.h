@@ -30,10 +30,14 @@ bool ck_elf_is_instrumented(const struct ck_elf *elf);
 /** Whether it asks for a library whose name begins so: "libtsan.so". */
 bool ck_elf_needs(const struct ck_elf *elf, const char *prefix);
 
+/** Whether it has a note of that owner and number. */
+bool ck_elf_has_note(const struct ck_elf *elf, const char *owner, uint32_t type);
+
 /** The identity that the linker gave it; 0 bytes: none. */
 size_t ck_elf_build_id(const struct ck_elf *elf, uint8_t *to, size_t room);
 
-/** A number that files of other contents do not have, most probably: for those without an identity. */
+/** A number that files of other contents do not have, most probably: for those without an
+ * identity. */
 uint64_t ck_elf_contents(const struct ck_elf *elf);
 
 /** The function or variable that an address belongs to.

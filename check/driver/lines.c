@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* lines.c - debug information by elfutils' libdw.
  *
- * A relative path is completed by the folder that its unit was compiled in. Paths are kept in a list
- * of the session's own, as libdw's live as long as their unit.
+ * A relative path is completed by the folder that its unit was compiled in. Paths are kept in a
+ * list of the session's own, as libdw's live as long as their unit.
  *
  * A variable is looked up by its address among those with a fixed one; what lies at an offset
  * within is found by walking down its type: members of structs, elements of arrays.

@@ -9,11 +9,11 @@
  *   M2  what a run made of the switches asked for is what is kept, if it is less: a switch that
  *       could not be made, or that nobody came to, goes at once
  *   M3  in order: none at all; only the first few, as what comes after a failure has become certain
- *       is many switches for nothing; ever smaller parts left out; one by one until none can go; two
- *       at a time; one out while another is made a little earlier or later, or lets another run
- *   M4  where more than a few are left, as each hangs on one before it: a few drawn at random, of the
- *       original or of all that its threads could have done, may fail by themselves. Most bugs need
- *       no more
+ *       is many switches for nothing; ever smaller parts left out; one by one until none can go;
+ *       two at a time; one out while another is made a little earlier or later, or lets another run
+ *   M4  where more than a few are left, as each hangs on one before it: a few drawn at random, of
+ *       the original or of all that its threads could have done, may fail by themselves. Most bugs
+ *       need no more
  *
  * Rejected: beginning with the shortest subsets. Failures that need two of a thousand deviations
  * would cost a million runs, where halves cost twenty. */

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* session.c - one program, from the first schedule to the report.
  *
- * Exploring: each stream that has ended an execution gets the explorer's next plan; one thread does it
- * for all, and everything about an execution is taken from its mapping before it gets another.
- * The first failure ends that. Reports (races, orders of locks) do not: their schedules are kept, as a
- * failure may follow that tells more; without one they are told at the end.
+ * Exploring: each stream that has ended an execution gets the explorer's next plan; one thread does
+ * it for all, and everything about an execution is taken from its mapping before it gets another.
+ * The first failure ends that. Reports (races, orders of locks) do not: their schedules are kept,
+ * as a failure may follow that tells more; without one they are told at the end.
  *
  * Telling: the schedule is followed again by its decisions alone, made smaller, and run once more
- * with its events written. A failure that does not come again is told all the same, as it is, and said
- * to be so: then something in the program is not under control.
+ * with its events written. A failure that does not come again is told all the same, as it is, and
+ * said to be so: then something in the program is not under control.
  *
  * Checked by: tests/cli */
 #include "check/driver/session.h"

@@ -48,8 +48,8 @@ struct ck_session;
 int ck_session_open(const struct ck_session_opts *opts, struct ck_session **ret,
                     struct rvi_text *ret_why) __attribute__((warn_unused_result));
 
-/** Try schedules until something is found or the budget is spent; then minimise it, write the replay
- * file, and tell it.
+/** Try schedules until something is found or the budget is spent; then minimise it, write the
+ * replay file, and tell it.
  *
  * @param ret  its parts live as long as the session
  * Errors: -EPIPE, -ETIME a stream broke; -EIO the program cannot be controlled; those of files;
@@ -59,7 +59,8 @@ int ck_session_run(struct ck_session *session, struct ck_findings *ret, struct r
 
 /** Run a replay file's schedule instead, and tell what came of it.
  *
- * Errors: as ck_session_run(); -EINVAL another build; -ESTALE it came to something else this time */
+ * Errors: as ck_session_run(); -EINVAL another build; -ESTALE it came to something else this
+ *         time */
 int ck_session_replay(struct ck_session *session, const struct ck_replay *replay,
                       struct ck_findings *ret, struct rvi_text *ret_why)
     __attribute__((warn_unused_result));

@@ -8,8 +8,8 @@
  *   - a step that was put off for others' though it could have been taken, and the one before it: a
  *     bug is between them. What they are on is what the report is about, if there are few of them;
  *     if it is a lock, what is done under it
- *   - the step before and after each change of threads, if it is on something that several threads use
- *     and at least one changes
+ *   - the step before and after each change of threads, if it is on something that several threads
+ *     use and at least one changes
  * Later steps weigh a little more than earlier ones. Neighbours that repeat the same place are one
  * step with a count. The minimiser has made the schedule plain before, so that little is dropped.
  *

@@ -2,8 +2,9 @@
 /* stream.c - the driver's end of wire.h.
  *
  * The program is started with two more descriptors, the mapping and a socket, whose numbers are the
- * same each time and stand in its environment; with the runtime preloaded; and in a process group of
- * its own, so that an interrupt from the terminal ends the driver, and the driver ends the program.
+ * same each time and stand in its environment; with the runtime preloaded; and in a process group
+ * of its own, so that an interrupt from the terminal ends the driver, and the driver ends the
+ * program.
  *
  * Standard output and error are memory that is emptied before each execution: an execution that
  * prints does not wait for a reader, and its last words can be shown. Standard input is a file from

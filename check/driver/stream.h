@@ -45,8 +45,9 @@ int ck_stream_start(struct ck_stream *stream) __attribute__((warn_unused_result)
  * @param count      1 to CK_STREAMS_MOST
  * @param ret_which  its index; its result has been made safe to read: no count beyond its array,
  *                   no text without an end
- * Errors:  -EPIPE its server is gone; -ETIME it makes no step for longer than the server's own watch
- *          takes (both: its *ret_which is good for ck_stream_close() only); -EINTR a signal came
+ * Errors:  -EPIPE its server is gone; -ETIME it makes no step for longer than the server's own
+ *          watch takes (both: its *ret_which is good for ck_stream_close() only); -EINTR a signal
+ *          came
  * Blocks:  until then */
 int ck_stream_finish(struct ck_stream *const *streams, size_t count, size_t *ret_which)
     __attribute__((warn_unused_result));

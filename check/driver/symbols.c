@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* symbols.c - names from the symbol tables, lines from the debug information, text from the sources.
+/* symbols.c - names from the symbol tables, lines from the debug information, text from the
+ * sources.
  *
  * Lines are elfutils' business; a build without it, or a program without debug information, has the
  * names alone. Debug information that lies apart is looked for on this machine by build identity,

@@ -4,12 +4,14 @@
  * C programs register a cleanup handler as a jump buffer in their frame, C++ programs and those
  * that are compiled with -fexceptions as a landing pad. One forced unwinding serves both: at
  * each frame a stop function is asked; where the frame holds the innermost jump buffer, it jumps
- * there, the program runs the handler and asks to go on (__pthread_unwind_next); landing pads run by
- * the unwinder. At the stack's end the thread ends.
+ * there, the program runs the handler and asks to go on (__pthread_unwind_next); landing pads run
+ * by the unwinder. At the stack's end the thread ends.
  *
- *   N1  is_cancelled says: pending, enabled, and not ending. Whoever changes one of the three sets it
- *   N2  a thread that is to be cancelled and waits where that is a cancellation point is woken; what
- *       it waited for answers -ECANCELED, its model is put in order, and ck_cancel_now() unwinds
+ *   N1  is_cancelled says: pending, enabled, and not ending. Whoever changes one of the three sets
+ *       it
+ *   N2  a thread that is to be cancelled and waits where that is a cancellation point is woken;
+ *       what it waited for answers -ECANCELED, its model is put in order, and ck_cancel_now()
+ *       unwinds
  *   N3  the frame that contains a jump buffer is the first one whose CFA is above it
  *
  * Rejected: libc's own pthread_cancel(): it sends a signal to a kernel thread that is not there.

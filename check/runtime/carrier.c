@@ -7,8 +7,8 @@
  * started it. The server makes some; a forked execution has their memory without the kernel
  * threads, and makes more when they do not suffice.
  *
- *   C1  the thread with id n is carried by carrier n, always: so handle, stack and thread-locals are
- *       at the same addresses whatever the size of the reserve was
+ *   C1  the thread with id n is carried by carrier n, always: so handle, stack and thread-locals
+ *       are at the same addresses whatever the size of the reserve was
  *   C2  no carrier is used twice in an execution: its thread-locals are fresh. CK_THREADS_MOST
  *       bounds them
  *   C3  bodies run on stacks of their own, as large as the program may expect them, which take no

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* carrier.h - what carries a thread of the program: its own stack and thread-control block, and who has the turn.
+/* carrier.h - what carries a thread of the program: its own stack and thread-control block, and who
+ * has the turn.
  *
  * Two ways, chosen once an execution:
- * - fibers (carrier_fiber.c): all bodies run on the one kernel thread of the execution. Each has the stack and the
- *   thread-control block of a real thread that was made before and parks at once, so errno, thread-locals,
- *   pthread_self() and stdio's locks are right. A switch exchanges registers and the thread pointer.
+ * - fibers (carrier_fiber.c): all bodies run on the one kernel thread of the execution. Each has
+ *   the stack and the thread-control block of a real thread that was made before and parks at once,
+ *   so errno, thread-locals, pthread_self() and stdio's locks are right. A switch exchanges
+ *   registers and the thread pointer.
  * - the baton (carrier_baton.c): a kernel thread each, of which one goes on. For debuggers, and for
  *   processors that do not let a program set its thread pointer. */
 #pragma once
@@ -15,16 +17,19 @@
 
 struct ck_carrier;
 
-/** In the server, before a fork: threads in reserve, so that executions need not make them. May be called again for more. */
+/** In the server, before a fork: threads in reserve, so that executions need not make them. May be
+ * called again for more. */
 void ck_carriers_prepare(unsigned count);
 
-/** In an execution: its main thread is on the way. Calls `body(arg)` on the main thread's carrier; body never returns. */
+/** In an execution: its main thread is on the way. Calls `body(arg)` on the main thread's carrier;
+ * body never returns. */
 _Noreturn void ck_carriers_begin(bool by_baton, void (*body)(void *), void *arg);
 
 /** The carrier of the main thread. */
 struct ck_carrier *ck_carrier_main(void);
 
-/** One that will call `body(arg)` when it is first switched to; body never returns. NULL: none can be had (errno).
+/** One that will call `body(arg)` when it is first switched to; body never returns. NULL: none can
+ * be had (errno).
  * @param stack_low  the program's own stack, of stack_bytes; 0: one is made, at least as large */
 struct ck_carrier *ck_carrier_new(void (*body)(void *), void *arg, uintptr_t stack_low,
                                   size_t stack_bytes);

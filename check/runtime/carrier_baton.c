@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* carrier_baton.c - a kernel thread each, of which one has the baton.
  *
- * For debuggers, which show kernel threads. Stacks and thread-control blocks are the same as those of
- * fibers, so the same plan gives the same execution; only what goes on is another kernel thread,
+ * For debuggers, which show kernel threads. Stacks and thread-control blocks are the same as those
+ * of fibers, so the same plan gives the same execution; only what goes on is another kernel thread,
  * made by clone() on the stack and with the thread pointer that a fiber would have.
  *
  *   B1  exactly one has the turn; the others sleep on their own futex

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* carrier_fiber.c - all bodies on one kernel thread, which puts on the thread pointer of whoever runs.
+/* carrier_fiber.c - all bodies on one kernel thread, which puts on the thread pointer of whoever
+ * runs.
  *
  * On x86-64 the thread pointer is the FS base. Programs may write it where the kernel says so
  * (FSGSBASE, Linux 5.9); elsewhere a system call does. On aarch64 any program may.

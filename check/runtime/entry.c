@@ -190,8 +190,8 @@ static void fill_reserve(void)
     ck_carriers_prepare(reserve);
 }
 
-/* Whether the next execution may stay: the last one that was forked was untainted. After one that was not, others
- * are tried only now and then. */
+/* Whether the next execution may stay: the last one that was forked was untainted. After one that
+ * was not, others are tried only now and then. */
 static bool may_stay(void)
 {
     static unsigned forks, next_try = 1;

@@ -32,8 +32,8 @@ static void report_leak(const struct ck_thread *t)
     ck_report_end(report);
 }
 
-/* Those that run still are left to the end by design: idle workers of a pool, mostly. So are those that
- * outlive main()'s pthread_exit(). */
+/* Those that run still are left to the end by design: idle workers of a pool, mostly. So are those
+ * that outlive main()'s pthread_exit(). */
 static bool is_leaked(const struct ck_thread *t)
 {
     return t->state == CK_ENDED && !t->posix->is_joined && !t->posix->is_detached;

@@ -24,7 +24,8 @@ int ck_io_wait(const struct ck_op *op, int fd, short events, int64_t deadline, b
 int ck_io_wait_restarting(const struct ck_op *op, int fd, short events, bool is_ours,
                           ck_io_ready_fn *is_ready, void *arg);
 
-/** What a call returns that has waited so: 0, or -1 with errno; not at all when it was cancelled. */
+/** What a call returns that has waited so: 0, or -1 with errno; not at all when it was
+ * cancelled. */
 int ck_io_answer(int r);
 
 /** Wait for a moment of real time, in which no other thread runs, for what is about to be true. */

@@ -2,8 +2,8 @@
 /* keys.c - thread-specific data, and C++ destructors of thread-locals.
  *
  * Keys are ours from the program's first constructor on, since a value has to be the thread's
- * that runs, and destructors have to run under control. A key is deleted by making its age odd: values
- * of another age are none (as in libc).
+ * that runs, and destructors have to run under control. A key is deleted by making its age odd:
+ * values of another age are none (as in libc).
  *
  * Checked by: tests/check/runtime.py */
 #include <errno.h>

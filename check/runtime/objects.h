@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* objects.h - from the address of a primitive in the program to its model: open addressing, in the arena.
- * An object is made at its first use, from what its memory says (static initialisers). */
+/* objects.h - from the address of a primitive in the program to its model: open addressing, in the
+ * arena. An object is made at its first use, from what its memory says (static initialisers). */
 #pragma once
 
 #include <stdbool.h>

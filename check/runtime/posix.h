@@ -59,7 +59,8 @@ void ck_keys_run_thread_locals(void);
 /** The current thread is over, its cleanup handlers and destructors too (they run in here). */
 _Noreturn void ck_posix_exit(void *value);
 
-/** Unwind the current thread's stack, running cleanup handlers and C++ destructors; then it ends. */
+/** Unwind the current thread's stack, running cleanup handlers and C++ destructors; then it
+ * ends. */
 _Noreturn void ck_unwind(void *value);
 
 /** ck_point has seen that the thread is cancelled: asynchronously, it ends here. */

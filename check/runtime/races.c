@@ -16,8 +16,8 @@
  *   R4  equal epochs and kinds share a record if the places that it would name stay exact: one for
  *       each half of the granule
  *
- *   R5  memory that is freed while another thread uses it, in whichever order it came this time, is a
- *       failure and not only a race: no program means that
+ *   R5  memory that is freed while another thread uses it, in whichever order it came this time, is
+ *       a failure and not only a race: no program means that
  *
  * The earlier party is known by its program counter alone: keeping stacks would double the cost of
  * each access. The later one has its backtrace.

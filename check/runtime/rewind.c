@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* rewind.c - rewinding an execution in place, which costs a tenth of a fork.
  *
- * An execution is a copy of the server: its pages are the server's until it writes to them. So those
- * that are its alone when it is over (pagemap's "exclusively mapped") are the ones it has written
- * to. Put back what they held, and the execution is where it began.
+ * An execution is a copy of the server: its pages are the server's until it writes to them. So
+ * those that are its alone when it is over (pagemap's "exclusively mapped") are the ones it has
+ * written to. Put back what they held, and the execution is where it began.
  *
- *   W1  what is rewound is memory. A system call that changes anything else taints the execution, and
- *       a tainted one ends and is forked anew. Each system call from outside of this library
+ *   W1  what is rewound is memory. A system call that changes anything else taints the execution,
+ *       and a tainted one ends and is forked anew. Each system call from outside of this library
  *       is seen: the kernel turns it into a signal (syscall user dispatch, Linux 5.11)
  *   W2  before the first run all pages that exist, and those of files that may be written, are
  *       copied; a page that came into being later was zero

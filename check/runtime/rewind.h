@@ -22,7 +22,8 @@ bool ck_rewind_prepare(void);
 /** Whether the plan is one for a resident execution. */
 bool ck_rewind_is_wanted(void);
 
-/** In a new execution, before anything else: calls `run` now, and for each later order of the driver.
+/** In a new execution, before anything else: calls `run` now, and for each later order of the
+ * driver.
  * @param is_resident  whether it may stay; otherwise it only finds out whether one could */
 _Noreturn void ck_rewind_begin(bool is_resident, int socket_fd, void (*run)(void));
 

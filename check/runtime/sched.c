@@ -5,10 +5,12 @@
  *   S2  alive[] holds those that have not ended, by rising id
  *   S3  every decision belongs to the thread that makes it, and is its nth; only one other than the
  *       default is written down. The default needs no state but what a replay has as well
- *   S4  a thread with a deadline may always be chosen by its time-out. One that sleeps is a candidate
- *       like any other; one that waits for something is so rarely, as time-outs are in life
- *   S5  when all who may run spin, or repeat themselves for long, chance chooses: a strategy may have
- *       them step aside for each other for ever, which no fair scheduler does, and is no livelock
+ *   S4  a thread with a deadline may always be chosen by its time-out. One that sleeps is a
+ *       candidate like any other; one that waits for something is so rarely, as time-outs are in
+ *       life
+ *   S5  when all who may run spin, or repeat themselves for long, chance chooses: a strategy may
+ *       have them step aside for each other for ever, which no fair scheduler does, and is no
+ *       livelock
  *
  * The default is to go on; a thread that cannot, or spins, gives way to the next above it that
  * does neither, then to the earliest deadline, then to spinners, the longest-spinning first.

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* sched.h - who runs: the runtime's core, for everything that models a primitive.
  *
- * All threads of the program are run one at a time, whatever backend carries them. A thread comes to a
- * point before each visible operation; there it may be that others run first. An operation itself
- * (everything between two points) is atomic, so models need no locks.
+ * All threads of the program are run one at a time, whatever backend carries them. A thread comes
+ * to a point before each visible operation; there it may be that others run first. An operation
+ * itself (everything between two points) is atomic, so models need no locks.
  *
  * How a model is written:
  *
@@ -134,8 +134,8 @@ void ck_made_progress(void);
  * lock that is taken and released may hide any change. */
 extern bool ck_is_instrumented;
 
-/** The virtual clock, ns since the execution began; rises by little at each point, and to a deadline when it is
- * chosen. */
+/** The virtual clock, ns since the execution began; rises by little at each point, and to a
+ * deadline when it is chosen. */
 int64_t ck_now(void);
 
 /** Some of it passes: for who does nothing but look at it. */

@@ -191,8 +191,8 @@ static bool any_pending(void)
     return ck_signals_of_process != 0;
 }
 
-/* Those that come meanwhile have to wait for the next point, or a thread that is sent signals faster
- * than it handles them would do nothing else. */
+/* Those that come meanwhile have to wait for the next point, or a thread that is sent signals
+ * faster than it handles them would do nothing else. */
 void ck_signals_deliver(void)
 {
     const struct ck_signals_own *own = ck_signals_mine();

@@ -7,8 +7,8 @@
 
 struct ck_thread;
 
-/** At each point of a thread, whose candidate says what it is about to do: by numbers that are the same in
- * every process, as decisions depend on it. */
+/** At each point of a thread, whose candidate says what it is about to do: by numbers that are the
+ * same in every process, as decisions depend on it. */
 void ck_spin_point(struct ck_thread *thread);
 
 /** It says so itself. */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* threads.c - pthread_create to pthread_exit.
  *
- *   T1  a handle is the carrier's pthread_t (carrier.c, C1: no two threads of an execution share one)
- *   T2  a thread has ended for others (they can join it) after its cleanup handlers, the destructors
- *       of its thread-locals and of its keys, which all run under control
+ *   T1  a handle is the carrier's pthread_t (carrier.c, C1: no two threads of an execution share
+ *       one)
+ *   T2  a thread has ended for others (they can join it) after its cleanup handlers, the
+ *       destructors of its thread-locals and of its keys, which all run under control
  *   T3  the last thread that ends takes the process with it, status 0
  *
  * Checked by: tests/check/runtime.py */

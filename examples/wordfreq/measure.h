@@ -28,7 +28,7 @@ struct results {
     size_t tier_count;
     unsigned rounds;
     unsigned workers; /* that the runtime uses */
-    char choice[80];  /* what the executor "auto" stands for here, and why */
+    char choice[160]; /* what the executor "auto" stands for here, and why */
 };
 
 /* Find out which tiers this build has, and about the machine. 0; or -errno after a complaint:

@@ -15,7 +15,7 @@
 
 RV_JOB(count_words, struct chunk, struct count);
 
-enum { WINDOW_PER_WORKER = 4 };
+enum { WINDOW_PER_WORKER = 4, MOST_WINDOW = 128 };
 
 struct work {
     const struct files *files;
@@ -87,6 +87,8 @@ static int work(void *arg)
     if (err < 0)
         return err;
     w->window_size = (size_t)WINDOW_PER_WORKER * rv_executor_width(ex);
+    if (w->window_size > MOST_WINDOW)
+        w->window_size = MOST_WINDOW;
     w->window = calloc(w->window_size, sizeof *w->window);
     err = w->window ? hand_over(w, ex) : -ENOMEM;
     int closed = rv_executor_close(ex, err < 0 ? RV_CLOSE_CANCEL : RV_CLOSE_WAIT, RV_NEVER);

@@ -115,4 +115,15 @@ RV_API size_t rv_chan_item_bytes(const rv_chan *ch);
  * Lifetime: nothing is held */
 RV_API size_t rv_chan_count(rv_chan *ch);
 
+/** Give a channel a name, by which `ravel ps`, `tree` and `top` tell how much is in it.
+ *
+ * @param ch    the channel
+ * @param name  copied, cut to 63 bytes; NULL: none any more
+ * @return 0
+ * Errors:  -ENOMEM: it keeps the name that it had
+ * Blocks:  no
+ * Threads: any task of any worker, plain threads; not signal handlers
+ * Lifetime: nothing is held */
+RV_API RV_NODISCARD int rv_chan_rename(rv_chan *ch, const char *name);
+
 RV_END_DECLS

@@ -41,6 +41,8 @@ struct rv_executor_opts {
                             names it, and its outcome is that of the last death. */
     const struct rv_process_opts *process; /* for "processes": how its workers are started, what
                                               they may do; NULL: the defaults */
+    const struct rv_cluster_opts *cluster; /* for "cluster": who one is there, how long is waited
+                                              for what; NULL: the defaults */
 };
 
 /** Open an executor.
@@ -55,22 +57,30 @@ struct rv_executor_opts {
  *    are this program started again; started as they are needed, and anew when one has died. A job
  *    is found there by its name; its input and result are copied. What crashes, crashes alone, and
  *    what is to stop and does not, is killed.
- *  - "auto": isolated: processes. One usable core and a runtime: tasks. Otherwise threads.
- *    rv_executor_choice says what was chosen and why.
+ *  - "cluster:nats://host:4222/pool": by workers of a cluster's pool, which are this program
+ *    started on other machines, or on this one (cluster.h); "cluster" alone: the one that
+ *    RAVEL_CLUSTER names. Input and result travel as bytes. A job whose worker dies is run again if
+ *    it is idempotent, and lost if not.
+ *  - "auto": RAVEL_CLUSTER in the environment of no worker process: cluster. Isolated: processes.
+ *    One usable core and a runtime: tasks. Otherwise threads. rv_executor_choice says what was
+ *    chosen and why.
  *
  * @param ret   the executor
  * @param spec  as above
  * @param opts  NULL for the defaults; read before return
  * @return 0
  * Errors:  -EINVAL no such tier, N is no number from 1 to 65536, or job_timeout is negative; -EPERM
- *          "tasks" outside a task; -ELOOP "processes" in a worker process three deep; -EOPNOTSUPP a
- *          tier this build does not have ("cluster:..."), or "processes" in a program that cannot
- *          be started again; -E2BIG unknown fields; -EAGAIN no thread or process could be started;
- *          -ESTALE the program's or the library's file is not the one that runs here; -ETIME a
- *          process did not come up; -EMFILE, -ENFILE; -ECANCELED "tasks" in a cancelled scope;
- *          -ENOMEM
+ *          "tasks" outside a task; -ELOOP "processes" in a worker process three deep; -EOPNOTSUPP
+ *          "processes" in a program that cannot be started again, or a simulation; -E2BIG unknown
+ *          fields; -EAGAIN no thread or process could be started; -ESTALE the program's or the
+ *          library's file is not the one that runs here; -ETIME a process did not come up; -EMFILE,
+ *          -ENFILE; -ECANCELED "tasks" in a cancelled scope; -ENOMEM. "cluster", whose
+ *          rv_cluster_opts.words say more: -EINVAL no address, or of no pool; -EPROTONOSUPPORT no
+ *          engine for it in this build; -ECONNREFUSED, -EHOSTUNREACH, -ETIME it is not there;
+ *          -EACCES it knows us not; -EPROTO it is too old, or keeps nothing; -ENOSPC it has no room
  * Blocks:  "tasks": the task, until the first of its tasks has begun; "processes": the task, until
- *          the first processes are ready; otherwise no
+ *          the first processes are ready; "cluster": the task, until the engine has answered;
+ *          otherwise no
  * Threads: any task of any worker, plain threads; not signal handlers
  * Lifetime: until rv_executor_close */
 RV_API RV_NODISCARD int rv_executor_open(rv_executor **ret, const char *spec,
@@ -114,7 +124,7 @@ RV_API const char *rv_executor_choice(const rv_executor *ex);
 /** How many jobs an executor runs at one time.
  *
  * @param ex  an open executor
- * @return at least 1
+ * @return at least 1; of a cluster, how many its engine has at one time (rv_cluster_opts.window)
  * Errors:  none
  * Blocks:  no
  * Threads: any
@@ -137,14 +147,62 @@ RV_API unsigned rv_executor_width(const rv_executor *ex);
  * @param deadline  bounds the wait for room in the backlog, or RV_NEVER
  * @return 0; the job will have an outcome. On error it was not handed over.
  * Errors:  -EPIPE the executor is closing; -ETIME deadline; -ECANCELED the caller's scope, or the
- *          one around a "tasks" executor, is cancelled; -EINVAL "processes": the job is not
- *          registered; -ENOMEM
+ *          one around a "tasks" executor, is cancelled; -EINVAL "processes", "cluster": the job
+ *          is not registered; "cluster": the error with which its engine has sent us away for good;
+ *          -ENOMEM
  * Blocks:  the task, never its thread, while the backlog is full; a plain thread itself; "inline"
  *          runs the job
  * Threads: any task of any worker, plain threads; not signal handlers
  * Lifetime: in until return */
 RV_API RV_NODISCARD int rv_submit_job(rv_executor *ex, rv_future **ret, const struct rv_job *job,
                                       const void *in, rv_time deadline);
+
+/** Which of the jobs that wait for their turn is first: one of a higher lane; of one lane, who came
+ * first. A job that runs is left alone. */
+enum rv_lane {
+    RV_LANE_NORMAL, /* rv_submit's */
+    RV_LANE_HIGH,   /* before all others */
+    RV_LANE_LOW,    /* when nothing else waits */
+};
+
+/** How one job is handed over. Zeroed fields mean the default. */
+struct rv_submit_opts {
+    size_t size;        /* sizeof(struct rv_submit_opts); 0: the first release's fields */
+    enum rv_lane lane;  /* its place among those that wait */
+    rv_time not_before; /* absolute monotonic nanoseconds: it does not begin earlier; 0: at once.
+                           Until then it takes up room in the backlog, and no place in a lane. */
+    rv_time deadline;   /* absolute monotonic nanoseconds: when its time is over; 0 or RV_NEVER: it
+                           never is. If it has not begun by then it never will; if it runs it is
+                           asked to stop as by rv_future_cancel ("inline" cannot ask). Its outcome
+                           is RV_OUTCOME_TIMEOUT, either way. */
+};
+
+/** Hand a job over with options of its own:
+ * rv_submit_with(ex, &future, count_words, &chunk, &(struct rv_submit_opts){.lane = RV_LANE_HIGH},
+ * deadline). The input's type is checked.
+ *
+ * @param fn  the function that RV_JOB() registered */
+#define rv_submit_with(ex, ret, fn, in, opts, deadline)                                            \
+    rv_submit_job_with((ex), (ret), &rv_job_##fn, (1 ? (in) : (const rv_job_in_##fn *)0), (opts),  \
+                       (deadline))
+
+/** Hand a registered job over as bytes, with options of its own: what rv_submit_with() calls.
+ *
+ * @param ex        an open executor
+ * @param ret       the future; free it with rv_future_free
+ * @param job       a registered job
+ * @param in        copied: job->in_bytes bytes
+ * @param opts      read before return; NULL is the same as rv_submit_job
+ * @param deadline  bounds the wait for room in the backlog, or RV_NEVER
+ * @return 0; the job will have an outcome. On error it was not handed over.
+ * Errors:  -EINVAL no such lane, a time is negative; -E2BIG unknown fields; -EAGAIN no thread could
+ *          be started that keeps the time; those of rv_submit_job
+ * Blocks:  as rv_submit_job; "inline" also until the job may begin
+ * Threads: any task of any worker, plain threads; not signal handlers
+ * Lifetime: in and opts until return */
+RV_API RV_NODISCARD int rv_submit_job_with(rv_executor *ex, rv_future **ret,
+                                           const struct rv_job *job, const void *in,
+                                           const struct rv_submit_opts *opts, rv_time deadline);
 
 /** Run a job on every element of an array, a bounded number at a time, results in order:
  * rv_map(ex, count_words, chunks, n, counts, outcomes, deadline). The types are checked.
@@ -191,6 +249,7 @@ struct rv_executor_stats {
     uint64_t poisoned;  /* jobs set aside after their last retry */
     uint64_t started;   /* worker processes, so far */
     uint64_t recycled;  /* of these, ended because they had done enough */
+    rv_time away_ns;    /* for how long a cluster's engine has been away by now; 0: it is there */
 };
 
 /** Count an executor's jobs.

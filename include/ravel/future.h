@@ -13,8 +13,8 @@ RV_BEGIN_DECLS
 /** A job that has been handed over, and the room for its result. */
 typedef struct rv_future rv_future;
 
-/** How a job ended. SIGNAL, LOST and MEMORY come from worker processes alone: what runs inside this
- * program cannot be killed. */
+/** How a job ended. SIGNAL, LOST and MEMORY come from worker processes and clusters alone: what
+ * runs inside this program cannot be killed. */
 enum rv_outcome_kind {
     RV_OUTCOME_VALUE,     /* it returned 0; its result can be read */
     RV_OUTCOME_ERROR,     /* it returned -errno: outcome.error */
@@ -98,7 +98,8 @@ RV_API int rv_future_is_done(rv_future *f);
  * Lifetime: nothing is held */
 RV_API void rv_future_cancel(rv_future *f);
 
-/** What the worker process that died while it ran a job had written to its standard error last.
+/** What the worker process that died while it ran a job had written to its standard error last; of
+ * a cluster also, in words, why it could not run a job.
  *
  * @param f    the future; before its end, and where no process died, there is nothing
  * @param buf  receives the last of it that fits, with a NUL behind; NULL if n is 0
@@ -109,6 +110,28 @@ RV_API void rv_future_cancel(rv_future *f);
  * Threads: any
  * Lifetime: buf until return */
 RV_API size_t rv_future_last_words(rv_future *f, char *buf, size_t n);
+
+/** Read the newest note of a job about its progress (rv_job_progress) that was not read before,
+ * waiting for one. The last is there to be read when the job has ended, too.
+ *
+ *     int percent;
+ *     while (rv_future_progress(f, &percent, sizeof(percent), RV_NEVER) == sizeof(percent))
+ *         printf("%d %%\n", percent);
+ *     // -EPIPE: it has ended, rv_future_get says how
+ *
+ * @param f         the future
+ * @param ret_note  receives the note, as much of it as fits; untouched on error
+ * @param most      room in ret_note
+ * @param deadline  absolute monotonic nanoseconds, or RV_NEVER; 0: only look
+ * @return how long the note is, at most RV_PROGRESS_MOST
+ * Errors:  -EPIPE the job has ended, and no note is left; -ETIME deadline; -ECANCELED scope
+ *          cancelled; -ENOMEM
+ * Blocks:  the task, never its thread; a plain thread itself
+ * Threads: any task of any worker, plain threads; not signal handlers. Of several who ask, one gets
+ *          a note.
+ * Lifetime: keep f until return */
+RV_API RV_NODISCARD long rv_future_progress(rv_future *f, void *ret_note, size_t most,
+                                            rv_time deadline);
 
 /** Let go of a future. The job is not cancelled by it; its result is dropped.
  *

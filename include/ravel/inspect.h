@@ -52,8 +52,8 @@ struct rv_task_stats {
  * Lifetime: nothing is held */
 RV_API RV_NODISCARD int rv_task_stats_read(struct rv_task_stats *stats);
 
-/** What a worker has done. The last six are kept if rv_run_opts.account or trace was set, and are 0
- * otherwise. Times in nanoseconds. */
+/** What a worker has done. The last six are kept if rv_run_opts.account was set, the four counts
+ * among them also if trace was, and are 0 otherwise. Times in nanoseconds. */
 struct rv_worker_stats {
     size_t size;         /* sizeof(struct rv_worker_stats); in: what the caller knows */
     uint64_t spawned;    /* tasks started here */
@@ -66,7 +66,7 @@ struct rv_worker_stats {
     uint64_t yields;     /* as above */
     uint64_t migrations; /* of tasks that left for another worker */
     uint64_t run_ns;     /* time that tasks have run, up to the last switch */
-    uint64_t queued_ns;  /* time that tasks which then ran here had been ready; with account only */
+    uint64_t queued_ns;  /* time that tasks which then ran here had been ready */
 };
 
 /** Read the counters of one worker of the calling task's runtime.

@@ -65,6 +65,23 @@ RV_API int rv_job_register(struct rv_job *job);
  * Lifetime: static */
 RV_API const struct rv_job *rv_job_find(const char *name);
 
+/** Bytes of a note of progress, at most. */
+enum {
+    RV_PROGRESS_MOST = 1024, /* what rv_job_progress takes */
+};
+
+/** Say how far the calling job is, to who has submitted it: rv_future_progress. What is said last
+ * counts; who is not listening misses what came before. A job that says nothing pays nothing.
+ *
+ * @param bytes  copied; of a meaning that the two agree on, and without pointers
+ * @param count  at most RV_PROGRESS_MOST
+ * @return 0
+ * Errors:  -EPERM no job runs here; -EMSGSIZE count is too large; -ENOMEM
+ * Blocks:  no
+ * Threads: the task or plain thread that runs the job; in a worker process, all of it
+ * Lifetime: bytes until return */
+RV_API RV_NODISCARD int rv_job_progress(const void *bytes, size_t count);
+
 /** Register `fn`, an `int fn(const in_type *, out_type *)`, as a job under its own name. At file
  * scope, in C. No type may need more than max_align_t's alignment. */
 #define RV_JOB(fn, in_type, out_type) RV_JOB_WITH(fn, in_type, out_type, 0)

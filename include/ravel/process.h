@@ -47,7 +47,15 @@ enum rv_confinement {
 /** What worker processes are given, and when they are replaced. Zeroed fields mean the default.
  *
  * A worker knows what it is by RAVEL_WORKER in its environment, which is gone before the program's
- * code could see it; it is not to be set by hand. */
+ * code could see it; it is not to be set by hand.
+ *
+ * A program that `ravel worker ./program` has started is an agent instead of running main(): its
+ * worker processes run the jobs of a cluster. It knows that by RAVEL_AGENT, which is not to be set
+ * by hand either. RAVEL_CLUSTER says where the cluster is; RAVEL_CA_FILE, RAVEL_CERT_FILE,
+ * RAVEL_KEY_FILE and RAVEL_NKEY_FILE name the files with what is to be believed and shown there.
+ *
+ * Nor does one come to main() that `ravel advise` has started: with RAVEL_ADVISE, which is not to
+ * be set by hand, it measures one of its jobs on each tier. */
 struct rv_process_opts {
     size_t size;      /* sizeof(struct rv_process_opts); 0: the first release's fields */
     int nice;         /* added to this program's priority; negative wants privilege */

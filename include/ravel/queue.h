@@ -51,9 +51,39 @@
  *   - a closed queue whose last items are being worked on is empty: get says -EPIPE. If they go
  *     back they can be got again, and join waits for them;
  *   - rv_select does not take it: -EOPNOTSUPP. A task that gets from it and sends into a channel
- *     makes up for that. */
+ *     makes up for that.
+ *
+ * A queue can lie in a cluster's engine (ravel/cluster.h), under a name. rv_queue_open gets a
+ * handle on it in any program on any machine, and makes it if nobody has; it outlives them all,
+ * until rv_queue_drop:
+ *
+ *     rv_queue *lines;
+ *     int r = rv_queue_open(&lines, "cluster:nats://host:4222/pool/lines", sizeof(chunk), 10000,
+ *                           NULL);
+ *     while (r == 0 && (r = rv_queue_get(lines, &chunk, RV_NEVER)) == 0) {
+ *         r = append(&chunk);
+ *         if (r == 0)
+ *             r = rv_queue_done(lines);
+ *     }
+ *
+ * It differs as a shared one does, and in this:
+ *   - an item is delivered at least once. Who has got it has it for some seconds, and longer as
+ *     long as his program lives and reaches the engine; otherwise it goes back. It may be got again
+ *     though it was done, if the engine did not hear of that before it crashed;
+ *   - what was put lies in the engine's files before rv_queue_put returns 0. If that returns -ETIME
+ *     or -ECANCELED instead, it may be in all the same;
+ *   - rv_queue_close is about this handle alone: nothing more is put through it, and get says
+ *     -EPIPE when nothing can be had, which it finds out within half a second. The queue is open
+ *     for others, and for this program when it opens it anew;
+ *   - rv_queue_try_put, rv_queue_try_get and rv_queue_stats_read wait for the engine's answer, some
+ *     seconds at most: -ETIME if it is away. All calls wait while it is away, and go on when it is
+ *     back;
+ *   - who waits for room or for the end asks for it now and then: up to 200 ms pass until he sees
+ *     it;
+ *   - an item of another size than the handle's is taken out, and get says -EBADMSG. */
 #pragma once
 
+#include <ravel/cluster.h>
 #include <ravel/def.h>
 #include <ravel/shm.h>
 #include <ravel/time.h>
@@ -120,13 +150,49 @@ RV_API RV_NODISCARD int rv_queue_ref_of(rv_queue *q, struct rv_queue_ref *ret);
  * Lifetime: until rv_queue_free; in a worker process before the job that asked returns */
 RV_API RV_NODISCARD int rv_queue_attach(rv_queue **ret, struct rv_queue_ref ref);
 
-/** Free a queue that nobody is using; items still inside are dropped. Of a shared one, let go of
- * this handle: what was got through it and not said done goes back.
+/** Get a handle on a queue of a cluster, which is made if it is not there.
+ *
+ * @param ret         the handle: what is got through it is remembered with it
+ * @param address     "cluster:nats://host:4222/pool/name"; "cluster:name" in the pool that
+ *                    RAVEL_CLUSTER names. Names: 1 to 63 letters, digits, - and _
+ * @param item_bytes  size of one item, 1 to 512 KiB; without pointers, which mean nothing elsewhere
+ * @param capacity    unfinished items that it holds, at least 1; who makes it decides
+ * @param opts        who one is, and how long connecting may take; the rest is about jobs. NULL:
+ *                    the defaults. Read before return
+ * @return 0
+ * Errors:  -EINVAL a size of 0, no such address, no such name; -EMSGSIZE item_bytes; -E2BIG unknown
+ *          options; -EPROTONOSUPPORT, -ENOSYS no engine of that kind in this build, or its library
+ *          is not installed; -EOPNOTSUPP it has no queues; -ECONNREFUSED, -EHOSTUNREACH nobody is
+ *          there; -EACCES it knows us not; -EPROTO it is too old; -ETIME; -ECANCELED scope
+ *          cancelled; -EAGAIN no thread could be started; -EMFILE; -ENOMEM
+ * Blocks:  the task, never its thread; a plain thread itself
+ * Threads: any task of any worker, plain threads; not signal handlers
+ * Lifetime: until rv_queue_free; the queue itself until rv_queue_drop */
+RV_API RV_NODISCARD int rv_queue_open(rv_queue **ret, const char *address, size_t item_bytes,
+                                      size_t capacity, const struct rv_cluster_opts *opts);
+
+/** Remove a queue of a cluster, with all that is in it, for everybody. Handles stay, and are to be
+ * freed; through others that are open nothing is put or got until somebody makes it anew.
+ *
+ * @param q         a handle on it
+ * @param deadline  absolute monotonic nanoseconds, or RV_NEVER
+ * @return 0 it is gone
+ * Errors:  -EINVAL it is no cluster's; -ETIME deadline, -ECANCELED scope cancelled: it may be gone
+ *          all the same; -EACCES; -ENOMEM
+ * Blocks:  the task, never its thread; a plain thread itself
+ * Threads: any task of any worker, plain threads; not signal handlers
+ * Lifetime: keep q alive until return */
+RV_API RV_NODISCARD int rv_queue_drop(rv_queue *q, rv_time deadline);
+
+/** Free a queue that nobody is using; items still inside are dropped. Of one that is
+ * shared or a cluster's, let go of this handle: what was got through it and not said done goes
+ * back.
  *
  * @param q  NULL does nothing; one that somebody waits on is a misuse that stops the program
  * @return NULL
  * Errors:  none
- * Blocks:  no; the thread for a moment, if tasks have waited for a shared one
+ * Blocks:  no; the thread for a moment, if tasks have waited for a shared one, or until a cluster's
+ *          engine has heard what is left to be said, a second at most
  * Threads: any
  * Lifetime: ends it */
 RV_API rv_queue *rv_queue_free(rv_queue *q);
@@ -227,5 +293,17 @@ struct rv_queue_stats {
  * Threads: any task of any worker, plain threads; not signal handlers
  * Lifetime: nothing is held */
 RV_API RV_NODISCARD int rv_queue_stats_read(rv_queue *q, struct rv_queue_stats *stats);
+
+/** Give a queue a name, by which `ravel ps`, `tree` and `top` tell how much is in it, of one
+ * that is a cluster's only that it is there.
+ *
+ * @param q     the queue
+ * @param name  copied, cut to 63 bytes; NULL: none any more
+ * @return 0
+ * Errors:  -ENOMEM: it keeps the name that it had
+ * Blocks:  no
+ * Threads: any task of any worker, plain threads; not signal handlers
+ * Lifetime: nothing is held */
+RV_API RV_NODISCARD int rv_queue_rename(rv_queue *q, const char *name);
 
 RV_END_DECLS

@@ -25,14 +25,15 @@ struct rv_run_opts {
     size_t max_tasks;   /* tasks that may hold a stack at one time; 0: as many as addresses allow */
     rv_time stall_ns;   /* report tasks that hold their worker longer than this, once a second at
                            most: who, where, and what to call instead. The look is a signal,
-                           SIGPROF, which ends a sleep(3) or poll(2) early. RV_NEVER: none; 0: 25 ms if the
-                           library was built with its checks (debug_checks), else none
+                           SIGPROF, which ends a sleep(3) or poll(2) early. RV_NEVER: none; 0: 25 ms
+                           if the library was built with its checks (debug_checks), else none
                            (RAVEL_STALL_MS: milliseconds, 0 to 2^31 - 1; 0: none) */
     int measure_stacks; /* paint stacks, so that rv_task_stack_used() can answer */
     int account;        /* keep times and counts of each task, for rv_task_stats_read(): a look at
                            the clock at each switch, and 64 bytes a task (RAVEL_ACCOUNT) */
     size_t trace;       /* events of each worker to keep, the last ones; 0: none. 24 bytes each
-                           (RAVEL_TRACE) */
+                           (RAVEL_TRACE). RAVEL_RECORD is what `ravel trace` sets for its
+                           program */
     int no_quit_dump;   /* leave SIGQUIT alone: no dump of all tasks then, see inspect.h
                            (RAVEL_DUMP: 0) */
     int no_interrupt;   /* leave SIGINT alone: else, where the program has left it at its default,

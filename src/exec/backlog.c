@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* backlog.c - from submission to the end of a job: queue, back-pressure, runners, cancellation.
+/* backlog.c - from submission to the end of a job: queue, back-pressure, cancellation.
+ *
+ * What a runner does is in backlog_run.c, what is due at some time in backlog_time.c; the
+ * invariants are of all three.
  *
  * Invariants (ex->lock held):
  *   B1  in flight <= limit = width + backlog
  *   B2  somebody waits for room  =>  in flight == limit and nothing is refused
  *   B3  a job waits  =>  a runner is awake that looks at the queue once more before it waits or
  *       ends, or the first one has not begun yet
- *   B4  a future is on `waiting` while PENDING (or its submitter still waits for room, and nobody
- *       else knows it), on `running` while RUNNING, on neither when DONE
+ *   B4  a future is on `waiting` of its lane while PENDING (or its submitter still waits for room,
+ *       and nobody else knows it), on `delayed` while DELAYED, on `running` while RUNNING, on none
+ *       of them when DONE
  *   B5  `running` is in the order of the starts
+ *   B6  a future that has times of its own and is not DONE is in `alarms` by when the next thing is
+ *       due; who keeps time looks then, or sooner
+ *   B7  a runner that stays ends only when nothing is DELAYED
  *
  * Room is counted by what is in flight, not by what waits: so it does not depend on how quickly a
  * runner wakes up, and a submission is let in exactly when a job ends. Whoever ends a job gives its
@@ -21,20 +28,11 @@
  * runner finds nothing to do, what has not begun by then is struck off, and should it come after
  * all it counts when it comes.
  *
- * Stopping a job goes by a context, which its runner brings before the job runs. A stop that came
- * earlier keeps the job from being run. The context is used under the lock and for RUNNING jobs
- * only, so the runner may destroy it as soon as the job is DONE.
- *
- * When the scope around a tasks executor is cancelled, its runners see it here. The first that does
- * refuses what comes and cancels what waits, so that nobody waits for runners that end.
- *
- * Rejected: a queue in each tier, because processes and cluster will need the same one; cancelled
+ * Rejected: a queue in each tier, because processes and cluster need the same one; cancelled
  * jobs left in the queue until their turn, because they would take up room. */
-#include "exec/executor.h"
+#include "exec/backlog.h"
 
 #include <errno.h>
-
-#include <ravel/task.h>
 
 #include "base/check.h"
 #include "sys/clock.h"
@@ -55,41 +53,55 @@ static struct rv_future *first_of(const struct rvi_list *list)
     return link ? rvi_container_of(link, struct rv_future, link) : NULL;
 }
 
-/* There is room. Returns whether no runner was idle. */
-static bool enqueue(struct rv_executor *ex, struct rv_future *f, struct rvi_link **wakes)
+struct rv_future *rvi_backlog_first(const struct rv_executor *ex)
 {
-    struct rvi_waiter *runner = rvi_waitlist_pop(&ex->idle);
+    struct rv_future *f = first_of(&ex->waiting[RV_LANE_HIGH]);
 
-    rvi_list_push_back(&ex->waiting, &f->link);
-    ex->queued++;
+    if (!f)
+        f = first_of(&ex->waiting[RV_LANE_NORMAL]);
+    return f ? f : first_of(&ex->waiting[RV_LANE_LOW]);
+}
+
+/* There is room. Returns 1: no runner was idle; 0. Errors: -ENOMEM it was not handed over. */
+RVI_INLINE int enqueue(struct rv_executor *ex, struct rv_future *f, struct rvi_link **wakes)
+{
+    if (rvi_unlikely(rvi_future_is_timed(f)) && ex->tier->keep_time) {
+        int r = rvi_backlog_set_alarm(ex, f, wakes);
+        if (r < 0)
+            return r;
+    }
     ex->submitted++;
     RV_DCHECK(rvi_executor_in_flight(ex) <= ex->limit);
-    if (runner)
-        rvi_wakes_add(wakes, runner);
-    return !runner;
+    if (f->state == RVI_FUTURE_PENDING)
+        return rvi_backlog_queue_up(ex, f, wakes);
+    rvi_list_push_back(&ex->delayed, &f->link);
+    return 0;
 }
 
 /* The room of a job that has ended goes to the first in line. */
 static void hand_on_room(struct rv_executor *ex, struct rvi_link **wakes)
 {
-    struct rvi_waiter *w = rvi_waitlist_pop(&ex->submitters);
+    struct rvi_waiter *w;
+    int r = -ENOMEM;
 
-    if (!w)
-        return;
-    struct submission *first = rvi_container_of(w, struct submission, waiter);
-    first->result = 0;
-    first->future->since = rvi_clock_now();
-    (void)enqueue(ex, first->future, wakes);
-    rvi_wakes_add(wakes, w);
+    while (r < 0 && (w = rvi_waitlist_pop(&ex->submitters))) {
+        struct submission *first = rvi_container_of(w, struct submission, waiter);
+        first->future->since = rvi_clock_now();
+        r = enqueue(ex, first->future, wakes);
+        first->result = r < 0 ? r : 0;
+        rvi_wakes_add(wakes, w);
+    }
 }
 
-/* PENDING or RUNNING -> DONE. */
+/* To DONE, from wherever it is. */
 bool rvi_backlog_end(struct rv_future *f, const struct rv_outcome *outcome, struct rvi_link **wakes)
 {
     struct rv_executor *ex = f->ex;
     struct rvi_waiter *closer;
 
     rvi_link_remove(&f->link);
+    if (rvi_unlikely(rvi_future_is_timed(f)))
+        rvi_backlog_drop_alarm(f);
     bool is_last = rvi_future_end(f, outcome, wakes);
     ex->ended++;
     ex->cancelled += outcome->kind == RV_OUTCOME_CANCELLED;
@@ -99,29 +111,35 @@ bool rvi_backlog_end(struct rv_future *f, const struct rv_outcome *outcome, stru
     return is_last;
 }
 
-/* Returns what rvi_backlog_end() does. */
-static bool cancel_waiting(struct rv_future *f, struct rvi_link **wakes)
+void rvi_backlog_let_runners_end(struct rv_executor *ex, struct rvi_link **wakes)
 {
+    struct rvi_waiter *runner;
+
+    if (ex->refusal == 0 || !rvi_list_is_empty(&ex->delayed))
+        return;
+    while ((runner = rvi_waitlist_pop(&ex->idle)))
+        rvi_wakes_add(wakes, runner);
+}
+
+bool rvi_backlog_end_waiting(struct rv_future *f, enum rv_outcome_kind kind,
+                             struct rvi_link **wakes)
+{
+    struct rv_executor *ex = f->ex;
     const struct rv_outcome outcome = {
-        .kind = RV_OUTCOME_CANCELLED,
+        .kind = kind,
         .deaths = f->outcome.deaths,
         .queued_ns = rvi_clock_now() - f->since,
     };
 
-    f->ex->queued--;
-    return rvi_backlog_end(f, &outcome, wakes);
+    ex->queued -= f->state == RVI_FUTURE_PENDING;
+    bool is_last = rvi_backlog_end(f, &outcome, wakes);
+    rvi_backlog_let_runners_end(ex, wakes);
+    return is_last;
 }
 
-static void begin(struct rv_executor *ex, struct rv_future *f)
+struct rv_future *rvi_backlog_take_first(struct rv_executor *ex)
 {
-    rvi_future_begin(f);
-    rvi_list_push_back(&ex->running, &f->link);
-}
-
-/* The first that waits waits no more. */
-static struct rv_future *take_first(struct rv_executor *ex)
-{
-    struct rv_future *f = first_of(&ex->waiting);
+    struct rv_future *f = rvi_backlog_first(ex);
 
     if (f) {
         rvi_link_remove(&f->link);
@@ -160,7 +178,7 @@ static int wait_for_room(struct rv_executor *ex, bool biased, struct rv_future *
     return r < 0 ? r : self.result;
 }
 
-static void start_runner(struct rv_executor *ex)
+void rvi_backlog_start_runner(struct rv_executor *ex)
 {
     if (ex->tier->start(ex) == 0)
         return;
@@ -206,8 +224,8 @@ int rvi_backlog_submit(struct rv_executor *ex, struct rv_future *f, rv_time dead
     }
     if (!has_room(ex))
         return wait_for_room(ex, biased, f, deadline);
-    bool starts =
-        enqueue(ex, f, &wakes) && ex->tier->start && ex->runners + ex->ordered < ex->width;
+    int r = enqueue(ex, f, &wakes);
+    bool starts = r > 0 && rvi_backlog_wants_runner(ex);
     ex->ordered += starts;
     if (ex->tier->dispatch)
         ex->tier->dispatch(ex);
@@ -215,8 +233,8 @@ int rvi_backlog_submit(struct rv_executor *ex, struct rv_future *f, rv_time dead
     rvi_bias_unlock(&ex->lock, biased);
     rvi_chain_wake(wakes);
     if (starts)
-        start_runner(ex);
-    return 0;
+        rvi_backlog_start_runner(ex);
+    return r < 0 ? r : 0;
 }
 
 /* As many as there is room for, in one go. Returns whether there was any. */
@@ -230,7 +248,7 @@ static bool submit_some(struct rv_executor *ex, struct rvi_list *futures)
     while (ex->refusal == 0 && has_room(ex) && (link = rvi_list_pop_front(futures))) {
         struct rv_future *f = rvi_container_of(link, struct rv_future, link);
         f->since = now;
-        (void)enqueue(ex, f, &wakes);
+        (void)enqueue(ex, f, &wakes); /* of a map: no times of their own */
         is_any = true;
     }
     leave(ex, biased, wakes);
@@ -266,7 +284,7 @@ int rvi_backlog_admit(struct rv_executor *ex, struct rv_future *f)
     if (refusal == 0) {
         ex->submitted++;
         f->since = rvi_clock_now();
-        begin(ex, f);
+        rvi_backlog_begin(ex, f, f->since);
     }
     rvi_bias_unlock(&ex->lock, biased);
     return refusal;
@@ -274,12 +292,11 @@ int rvi_backlog_admit(struct rv_executor *ex, struct rv_future *f)
 
 /* --- cancelling --- */
 
-/* PENDING, perhaps again. */
-static bool has_not_begun(struct rv_future *f)
+bool rvi_backlog_has_not_begun(struct rv_future *f)
 {
     if (f->state == RVI_FUTURE_RUNNING && f->ex->tier->recall)
         return f->ex->tier->recall(f);
-    return f->state == RVI_FUTURE_PENDING;
+    return f->state == RVI_FUTURE_PENDING || f->state == RVI_FUTURE_DELAYED;
 }
 
 /* The caller holds it. */
@@ -288,40 +305,37 @@ void rvi_backlog_cancel(struct rv_future *f)
     struct rvi_link *wakes = NULL;
     bool biased = rvi_bias_lock(&f->ex->lock);
 
-    if (has_not_begun(f))
-        RV_CHECK(!cancel_waiting(f, &wakes));
+    if (rvi_backlog_has_not_begun(f))
+        RV_CHECK(!rvi_backlog_end_waiting(f, RV_OUTCOME_CANCELLED, &wakes));
     else if (f->state == RVI_FUTURE_RUNNING)
         rvi_backlog_stop(f, -ECANCELED);
     leave(f->ex, biased, wakes);
 }
 
-/* One of those who wait; false when nobody does. */
-static bool cancel_first_waiting(struct rv_executor *ex)
+/* With the lock: recall them, or ask them to stop. */
+static void cancel_running(struct rv_executor *ex)
 {
-    struct rvi_link *wakes = NULL;
-    bool biased = rvi_bias_lock(&ex->lock);
-    struct rv_future *f = first_of(&ex->waiting);
-    bool is_last = f && cancel_waiting(f, &wakes);
-
-    leave(ex, biased, wakes);
-    if (is_last)
-        rvi_future_destroy(f);
-    return f;
+    RVI_LIST_FOREACH_SAFE(link, &ex->running) {
+        struct rv_future *f = rvi_container_of(link, struct rv_future, link);
+        if (!rvi_backlog_has_not_begun(f))
+            rvi_backlog_stop(f, -ECANCELED);
+    }
 }
 
-/* In one go, as what is taken back may be sent once more when the lock is free. */
-static void recall_or_stop_all(struct rv_executor *ex)
+/* In one go: what is taken back, or comes back from a worker that has died, may be sent once more
+ * when the lock is free. */
+static void cancel_many(struct rv_executor *ex, bool running_too)
 {
     struct rvi_link *wakes = NULL, *link;
     struct rvi_list over;
+    struct rv_future *f;
     bool biased = rvi_bias_lock(&ex->lock);
 
     rvi_list_init(&over);
-    RVI_LIST_FOREACH_SAFE(running, &ex->running) {
-        struct rv_future *f = rvi_container_of(running, struct rv_future, link);
-        if (!has_not_begun(f))
-            rvi_backlog_stop(f, -ECANCELED);
-        else if (cancel_waiting(f, &wakes))
+    if (running_too)
+        cancel_running(ex);
+    while ((f = rvi_backlog_first(ex)) || (f = first_of(&ex->delayed))) {
+        if (rvi_backlog_end_waiting(f, RV_OUTCOME_CANCELLED, &wakes))
             rvi_list_push_back(&over, &f->link);
     }
     leave(ex, biased, wakes);
@@ -329,24 +343,17 @@ static void recall_or_stop_all(struct rv_executor *ex)
         rvi_future_destroy(rvi_container_of(link, struct rv_future, link));
 }
 
-void rvi_backlog_cancel_all(struct rv_executor *ex)
+void rvi_backlog_cancel_waiting(struct rv_executor *ex)
 {
-    while (cancel_first_waiting(ex))
-        ;
-    recall_or_stop_all(ex);
+    cancel_many(ex, false);
 }
 
-rv_time rvi_backlog_stop_overdue(struct rv_executor *ex, rv_time now)
+void rvi_backlog_cancel_all(struct rv_executor *ex)
 {
-    RVI_LIST_FOREACH(link, &ex->running) {
-        struct rv_future *f = rvi_container_of(link, struct rv_future, link);
-        rv_time due = rvi_executor_due(ex, f);
-        if (due > now)
-            return due;
-        rvi_backlog_stop(f, -ETIME);
-    }
-    return RV_NEVER;
+    cancel_many(ex, true);
 }
+
+/* --- the end --- */
 
 void rvi_backlog_refuse(struct rv_executor *ex, int why)
 {
@@ -398,135 +405,11 @@ void rvi_backlog_wait_idle_always(struct rv_executor *ex)
         rvi_wait_always(&w, RVI_WHY_EXECUTOR);
 }
 
-/* --- running --- */
-
-bool rvi_backlog_enter(struct rv_executor *ex)
-{
-    bool biased = rvi_bias_lock(&ex->lock);
-    bool is_needed = ex->runners < ex->width;
-
-    if (ex->ordered > 0)
-        ex->ordered--;
-    ex->runners += is_needed;
-    rvi_bias_unlock(&ex->lock, biased);
-    return is_needed;
-}
-
-/* The runner's scope is cancelled. */
-static void give_up(struct rv_executor *ex)
-{
-    rvi_backlog_refuse(ex, -ECANCELED);
-    while (cancel_first_waiting(ex))
-        ;
-}
-
-struct rv_future *rvi_backlog_next(struct rv_executor *ex, bool stays)
-{
-    struct rvi_waiter w;
-    struct rv_future *f;
-    bool biased;
-
-    for (;;) {
-        if (rvi_wait_allowed() < 0)
-            give_up(ex);
-        biased = rvi_bias_lock(&ex->lock);
-        f = take_first(ex);
-        if (f || ex->refusal < 0 || !stays)
-            break;
-        ex->ordered = 0;
-        (void)rvi_waitlist_wait(&ex->idle, &ex->lock, biased, &w, RV_NEVER, RVI_WHY_EXECUTOR);
-    }
-    if (f)
-        begin(ex, f);
-    else
-        ex->runners--;
-    rvi_bias_unlock(&ex->lock, biased);
-    return f;
-}
-
-bool rvi_backlog_relay(struct rv_executor *ex)
-{
-    bool biased = rvi_bias_lock(&ex->lock);
-    bool is_due = !rvi_list_is_empty(&ex->waiting);
-
-    ex->runners -= is_due;
-    ex->ordered += is_due;
-    rvi_bias_unlock(&ex->lock, biased);
-    if (!is_due || ex->tier->start(ex) == 0)
-        return is_due;
-    biased = rvi_bias_lock(&ex->lock);
-    if (ex->ordered > 0)
-        ex->ordered--;
-    ex->runners++;
-    rvi_bias_unlock(&ex->lock, biased);
-    return false;
-}
-
-/* 0, or why the job must not be run. */
-static int accept(struct rv_future *f, void *context)
-{
-    bool biased = rvi_bias_lock(&f->ex->lock);
-    int why = f->stop;
-
-    f->context = context;
-    rvi_bias_unlock(&f->ex->lock, biased);
-    return why;
-}
-
-static void conclude(struct rv_future *f, enum rv_outcome_kind kind, int result)
-{
-    struct rv_executor *ex = f->ex;
-    struct rvi_link *wakes = NULL;
-    bool biased = rvi_bias_lock(&ex->lock);
-    const struct rv_outcome outcome = {
-        .kind = kind,
-        .error = kind == RV_OUTCOME_ERROR ? result : 0,
-        .queued_ns = f->outcome.queued_ns,
-        .run_ns = rvi_clock_now() - f->since,
-    };
-
-    bool is_last = rvi_backlog_end(f, &outcome, &wakes);
-    rvi_bias_unlock(&ex->lock, biased);
-    rvi_chain_wake(wakes);
-    if (is_last)
-        rvi_future_destroy(f);
-}
-
-/* What has become of a job that returned `result`, and was asked to stop if `reason` is not 0. Time
- * is judged by the clock alone: so all tiers judge alike, even the one that cannot interrupt. */
-static enum rv_outcome_kind judge(const struct rv_future *f, int result, int reason)
-{
-    rv_time due = rvi_executor_due(f->ex, f);
-
-    if (due != RV_NEVER && rvi_clock_now() >= due)
-        return RV_OUTCOME_TIMEOUT;
-    if (reason < 0 && (result == reason || result == -ECANCELED))
-        return RV_OUTCOME_CANCELLED;
-    return result < 0 ? RV_OUTCOME_ERROR : RV_OUTCOME_VALUE;
-}
-
-void rvi_backlog_run(struct rv_future *f, void *context)
-{
-    int reason = accept(f, context);
-    int result = reason;
-
-    if (reason == 0) {
-        result = f->job->run(f->in, f->out);
-        reason = rv_cancelled();
-    }
-    conclude(f, judge(f, result, reason), result);
-}
-
-void rvi_backlog_drop(struct rv_future *f, int error)
-{
-    conclude(f, RV_OUTCOME_ERROR, error);
-}
-
 /* --- sending away --- */
 
 struct rv_future *rvi_backlog_send(struct rv_executor *ex)
 {
-    struct rv_future *f = take_first(ex);
+    struct rv_future *f = rvi_backlog_take_first(ex);
 
     if (f) {
         f->state = RVI_FUTURE_RUNNING;
@@ -535,11 +418,27 @@ struct rv_future *rvi_backlog_send(struct rv_executor *ex)
     return f;
 }
 
-void rvi_backlog_take_back(struct rv_future *f)
+static void take_back_behind(struct rv_future *f, struct rvi_link *place)
 {
     RV_DCHECK(f->state == RVI_FUTURE_RUNNING);
     f->state = RVI_FUTURE_PENDING;
     rvi_link_remove(&f->link);
-    rvi_list_push_front(&f->ex->waiting, &f->link);
+    rvi_link_insert_after(place, &f->link);
     f->ex->queued++;
+}
+
+void rvi_backlog_take_back(struct rv_future *f)
+{
+    take_back_behind(f, &f->ex->waiting[f->lane].head);
+}
+
+/* Who comes back in turn is among the oldest, so those behind are passed. */
+void rvi_backlog_take_back_in_turn(struct rv_future *f)
+{
+    struct rvi_link *head = &f->ex->waiting[f->lane].head, *place = head;
+
+    while (place->next != head &&
+           rvi_container_of(place->next, struct rv_future, link)->since <= f->since)
+        place = place->next;
+    take_back_behind(f, place);
 }

@@ -2,7 +2,7 @@
 /* executor.c - open by a spec, submit, count, close.
  *
  * What a spec means is decided here; how its tier runs jobs is in tier_*.c; what happens to jobs
- * between submission and their end is in backlog.c.
+ * between submission and their end is in backlog*.c.
  *
  * An executor's memory is counted: its opener holds it, and each future does, because the lock that
  * guards a future is its executor's. What runs jobs is gone when rv_executor_close returns.
@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <ravel/run.h>
@@ -21,6 +22,10 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/opts.h"
+#include "engine/address.h"
+#include "exec/layout.h"
+#include "proc/before_main.h"
+#include "sys/clock.h"
 #include "sys/topology.h"
 
 enum {
@@ -38,14 +43,8 @@ struct choice {
 };
 
 static const struct rvi_tier *const tiers[] = {
-    &rvi_tier_inline,
-    &rvi_tier_tasks,
-    &rvi_tier_threads,
-    &rvi_tier_processes,
+    &rvi_tier_inline, &rvi_tier_tasks, &rvi_tier_threads, &rvi_tier_processes, &rvi_tier_cluster,
 };
-
-/* Valid names of what this build does not have. */
-static const char *const tiers_elsewhere[] = {"cluster"};
 
 /* --- memory --- */
 
@@ -60,6 +59,7 @@ void rvi_executor_unref(struct rv_executor *ex)
         return;
     (void)rvi_load_acquire(&ex->refs); /* pairs: executor-refs */
     rvi_spares_fini(&ex->blocks);
+    rvi_heap_fini(&ex->alarms);
     rvi_free(ex);
 }
 
@@ -85,9 +85,32 @@ static struct rv_executor *executor_new(const struct rvi_tier *tier, rv_time job
     ex->tier = tier;
     ex->job_timeout = job_timeout;
     rvi_store_relaxed(&ex->refs, 1);
-    rvi_list_init(&ex->waiting);
+    for (int lane = 0; lane < RVI_LANES_HERE; lane++)
+        rvi_list_init(&ex->waiting[lane]);
+    rvi_list_init(&ex->delayed);
     rvi_list_init(&ex->running);
     return ex;
+}
+
+void rvi_job_report_poison(const struct rv_job *job, unsigned deaths)
+{
+    fprintf(stderr, "ravel: job %s is set aside: %u processes have died while they ran it\n",
+            job->name, deaths);
+}
+
+void rvi_executor_wait_outside(struct rv_executor *ex, struct rvi_waitlist *list, const bool *what)
+{
+    struct rvi_waiter w;
+    bool biased = rvi_bias_lock(&ex->lock);
+    bool waits = !*what;
+
+    if (waits) {
+        rvi_waiter_init(&w);
+        rvi_waitlist_push(list, &w);
+    }
+    rvi_bias_unlock(&ex->lock, biased);
+    if (waits)
+        rvi_wait_always(&w, RVI_WHY_EXECUTOR);
 }
 
 /* --- specs --- */
@@ -97,11 +120,25 @@ static bool is_called(const char *spec, size_t length, const char *name)
     return strlen(name) == length && memcmp(spec, name, length) == 0;
 }
 
+/* What runs in a worker process is somebody's job already: it would wait for the cluster's workers,
+ * one of which it is. */
+static bool has_cluster(void)
+{
+    const char *address = getenv(RVI_CLUSTER_VARIABLE);
+
+    return address && *address && rvi_before_main_depth() == 0;
+}
+
 static int choose_auto(const struct rv_executor_opts *opts, struct choice *ret)
 {
     int cores = rvi_usable_cores();
     bool in_runtime = rv_run_workers() > 0;
 
+    if (has_cluster()) {
+        ret->tier = &rvi_tier_cluster;
+        snprintf(ret->why, sizeof(ret->why), " (auto: " RVI_CLUSTER_VARIABLE ")");
+        return 0;
+    }
     if (opts->isolated) {
         ret->tier = &rvi_tier_processes;
         snprintf(ret->why, sizeof(ret->why), " (auto: isolated)");
@@ -128,10 +165,6 @@ static int choose(const char *spec, const struct rv_executor_opts *opts, struct 
             ret->tier = tiers[i];
             return 0;
         }
-    }
-    for (size_t i = 0; i < sizeof(tiers_elsewhere) / sizeof(tiers_elsewhere[0]); i++) {
-        if (is_called(spec, length, tiers_elsewhere[i]))
-            return -EOPNOTSUPP;
     }
     return -EINVAL;
 }
@@ -167,7 +200,11 @@ static void set_limit(struct rv_executor *ex, size_t backlog)
 
 static void describe(struct rv_executor *ex, const char *why)
 {
-    if (rvi_tier_has_backlog(ex->tier))
+    size_t length = strlen(ex->choice);
+
+    if (length > 0)
+        snprintf(ex->choice + length, sizeof(ex->choice) - length, "%s", why);
+    else if (rvi_tier_has_backlog(ex->tier))
         snprintf(ex->choice, sizeof(ex->choice), "%s:%u%s", ex->tier->name, ex->width, why);
     else
         snprintf(ex->choice, sizeof(ex->choice), "%s%s", ex->tier->name, why);
@@ -206,6 +243,9 @@ int rv_executor_open(rv_executor **ret, const char *spec, const struct rv_execut
     }
     set_limit(ex, opts.backlog);
     describe(ex, choice.why);
+    ex->enrolled.waited_at = &ex->lock;
+    ex->enrolled.name = ex->choice;
+    rvi_roll_add(&ex->enrolled, RVI_ROLL_EXECUTOR, &rvi_executor_layout, ex);
     *ret = ex;
     return 0;
 }
@@ -234,6 +274,7 @@ int rv_executor_close(rv_executor *ex, enum rv_close_mode mode, rv_time deadline
     }
     bool some_cancelled = count_cancelled(ex) > before;
     ex->tier->close(ex);
+    rvi_roll_remove(&ex->enrolled);
     rvi_futures_spare_no_more(ex);
     rvi_executor_unref(ex);
     if (!some_cancelled)
@@ -251,8 +292,22 @@ unsigned rv_executor_width(const rv_executor *ex)
     return ex->width;
 }
 
-int rv_submit_job(rv_executor *ex, rv_future **ret, const struct rv_job *job, const void *in,
-                  rv_time deadline)
+/* Terms are options that were copied and make sense; NULL: none. */
+static int set_terms(struct rv_future *f, const struct rv_submit_opts *terms)
+{
+    struct rv_executor *ex = f->ex;
+
+    f->lane = terms->lane;
+    if (f->lane != RV_LANE_NORMAL)
+        rvi_store_relaxed(&ex->has_lanes, true);
+    f->not_before = terms->not_before;
+    f->deadline = terms->deadline == RV_NEVER ? 0 : terms->deadline;
+    rvi_heap_node_init(&f->alarm);
+    return rvi_future_is_timed(f) && ex->tier->keep_time ? ex->tier->keep_time(ex) : 0;
+}
+
+static inline int submit(rv_executor *ex, rv_future **ret, const struct rv_job *job, const void *in,
+                         const struct rv_submit_opts *terms, rv_time deadline)
 {
     struct rv_future *f;
     int r = rvi_wait_allowed();
@@ -262,7 +317,10 @@ int rv_submit_job(rv_executor *ex, rv_future **ret, const struct rv_job *job, co
     f = rvi_future_new(ex, job, in);
     if (!f)
         return -ENOMEM;
-    r = rvi_executor_prepare(ex, f);
+    if (terms)
+        r = set_terms(f, terms);
+    if (r == 0)
+        r = rvi_executor_prepare(ex, f);
     if (r == 0)
         r = ex->tier->submit(ex, f, deadline);
     if (r < 0) {
@@ -273,6 +331,34 @@ int rv_submit_job(rv_executor *ex, rv_future **ret, const struct rv_job *job, co
     return 0;
 }
 
+int rv_submit_job(rv_executor *ex, rv_future **ret, const struct rv_job *job, const void *in,
+                  rv_time deadline)
+{
+    return submit(ex, ret, job, in, NULL, deadline);
+}
+
+int rv_submit_job_with(rv_executor *ex, rv_future **ret, const struct rv_job *job, const void *in,
+                       const struct rv_submit_opts *opts, rv_time deadline)
+{
+    struct rv_submit_opts terms;
+    int r = rvi_opts_copy(&terms, sizeof(terms), opts, opts ? opts->size : 0);
+
+    if (r < 0)
+        return r;
+    if ((unsigned)terms.lane >= RVI_LANES_HERE || terms.not_before < 0 || terms.deadline < 0)
+        return -EINVAL;
+    return submit(ex, ret, job, in, &terms, deadline);
+}
+
+static uint64_t length_of(const struct rvi_list *list)
+{
+    uint64_t length = 0;
+
+    RVI_LIST_FOREACH(link, list)
+        length++;
+    return length;
+}
+
 int rv_executor_stats_read(rv_executor *ex, struct rv_executor_stats *stats)
 {
     struct rv_executor_stats now = {0};
@@ -281,13 +367,15 @@ int rv_executor_stats_read(rv_executor *ex, struct rv_executor_stats *stats)
 
     now.submitted = ex->submitted;
     now.ended = ex->ended;
-    now.running = ex->tier->running ? ex->tier->running(ex) : in_flight - ex->queued;
+    now.running = ex->tier->running ? ex->tier->running(ex)
+                                    : in_flight - ex->queued - length_of(&ex->delayed);
     now.waiting = in_flight - now.running;
     now.deaths = ex->deaths;
     now.retried = ex->retried;
     now.poisoned = ex->poisoned;
     now.started = ex->started;
     now.recycled = ex->recycled;
+    now.away_ns = ex->away_since > 0 ? rvi_clock_now() - ex->away_since : 0;
     rvi_bias_unlock(&ex->lock, biased);
     return rvi_opts_give(stats, &now, sizeof(now), offsetof(struct rv_executor_stats, deaths));
 }

@@ -69,16 +69,32 @@ struct rv_future *rvi_future_init_in_place(void *block, struct rv_executor *ex,
     return f;
 }
 
+/* Most inputs and results are a word: that needs no call. */
+static inline void copy(void *to, const void *from, size_t bytes)
+{
+    if (bytes == sizeof(uint64_t))
+        memcpy(to, from, sizeof(uint64_t));
+    else if (bytes > 0)
+        memcpy(to, from, bytes);
+}
+
+static inline void clear(void *to, size_t bytes)
+{
+    if (bytes == sizeof(uint64_t))
+        memset(to, 0, sizeof(uint64_t));
+    else
+        memset(to, 0, bytes);
+}
+
 struct rv_future *rvi_future_init(void *block, struct rv_executor *ex, const struct rv_job *job,
                                   const void *in)
 {
     unsigned char *bytes = ((struct rv_future *)block)->bytes;
     struct rv_future *f = rvi_future_init_in_place(block, ex, job, bytes, bytes + out_offset(job));
 
-    if (job->in_bytes > 0)
-        memcpy(bytes, in, job->in_bytes);
+    copy(bytes, in, job->in_bytes);
     if (!ex->tier->dispatch) /* else the result comes whole, from where the job has run */
-        memset(f->out, 0, job->out_bytes);
+        clear(f->out, job->out_bytes);
     return f;
 }
 
@@ -88,6 +104,7 @@ void rvi_future_fini(struct rv_future *f)
     if (f->alone.id)
         rv_shm_free(f->alone);
     rvi_free(f->words);
+    rvi_free(f->progress);
 }
 
 /* The last one that was freed, if it can be used for this job, with its hold on the executor; else
@@ -152,11 +169,6 @@ void rvi_future_destroy(struct rv_future *f)
     rvi_executor_unref(ex);
 }
 
-static bool is_done(const struct rv_future *f)
-{
-    return rvi_load_acquire(&f->parted) == RVI_PARTED_EXECUTOR; /* pairs: future-parted */
-}
-
 /* Returns whether the other party had parted before. */
 static bool part(struct rv_future *f, enum rvi_future_parted who)
 {
@@ -165,16 +177,14 @@ static bool part(struct rv_future *f, enum rvi_future_parted who)
 
 void rvi_future_read(struct rv_future *f, void *ret_value, struct rv_outcome *ret_outcome)
 {
-    RV_DCHECK(is_done(f));
-    if (ret_value && f->outcome.kind == RV_OUTCOME_VALUE && f->job->out_bytes > 0)
-        memcpy(ret_value, f->out, f->job->out_bytes);
+    RV_DCHECK(rvi_future_is_done(f));
+    if (ret_value && f->outcome.kind == RV_OUTCOME_VALUE)
+        copy(ret_value, f->out, f->job->out_bytes);
     *ret_outcome = f->outcome;
 }
 
-void rvi_future_begin(struct rv_future *f)
+void rvi_future_begin(struct rv_future *f, rv_time now)
 {
-    rv_time now = rvi_clock_now();
-
     RV_DCHECK(f->state == RVI_FUTURE_PENDING);
     f->state = RVI_FUTURE_RUNNING;
     f->outcome.queued_ns = now - f->since;
@@ -236,6 +246,8 @@ bool rvi_future_end(struct rv_future *f, const struct rv_outcome *outcome, struc
     f->state = RVI_FUTURE_DONE;
     rvi_list_init(&watches);
     rvi_list_concat(&watches, &f->watches);
+    if (rvi_unlikely(f->progress))
+        rvi_progress_wake(f, wakes);
     bool is_last = part(f, RVI_PARTED_EXECUTOR);
     while ((link = rvi_list_pop_front(&watches))) {
         struct rvi_watch *watch = rvi_container_of(link, struct rvi_watch, link);
@@ -268,7 +280,7 @@ void rvi_gather_watch(struct rvi_gather *g, struct rvi_watch *watch, struct rv_f
 {
     struct rvi_link *wakes = NULL;
     bool biased = rvi_bias_lock(&f->ex->lock);
-    bool is_over = is_done(f);
+    bool is_over = rvi_future_is_done(f);
 
     set_watch(g, watch, f);
     if (is_over)
@@ -297,7 +309,8 @@ void rvi_watch_forget(struct rvi_watch *watch)
     struct rvi_bias *lock = &watch->future->ex->lock;
     bool biased = rvi_bias_lock(lock);
 
-    watch->future->ex->expecting -= !is_done(watch->future) && is_expected(watch->gather);
+    watch->future->ex->expecting -=
+        !rvi_future_is_done(watch->future) && is_expected(watch->gather);
     lock_own(watch->gather);
     rvi_link_remove(&watch->link);
     unlock_own(watch->gather);
@@ -378,11 +391,14 @@ static int lead(struct rvi_gather *g, rv_time deadline)
     return g->ex->tier->lead(g->ex, has_told, g, deadline);
 }
 
-static int sleep_for_told(struct rvi_gather *g, struct rvi_watch **ret, rv_time deadline)
+/* `job`: what it waits for, NULL: for several. */
+static int sleep_for_told(struct rvi_gather *g, const char *job, struct rvi_watch **ret,
+                          rv_time deadline)
 {
     struct rvi_waiter w;
     int r = rvi_wait_allowed();
 
+    rvi_wait_tells_name(job, RVI_WHY_FUTURE);
     if (r == 0)
         r = lead(g, deadline);
 
@@ -395,7 +411,7 @@ int rvi_gather_next(struct rvi_gather *g, struct rvi_watch **ret, rv_time deadli
 {
     if (rvi_list_is_empty(&g->fetched) && g->ex && rvi_wait_allowed() == 0)
         rvi_executor_help(g->ex, has_told, g, deadline);
-    return sleep_for_told(g, ret, deadline);
+    return sleep_for_told(g, NULL, ret, deadline);
 }
 
 struct rvi_watch *rvi_gather_next_always(struct rvi_gather *g)
@@ -403,6 +419,7 @@ struct rvi_watch *rvi_gather_next_always(struct rvi_gather *g)
     struct rvi_waiter w;
     struct rvi_watch *watch;
 
+    rvi_wait_tells_name(NULL, RVI_WHY_FUTURE);
     while (!(watch = take_or_enlist(g, &w)))
         rvi_wait_always(&w, RVI_WHY_FUTURE);
     return watch;
@@ -412,7 +429,7 @@ struct rvi_watch *rvi_gather_next_always(struct rvi_gather *g)
 
 static bool has_ended(const void *f)
 {
-    return is_done(f);
+    return rvi_future_is_done(f);
 }
 
 int rv_future_wait(rv_future *f, rv_time deadline)
@@ -421,14 +438,14 @@ int rv_future_wait(rv_future *f, rv_time deadline)
     struct rvi_watch watch, *told;
     int r = rvi_wait_allowed();
 
-    if (r < 0 || is_done(f))
+    if (r < 0 || rvi_future_is_done(f))
         return r;
     rvi_executor_help(f->ex, has_ended, f, deadline);
-    if (is_done(f))
+    if (rvi_future_is_done(f))
         return 0;
     rvi_gather_init(&g, f->ex);
     rvi_gather_watch(&g, &watch, f);
-    r = sleep_for_told(&g, &told, deadline);
+    r = sleep_for_told(&g, f->job->name, &told, deadline);
     rvi_watch_forget(&watch);
     return r;
 }
@@ -450,9 +467,9 @@ static bool at_once(const void *f)
 
 int rv_future_is_done(rv_future *f)
 {
-    if (!is_done(f))
+    if (!rvi_future_is_done(f))
         rvi_executor_help(f->ex, at_once, f, 0);
-    return is_done(f);
+    return rvi_future_is_done(f);
 }
 
 void rv_future_cancel(rv_future *f)
@@ -462,7 +479,7 @@ void rv_future_cancel(rv_future *f)
 
 size_t rv_future_last_words(rv_future *f, char *buf, size_t n)
 {
-    size_t length = is_done(f) && f->words ? strlen(f->words) : 0;
+    size_t length = rvi_future_is_done(f) && f->words ? strlen(f->words) : 0;
 
     if (n == 0)
         return length;
@@ -475,7 +492,7 @@ size_t rv_future_last_words(rv_future *f, char *buf, size_t n)
 
 rv_future *rv_future_free(rv_future *f)
 {
-    if (f && (is_done(f) || part(f, RVI_PARTED_SUBMITTER)))
+    if (f && (rvi_future_is_done(f) || part(f, RVI_PARTED_SUBMITTER)))
         rvi_future_destroy(f);
     return NULL;
 }
@@ -575,7 +592,7 @@ static int wait_all(rv_future *const *futures, size_t n, rv_time deadline)
 
 static bool has_failed(const rv_future *f)
 {
-    return is_done(f) && f->outcome.kind != RV_OUTCOME_VALUE;
+    return rvi_future_is_done(f) && f->outcome.kind != RV_OUTCOME_VALUE;
 }
 
 static size_t find(rv_future *const *futures, size_t n, bool (*is_such)(const rv_future *f))
@@ -606,7 +623,7 @@ static int wait_for(rv_future *const *futures, size_t n, bool (*is_such)(const r
 
 long rv_wait(rv_future *const *futures, size_t n, enum rv_wait_mode mode, rv_time deadline)
 {
-    bool (*is_such)(const rv_future *f) = mode == RV_ANY ? is_done : has_failed;
+    bool (*is_such)(const rv_future *f) = mode == RV_ANY ? rvi_future_is_done : has_failed;
     int r;
 
     if ((unsigned)mode > RV_FIRST_ERROR || (mode == RV_ANY && n == 0))

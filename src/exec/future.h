@@ -10,19 +10,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <ravel/executor.h>
 #include <ravel/future.h>
 #include <ravel/job.h>
 #include <ravel/shm.h>
 
 #include "base/atomic.h"
+#include "base/heap.h"
 #include "base/list.h"
+#include "sched/here.h"
+#include "sched/task.h"
 #include "sched/wait.h"
 #include "sys/lock.h"
+#include "sys/stack.h"
 
 /* PENDING -> RUNNING -> DONE, or PENDING -> DONE for a job that is cancelled before its turn. One
- * that was sent away is RUNNING; should it come back unbegun, it is PENDING again. */
+ * that was sent away is RUNNING; should it come back unbegun, it is PENDING again. One that may not
+ * begin yet is DELAYED before that. */
 enum rvi_future_state {
     RVI_FUTURE_PENDING,
+    RVI_FUTURE_DELAYED,
     RVI_FUTURE_RUNNING,
     RVI_FUTURE_DONE,
 };
@@ -37,21 +44,29 @@ enum rvi_future_parted {
 struct rv_future {
     struct rv_executor *ex;
     const struct rv_job *job;
-    const void *in;           /* the job's input */
-    void *out;                /* where its result belongs */
+    const void *in; /* the job's input */
+    void *out;      /* where its result belongs */
+
+    /* As handed over: struct rv_submit_opts. */
+    enum rv_lane lane;
+    rv_time not_before; /* 0: at once */
+    rv_time deadline;   /* 0: none */
+
     _Atomic(uint32_t) parted; /* enum rvi_future_parted: who was first to */
 
     /* Under ex->lock. Whoever has seen that the executor has parted may read all without it: it is
      * final. */
     enum rvi_future_state state;
-    int stop;                /* why the job is to stop; 0: it is not */
-    struct rvi_link link;    /* in ex->waiting or ex->running */
-    struct rvi_list watches; /* struct rvi_watch: who is to be told of the end */
-    rv_time since;           /* when it came into its state; of one that was sent away: to ex */
-    void *context;           /* what its tier stops it by, once its runner has said so */
+    int stop;                   /* why the job is to stop; 0: it is not */
+    struct rvi_link link;       /* in ex->waiting, ex->delayed or ex->running */
+    struct rvi_heap_node alarm; /* in ex->alarms; of one without a time of its own: nothing */
+    struct rvi_list watches;    /* struct rvi_watch: who is to be told of the end */
+    rv_time since;              /* when it came into its state; of one that was sent away: to ex */
+    void *context;              /* what its tier stops it by, once its runner has said so */
     struct rv_outcome outcome;
     struct rv_shm alone; /* where input and result travel that no arena could hold; or zeros */
     char *words;         /* the last of the process that died while it ran this; NULL: none */
+    struct rvi_progress *progress; /* NULL: nobody has told or asked yet; see progress.c */
 
     _Alignas(max_align_t) unsigned char bytes[]; /* for input, padding, result */
 };
@@ -65,6 +80,18 @@ void rvi_future_destroy(struct rv_future *f);
 
 /** Free what is kept of futures of an executor that closes, and keep nothing more. */
 void rvi_futures_spare_no_more(struct rv_executor *ex);
+
+/** Whether it has times of its own. */
+static inline bool rvi_future_is_timed(const struct rv_future *f)
+{
+    return (f->not_before | f->deadline) != 0;
+}
+
+/** Whether its job has ended, and all of it is final. */
+static inline bool rvi_future_is_done(const struct rv_future *f)
+{
+    return rvi_load_acquire(&f->parted) == RVI_PARTED_EXECUTOR; /* pairs: future-parted */
+}
 
 /** What a future of that job takes. False: more than there could be. */
 bool rvi_future_measure(const struct rv_job *job, size_t *ret_bytes)
@@ -88,7 +115,7 @@ void rvi_future_fini(struct rv_future *f);
 void rvi_future_read(struct rv_future *f, void *ret_value, struct rv_outcome *ret_outcome);
 
 /** Its turn has come. Under ex->lock. */
-void rvi_future_begin(struct rv_future *f);
+void rvi_future_begin(struct rv_future *f, rv_time now);
 
 /** It has ended, and the executor parts from it. Under ex->lock; the caller owes a wake to those
  * who are put on the chain.
@@ -97,6 +124,30 @@ void rvi_future_begin(struct rv_future *f);
  *         to be touched any more */
 bool rvi_future_end(struct rv_future *f, const struct rv_outcome *outcome, struct rvi_link **wakes)
     __attribute__((warn_unused_result));
+
+/* --- progress.c: what a job says while it runs; under ex->lock --- */
+
+/** A job has said something; it is not DONE. The caller owes the wakes. Errors: -ENOMEM nobody
+ * hears of it. */
+int rvi_future_note(struct rv_future *f, const void *bytes, size_t count, struct rvi_link **wakes);
+
+/** Whether somebody waits for that. */
+bool rvi_future_is_listened_to(const struct rv_future *f);
+
+/** Wake who waits for that: there is something, or the job is DONE. */
+void rvi_progress_wake(struct rv_future *f, struct rvi_link **wakes);
+
+/** Of a worker process: where what is said goes that is no executor's of its own. Before any job
+ * runs. */
+void rvi_progress_lead_to(int (*tell)(const void *bytes, size_t count));
+
+/** Where it stands which job the calling task or thread runs: its struct rv_future, or NULL. */
+static inline void **rvi_job_here(void)
+{
+    struct rvi_task *task = rvi_task_self();
+
+    return task ? rvi_stack_pocket(task->stack) : &rvi_here.job;
+}
 
 /* --- gathering: one party waits for the ends of many futures --- */
 

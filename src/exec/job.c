@@ -27,7 +27,11 @@
 
 #include "base/atomic.h"
 #include "exec/jobs_wire.h"
+#include "proc/before_main.h"
 #include "sys/lock.h"
+
+/* Who has jobs can be a worker, and an agent: of a static library the way there has to be named. */
+__attribute__((used)) static const char *(*const way)(void) = rvi_before_main_lacks;
 
 static _Atomic(struct rv_job *) newest;
 static struct rvi_lock registering = RVI_LOCK_INIT;
@@ -68,6 +72,11 @@ const struct rv_job *rv_job_find(const char *name)
     const struct rv_job *job = rvi_job_find_key(key_of(name));
 
     return job && strcmp(job->name, name) == 0 ? job : NULL;
+}
+
+const struct rv_job *rvi_job_newest(void)
+{
+    return rvi_load_acquire(&newest); /* pairs: job-registered */
 }
 
 const struct rv_job *rvi_job_find_key(uint64_t key)

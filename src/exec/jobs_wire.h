@@ -5,6 +5,9 @@
  * are. A job is named by its key, 64 bits of its name's hash, which a slot carries in `what` and
  * `flags`; nothing has to be agreed on before the first job of a kind.
  *
+ * Behind the ring lie notes, one a slot, in which the worker says how far a job is; a slot tells
+ * whether there is one of the job that it holds. Pages that nobody writes are not there.
+ *
  * In a slot (shm/ring.h) lies first what the worker says of the job's times, then, of a small job,
  * its input and its result. Both sides compute from the job's type whether it is small, and where
  * its result lies. */
@@ -18,6 +21,7 @@
 #include <ravel/time.h>
 
 #include "proc/proc.h"
+#include "shm/note.h"
 #include "shm/object.h"
 #include "shm/ring.h"
 
@@ -64,11 +68,28 @@ static inline struct rvi_letter *rvi_letter_of(struct rvi_slot *slot)
     return (struct rvi_letter *)slot->bytes;
 }
 
+/** Where the notes begin in a segment whose ring has so many slots, and how many bytes they are. */
+static inline size_t rvi_jobs_notes_at(uint32_t slots)
+{
+    return rvi_ring_bytes(slots);
+}
+
+static inline size_t rvi_jobs_notes_bytes(uint32_t slots)
+{
+    return slots * sizeof(struct rvi_note);
+}
+
+_Static_assert((int)RV_PROGRESS_MOST == (int)RVI_NOTE_BYTES, "what a job says fits a note");
+
+/** The job that was registered last, and through job->next all others; NULL: there is none. */
+const struct rv_job *rvi_job_newest(void);
+
 /** Find a registered job by its key; NULL: this executable has none. */
 const struct rv_job *rvi_job_find_key(uint64_t key);
 
-/** Where a job's result lies behind its input, in bytes. What is shorter than max_align_t is aligned
- * to less than that: so a word there and a word back are in one line with the slot's head. */
+/** Where a job's result lies behind its input, in bytes. What is shorter than max_align_t is
+ * aligned to less than that: so a word there and a word back are in one line with the slot's
+ * head. */
 static inline size_t rvi_job_out_at(const struct rv_job *job)
 {
     size_t most = _Alignof(max_align_t), align = job->out_bytes < most ? most / 2 : most;

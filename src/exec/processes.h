@@ -16,6 +16,7 @@
  *     tier_processes.c     opening and closing
  *     processes_send.c     from waiting to sent, and back
  *     processes_collect.c  from sent to ended: what has become of it
+ *     processes_listen.c   what a job says meanwhile
  *     processes_help.c     who waits collects for himself, and for others
  *     processes_stop.c     jobs that are to stop: the order, SIGTERM, SIGKILL; limits
  *     processes_weigh.c    members that have too much memory
@@ -81,6 +82,7 @@ struct rvi_entry {
     uint64_t index;           /* in the ring */
     struct rvi_piece *piece;  /* of the arena, for input and result; NULL: they are elsewhere */
     rv_time begun;            /* once the service has seen that it has; else 0 */
+    uint64_t heard;           /* which of its notes was the last that was taken in; 0: none */
 };
 
 /* One worker process. */
@@ -98,6 +100,7 @@ struct rvi_member {
     unsigned char *space; /* the arena's, in the segment */
     struct rvi_arena arena;
     struct rvi_ring ring;
+    struct rvi_note *notes;                        /* in the segment, by slot */
     struct rvi_entry entries[RVI_PROCESSES_SLOTS]; /* by slot */
 
     /* A job that is to stop, or the member itself: asked, then SIGTERM, then SIGKILL. */
@@ -112,12 +115,14 @@ struct rvi_member {
     struct rvi_proc proc;
     rv_time started;
     bool has_ended; /* to be buried */
+    bool is_owed_answer;
+    struct rvi_shm_ask question; /* to which */
 };
 
 struct rvi_processes {
     struct rv_executor ex;
 
-    /* Final once it is open. */
+    /* Final once it is open, but for the graces, which hurrying takes away. */
     struct rv_process_opts opts; /* with the graces that hold; what it points to is `lent` */
     void *lent;
     unsigned retries;
@@ -138,23 +143,22 @@ struct rvi_processes {
     bool has_come;       /* a member has been ready, once */
     bool is_open;        /* the opener knows how it went */
     bool is_closing;
-    bool is_over;                         /* the service has nothing left to do */
-    enum rvi_bell_sleeper bell_is_for;    /* who has not taken that away yet */
-    bool leader_sleeps;                   /* somebody who waits, and is called in its place */
-    uint64_t leader_knows;                /* how many jobs had ended before */
-    unsigned helpers;                     /* who look for what has ended */
-    unsigned lookers;                     /* of them, who look at rings without the lock */
-    _Atomic(uint32_t) turns;              /* so often another job became the oldest of a member */
-    struct rvi_spin spin;                 /* how long that is worth it */
-    bool service_rests;                   /* it sleeps without end */
-    struct rvi_waitlist outside;          /* who opens, or closes, and waits for the service */
-    _Atomic(const struct rv_job *) known; /* any thread's: the last job found to be registered */
+    bool is_over;                      /* the service has nothing left to do */
+    enum rvi_bell_sleeper bell_is_for; /* who has not taken that away yet */
+    bool leader_sleeps;                /* somebody who waits, and is called in its place */
+    uint64_t leader_knows;             /* how many jobs had ended before */
+    unsigned helpers;                  /* who look for what has ended */
+    unsigned lookers;                  /* of them, who look at rings without the lock */
+    _Atomic(uint32_t) turns;           /* so often another job became the oldest of a member */
+    struct rvi_spin spin;              /* how long that is worth it */
+    bool service_rests;                /* it does not look unasked, as there are no jobs */
+    struct rvi_waitlist outside;       /* who opens, or closes, and waits for the service */
 
     /* The service's. */
     struct rvi_list members;
     struct rvi_list graves; /* members that are gone, whose memory somebody may still look at */
     uint64_t seen;          /* jobs submitted, at its last look */
-    bool is_hurried; /* to hand on what a member has written, when our standard error takes it */
+    bool is_hurried; /* to hear members once more: something could not be handed on, or answered */
 };
 
 /* What is owed once the lock is free. */
@@ -234,6 +238,17 @@ void rvi_member_settle_estate(struct rvi_member *member, const struct rv_child_s
 /** End all that wait, because of `error`: nobody can be had to run them. */
 void rvi_processes_give_up(struct rvi_processes *pool, int error, struct rvi_owed *owed);
 
+/* --- processes_listen.c --- */
+
+/** The tier's. */
+void rvi_processes_listen(struct rv_future *f, struct rvi_link **wakes);
+
+/** Take in what jobs have said to which somebody listens. */
+void rvi_processes_hear_notes(struct rvi_processes *pool, struct rvi_link **wakes);
+
+/** Take in what a job has said, if it has. */
+void rvi_entry_hear(struct rvi_entry *entry, struct rvi_link **wakes);
+
 /* --- processes_help.c --- */
 
 /** The tier's: see P4. */
@@ -268,6 +283,9 @@ void rvi_member_retire(struct rvi_member *member);
 
 /** Kill a member; what it runs ends by the verdict, what it has not begun is taken back. */
 void rvi_member_condemn(struct rvi_member *member, enum rvi_verdict verdict, int signal);
+
+/** Give jobs that are to stop, now or later, no grace any more. Takes ex->lock itself. */
+void rvi_processes_hurry(struct rv_executor *ex);
 
 /** Make the steps that are due, look for jobs whose time is over. Returns when to look again. The
  * service's. */

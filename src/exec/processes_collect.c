@@ -23,6 +23,7 @@
 
 #include "base/alloc.h"
 #include "sys/clock.h"
+#include "trace/recorder.h"
 
 enum { USUAL_SHARE = 8 }; /* of the newest job in what is usual */
 
@@ -56,12 +57,13 @@ static void read_times(const struct rvi_entry *entry, struct rvi_letter *letter,
     ret->run_ns = ended - begun;
 }
 
-/* As of jobs on threads, see backlog.c. */
+/* As of jobs on threads, see backlog_run.c. */
 static void judge(const struct rv_future *f, int status, struct rv_outcome *ret)
 {
     rv_time limit = f->ex->job_timeout;
+    rv_time own_limit = f->deadline - (f->since + ret->queued_ns);
 
-    if (limit > 0 && ret->run_ns >= limit)
+    if ((limit > 0 && ret->run_ns >= limit) || (f->deadline > 0 && ret->run_ns >= own_limit))
         ret->kind = RV_OUTCOME_TIMEOUT;
     else if (f->stop < 0 && (status == f->stop || status == -ECANCELED))
         ret->kind = RV_OUTCOME_CANCELLED;
@@ -103,6 +105,16 @@ static void end(struct rv_future *f, const struct rv_outcome *outcome, struct rv
         rvi_list_push_back(&owed->over, &f->link);
 }
 
+static __attribute__((noinline, cold)) void record(const struct rvi_member *member,
+                                                   const struct rv_future *f, rv_time begun,
+                                                   rv_time ended, enum rv_outcome_kind kind)
+{
+    static const char what[] = "worker process";
+
+    rvi_recorder_begin_job(member->proc.pid, what, begun, f->job->name);
+    rvi_recorder_end_job(member->proc.pid, what, ended, kind, 0);
+}
+
 static void conclude(struct rvi_entry *entry, int status, struct rvi_owed *owed)
 {
     struct rvi_slot *slot = rvi_ring_slot(&entry->member->ring, entry->index);
@@ -112,7 +124,13 @@ static void conclude(struct rvi_entry *entry, int status, struct rvi_owed *owed)
     judge(entry->future, status, &outcome);
     if (outcome.kind == RV_OUTCOME_VALUE)
         copy_result(entry, slot);
+    if (rvi_unlikely(rvi_load_relaxed(&slot->has_note)))
+        rvi_entry_hear(entry, &owed->wakes);
     note_time(entry->member->pool, outcome.run_ns);
+    if (rvi_unlikely(rvi_recorder_listens())) {
+        rv_time begun = rvi_load_relaxed(&rvi_letter_of(slot)->begun);
+        record(entry->member, entry->future, begun, begun + outcome.run_ns, outcome.kind);
+    }
     end(clear(entry), &outcome, owed);
 }
 
@@ -213,7 +231,10 @@ static void mourn(struct rvi_entry *entry, const struct rv_child_status *status,
     rv_time since = entry->future->since;
     outcome.run_ns = now - within(entry->begun, since, now);
     outcome.queued_ns = now - since - outcome.run_ns;
+    if (rvi_unlikely(rvi_recorder_listens()))
+        record(member, entry->future, now - outcome.run_ns, now, outcome.kind);
     keep_words(entry->future, &member->proc);
+    rvi_entry_hear(entry, &owed->wakes);
     struct rv_future *f = clear(entry);
     if (may_run_again(f, &outcome)) {
         f->outcome.deaths = outcome.deaths;

@@ -14,11 +14,11 @@
  *   H1  whoever looks is one of `lookers`, and looks at members that were there when he became it
  *   H2  the memory of a buried member lies in `graves` until after that `lookers` was 0 once
  *
- * When that has been in vain he sleeps, and if nobody else does so already he leads: the bell is set
- * for him and not for the service, so that a worker wakes him and not somebody who then would. He
- * is also called when another has ended jobs, as one of them may be what he waits for. As soon as
- * others wait, or jobs do, the bell is the service's again: nobody shall depend on when a task gets
- * its turn.
+ * When that has been in vain he sleeps, and if nobody else does so already he leads: the bell is
+ * set for him and not for the service, so that a worker wakes him and not somebody who then would.
+ * He is also called when another has ended jobs, as one of them may be what he waits for. As soon
+ * as others wait, or jobs do, the bell is the service's again: nobody shall depend on when a task
+ * gets its turn.
  *
  * A task spins only while its worker has no other task that is ready.
  *

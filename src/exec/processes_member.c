@@ -38,17 +38,19 @@ static size_t arena_bytes(const struct rvi_processes *pool)
     return bytes < RVI_ARENA_UNIT ? RVI_ARENA_UNIT : bytes;
 }
 
-/* The ring, then the arena; of the arena, pages come as they are used. */
+/* The ring, then notes, then the arena; of the latter, pages come as they are used. */
 static int make_segment(struct rvi_member *member)
 {
-    size_t ring_bytes = rvi_ring_bytes(RVI_PROCESSES_SLOTS), bytes;
+    size_t notes_at = rvi_jobs_notes_at(RVI_PROCESSES_SLOTS);
+    size_t arena_at = notes_at + rvi_jobs_notes_bytes(RVI_PROCESSES_SLOTS), bytes;
 
-    if (__builtin_add_overflow(ring_bytes, arena_bytes(member->pool), &bytes))
+    if (__builtin_add_overflow(arena_at, arena_bytes(member->pool), &bytes))
         return -ENOMEM;
-    int r = rvi_segment_make(&member->segment, "ravel-jobs", bytes, ring_bytes);
+    int r = rvi_segment_make(&member->segment, "ravel-jobs", bytes, notes_at);
     if (r < 0)
         return r;
-    member->space = member->segment.base + ring_bytes;
+    member->notes = (struct rvi_note *)(member->segment.base + notes_at);
+    member->space = member->segment.base + arena_at;
     r = rvi_ring_init(&member->ring, member->segment.base, RVI_PROCESSES_SLOTS, rvi_usable_cores());
     if (r < 0)
         goto no_ring;

@@ -12,6 +12,8 @@
  * has nothing to do. For a handful of short jobs that is not worth it; should the one before them
  * turn out to be long after all, the service does it at its next look.
  *
+ * It is recalled as well when a job of a higher lane waits, so lanes are kept there too.
+ *
  * When jobs wait, or are sent ahead, and nobody is idle, one more member is wanted, up to the
  * width: one for each such job, less those that are on their way already.
  *
@@ -134,6 +136,7 @@ static bool send(struct rvi_member *member, struct rv_future *f)
         return false;
     rvi_slot_name(slot, f->job->key);
     rvi_store_relaxed(&rvi_letter_of(slot)->begun, 0);
+    rvi_store_relaxed(&slot->has_note, 0);
     memcpy(rvi_entry_bytes(entry, slot), f->in, f->job->in_bytes);
     entry->index = rvi_ring_send(&member->ring);
     f->context = entry;
@@ -232,6 +235,19 @@ void rvi_processes_share(struct rvi_processes *pool, bool whatever)
         send_waiting(pool);
 }
 
+/* What was sent ahead of others and has not begun waits still: one of a higher lane goes before. */
+static void prefer(struct rvi_processes *pool, enum rv_lane lane)
+{
+    RVI_LIST_FOREACH(link, &pool->busy) {
+        struct rvi_member *member = rvi_member_of(link);
+        for (uint64_t i = member->ring.sent; i-- > member->ring.collected;) {
+            struct rv_future *f = rvi_member_entry(member, i)->future;
+            if (f && rvi_lane_is_before(lane, f->lane))
+                (void)rvi_processes_recall(f);
+        }
+    }
+}
+
 /* --- who is to be had, and who is to be called --- */
 
 /* Jobs that nobody is at yet. */
@@ -255,6 +271,8 @@ void rvi_processes_dispatch(struct rv_executor *ex)
 {
     struct rvi_processes *pool = rvi_processes_of(ex);
 
+    if (ex->queued > 0 && rvi_unlikely(rvi_load_relaxed(&ex->has_lanes)))
+        prefer(pool, rvi_backlog_first(ex)->lane);
     if (ex->queued > 0)
         send_waiting(pool);
     if (ex->queued == 0 && !rvi_list_is_empty(&pool->idle) && !rvi_list_is_empty(&pool->busy))

@@ -14,13 +14,14 @@
  *   V2  an event names its member by a number, as it may come after the member was buried
  *   V3  if anybody waits it sleeps only after having said so by the bell, and having looked at all
  *       rings after that; but while a leader is alone, it is he that has (processes_help.c)
+ *   V4  a worker that asks waits until it is answered, whatever that takes: what could not be read
+ *       or sent is tried again every HURRY_NS while the worker is there, as no event would tell
  *
  * It is not a task: the pool outlives runtimes and serves plain threads, and a worker process asks
  * the kernel to be killed with the thread that has started it. */
 #include "exec/processes_service.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 #include <ravel/net.h>
 
@@ -39,48 +40,58 @@ void rvi_processes_kick(struct rvi_processes *pool)
     rvi_fd_event_signal(pool->kick);
 }
 
-static void report_poison(const struct rvi_owed *owed)
-{
-    fprintf(stderr, "ravel: job %s is set aside: %u processes have died while they ran it\n",
-            owed->poisoned->name, owed->deaths);
-}
-
 void rvi_owed_pay(struct rvi_owed *owed)
 {
     struct rvi_link *link;
 
     rvi_chain_wake(owed->wakes);
     if (owed->poisoned)
-        report_poison(owed);
+        rvi_job_report_poison(owed->poisoned, owed->deaths);
     while ((link = rvi_list_pop_front(&owed->over)))
         rvi_future_destroy(rvi_container_of(link, struct rv_future, link));
 }
 
 /* --- news --- */
 
-/* A worker that does not take its answer is none that could be helped. */
-static bool lend(struct rvi_member *member)
+/* False: it could not be sent. */
+static bool answer(struct rvi_member *member)
 {
     struct rvi_jobs_message message = {.order = RVI_JOBS_LEND};
-    struct rvi_shm_ask question;
-    ssize_t n = rv_recv(member->proc.control, &question, sizeof(question), 0, 0);
     int fd = -1;
 
-    if (n != sizeof(question))
-        return n > 0;
-    message.answer = rvi_shm_lend(question, &fd);
-    n = rv_send_fds(member->proc.control, &message, sizeof(message), &fd, fd >= 0, 0);
+    message.answer = rvi_shm_lend(member->question, &fd);
+    ssize_t n = rv_send_fds(member->proc.control, &message, sizeof(message), &fd, fd >= 0, 0);
     if (fd >= 0)
         (void)rvi_fd_close(fd);
-    return true;
+    return n >= 0;
 }
 
+/* 1 there was a question, and it is answered; 0 there is none. Errors: not now. */
+static int lend(struct rvi_member *member)
+{
+    if (!member->is_owed_answer) {
+        ssize_t n =
+            rv_recv(member->proc.control, &member->question, sizeof(member->question), 0, 0);
+        if (n <= 0)
+            return n == -ETIME ? 0 : (int)n;
+        member->is_owed_answer = n == sizeof(member->question);
+    }
+    if (member->is_owed_answer && !answer(member))
+        return -EAGAIN;
+    member->is_owed_answer = false;
+    return 1;
+}
+
+/* V4 */
 static void hear_control(struct rvi_member *member)
 {
+    int r = 1;
+
     if (!member->proc.has_answered)
         rvi_member_take_answer(member);
-    while (member->proc.has_answered && lend(member))
-        continue;
+    while (member->proc.has_answered && r > 0)
+        r = lend(member);
+    member->pool->is_hurried = member->pool->is_hurried || r < 0;
 }
 
 static void hear_words(struct rvi_member *member)
@@ -204,15 +215,17 @@ static rv_time look_around(struct rvi_processes *pool, rv_time now, struct rvi_o
     rvi_processes_hear_bell(pool, RVI_BELL_SERVICE);
     pool->service_rests = false;
     rvi_processes_collect(pool, owed);
+    rvi_processes_hear_notes(pool, &owed->wakes);
     if (pool->is_closing)
         let_all_leave(pool);
     else
         give_up_if_lame(pool, owed);
-    rv_time due = rvi_processes_step(pool, now);
+    rv_time due = rvi_backlog_look(&pool->ex, now, &owed->wakes, &owed->over);
+    rv_time step = rvi_processes_step(pool, now);
     rvi_processes_share(pool, true);
     rvi_processes_dispatch(&pool->ex);
     tell_outside(pool, owed);
-    return due;
+    return due < step ? due : step;
 }
 
 /* Until when to sleep. Nobody has called while jobs came and went: it may be so again at once. A
@@ -222,13 +235,14 @@ static rv_time rest_until(struct rvi_processes *pool, rv_time now, rv_time due)
     bool was_quiet = pool->ex.submitted == pool->seen;
 
     pool->seen = pool->ex.submitted;
+    pool->service_rests = pool->occupied == 0 && pool->ex.queued == 0 && was_quiet;
     if (pool->wanted > pool->alive && pool->start_after < due)
         due = pool->start_after;
     if (pool->is_hurried && now + HURRY_NS < due)
         due = now + HURRY_NS;
-    if ((pool->occupied > 0 || pool->ex.queued > 0 || !was_quiet) && now + LOOK_NS < due)
+    if (!pool->service_rests && now + LOOK_NS < due)
         due = now + LOOK_NS;
-    pool->service_rests = due == RV_NEVER;
+    pool->ex.looked_until = due;
     return due;
 }
 
@@ -268,7 +282,9 @@ static void hurry(struct rvi_processes *pool)
 {
     pool->is_hurried = false;
     RVI_LIST_FOREACH(link, &pool->members) {
-        hear_words(rvi_container_of(link, struct rvi_member, mine));
+        struct rvi_member *member = rvi_container_of(link, struct rvi_member, mine);
+        hear_words(member);
+        hear_control(member);
     }
 }
 

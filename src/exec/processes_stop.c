@@ -9,14 +9,15 @@
  *     2      SIGKILL                                SIGKILL
  *
  * A signal hits whatever the worker does by then. So before the first one all that has not begun
- * there is taken back, and nothing more is sent: it is the job that is to stop that is hit, or
- * nothing, if that has ended in this very moment.
+ * there is taken back, and nothing more is sent. If the job that is to stop has not ended then,
+ * none behind it has begun: it is hit, or nothing, if it ends in this very moment. If it has, there
+ * is nothing to stop any more.
  *
  * Limits are looked at by the service. A job's time begins when it does, which its worker tells in
  * its slot; that is believed once, as far as it can be true. Nothing calls the service when a job
  * begins: it looks again, while there are any, before one that has begun since could be over.
  *
- * Checked by: tests/unit/exec/test_tier_processes.c */
+ * Checked by: tests/unit/exec/test_tier_processes.c, test_processes_stop.c */
 #include "exec/processes.h"
 
 #include <errno.h>
@@ -61,12 +62,31 @@ void rvi_processes_stop(void *context, int why)
     struct rvi_member *member = entry->member;
 
     (void)why; /* it is the future's */
-    if (member->stopping == entry)
-        return;
+    if (member->stopping && member->stopping->index >= entry->index)
+        return; /* jobs run in their order: an older one has ended, whether that is known or not */
     member->stopping = entry;
     member->steps = STEP_TELL;
     member->step_due = 0;
     rvi_processes_kick(member->pool);
+}
+
+void rvi_processes_hurry(struct rv_executor *ex)
+{
+    struct rvi_processes *pool = rvi_processes_of(ex);
+    bool biased = rvi_bias_lock(&ex->lock);
+
+    pool->opts.cancel_grace = 0;
+    pool->opts.term_grace = 0;
+    RVI_LIST_FOREACH(link, &pool->busy) {
+        if (rvi_member_of(link)->stopping)
+            rvi_member_of(link)->step_due = 0;
+    }
+    RVI_LIST_FOREACH(leaving, &pool->apart) {
+        if (rvi_member_of(leaving)->stopping)
+            rvi_member_of(leaving)->step_due = 0;
+    }
+    rvi_processes_kick(pool);
+    rvi_bias_unlock(&ex->lock, biased);
 }
 
 void rvi_member_retire(struct rvi_member *member)
@@ -92,6 +112,13 @@ void rvi_member_condemn(struct rvi_member *member, enum rvi_verdict verdict, int
 
 /* --- steps --- */
 
+/* Whether the job that is to stop may still run, and nothing else. */
+static bool stands_alone(struct rvi_member *member)
+{
+    rvi_member_recall_all(member);
+    return !rvi_ring_has_end(&member->ring);
+}
+
 static void step_job(struct rvi_member *member, rv_time now)
 {
     const struct rv_process_opts *opts = &member->pool->opts;
@@ -100,6 +127,8 @@ static void step_job(struct rvi_member *member, rv_time now)
     if (member->steps == STEP_TELL) {
         tell(member, RVI_JOBS_STOP, entry->index, entry->future->stop);
         member->step_due = after(now, opts->cancel_grace);
+    } else if (member->steps == STEP_TERM && !stands_alone(member)) {
+        return; /* what has ended is collected at once */
     } else if (member->steps == STEP_TERM) {
         rvi_member_condemn(member, RVI_VERDICT_STOP, SIGTERM);
         member->step_due = after(now, opts->term_grace);

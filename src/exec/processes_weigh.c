@@ -4,9 +4,12 @@
  *
  * The kernel has no limit for what a process has resident, so the service looks at all members
  * every LOOK_NS while there are jobs. A job's own memory is not what a member is replaced for: one
- * that has too much gets no more jobs, and when it runs none it is weighed once more.
+ * that has too much gets no more jobs, and when it runs none it is weighed once more. One that was
+ * given no job yet is not weighed: were a limit less than what a process begins with, one after the
+ * other would come and go, and no job ever hear why.
  *
- * Checked by: tests/unit/exec/test_tier_processes.c */
+ * Checked by: tests/unit/exec/test_tier_processes.c, test_processes_weigh.c,
+ * test_processes_stop.c */
 #include "exec/processes.h"
 
 #include <signal.h>
@@ -41,9 +44,10 @@ static void weigh(struct rvi_member *member)
     }
 }
 
+/* One that was to stop may yet end by its signal. */
 bool rvi_member_is_slim(struct rvi_member *member)
 {
-    return member->is_fat && !member->pool->is_closing &&
+    return member->is_fat && member->verdict == RVI_VERDICT_LEAVE && !member->pool->is_closing &&
            !is_over(weight_of(member), member->pool->opts.recycle_bytes);
 }
 
@@ -53,8 +57,8 @@ rv_time rvi_processes_weigh(struct rvi_processes *pool, rv_time now)
         return RV_NEVER;
     RVI_LIST_FOREACH(link, &pool->members) {
         struct rvi_member *member = rvi_container_of(link, struct rvi_member, mine);
-        if (member->state == RVI_MEMBER_READY ||
-            (member->state == RVI_MEMBER_LEAVING && member->is_occupied))
+        bool may_leave = member->state == RVI_MEMBER_READY && member->jobs > 0;
+        if (may_leave || (member->state == RVI_MEMBER_LEAVING && member->is_occupied))
             weigh(member);
     }
     return pool->occupied > 0 ? now + LOOK_NS : RV_NEVER;

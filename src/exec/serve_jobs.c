@@ -23,17 +23,20 @@
 #include <errno.h>
 #include <string.h>
 
-#include <ravel/net.h>
-
+#include "exec/future.h"
 #include "exec/jobs_wire.h"
 #include "proc/proc.h"
 #include "sched/cancel.h"
 #include "sched/here.h"
 #include "shm/bell.h"
+#include "shm/note.h"
 #include "shm/segment.h"
 #include "sys/clock.h"
 #include "sys/cpu.h"
+#include "sys/fd.h"
 #include "sys/fence.h"
+#include "sys/lock.h"
+#include "sys/op.h"
 
 enum { KNOWN = 64 }; /* jobs whose keys are looked up at once; a power of two */
 
@@ -52,7 +55,11 @@ struct server {
     rv_time ended; /* when the last job did */
     int control;
     _Atomic(bool) has_asked; /* for shared memory, once */
+    struct rvi_note *notes;  /* by slot */
+    struct rvi_lock telling;
 };
+
+static struct server the_server; /* the control thread's until the process ends */
 
 /* --- the control thread --- */
 
@@ -72,6 +79,8 @@ static void hear(void *arg, const void *bytes, size_t count, const int *fds, siz
     struct server *server = arg;
     struct rvi_jobs_message message;
 
+    if (count == 0)
+        rvi_loans_lost(-EMFILE); /* nothing else comes with a descriptor */
     if (count != sizeof(message))
         return;
     memcpy(&message, bytes, sizeof(message));
@@ -88,14 +97,45 @@ static void hear(void *arg, const void *bytes, size_t count, const int *fds, siz
     }
 }
 
+/* It is the thread that waits: were it a task, which gives others their turn, these would wait for
+ * it with their thread (loan.c). */
 static int ask(void *arg, struct rvi_shm_ask question)
 {
     struct server *server = arg;
+    struct rvi_op op = rvi_op_send(server->control, &question, sizeof(question), 0);
+    int64_t n;
 
     rvi_store_relaxed(&server->has_asked, true);
-    ssize_t n = rv_send(server->control, &question, sizeof(question), 0, RV_NEVER);
-
+    op.is_nonblocking = true;
+    while ((n = rvi_op_try(&op)) == -EAGAIN || n == -EINTR)
+        (void)!rvi_op_await(&op, RV_NEVER); /* if it cannot wait, it looks again */
     return n < 0 ? (int)n : 0;
+}
+
+/* --- what a job says --- */
+
+static int say(struct server *server, uint64_t index, const void *bytes, size_t count)
+{
+    uint64_t at = index & server->taker.mask;
+
+    if (index == NO_JOB)
+        return -EPERM;
+    rvi_note_write(&server->notes[at], bytes, count);
+    rvi_store_release(&server->taker.slots[at].has_note, 1); /* pairs: slot-note */
+    if (rvi_note_calls(&server->notes[at]))
+        rvi_fd_event_signal(server->bell.fds[RVI_BELL_SERVICE]);
+    return 0;
+}
+
+/* Threads of one job may say something at the same time. */
+static int tell(const void *bytes, size_t count)
+{
+    struct server *server = &the_server;
+
+    rvi_lock_acquire(&server->telling);
+    int r = say(server, rvi_load_relaxed(&server->current), bytes, count);
+    rvi_lock_release(&server->telling);
+    return r;
 }
 
 /* --- one job --- */
@@ -163,7 +203,8 @@ static int run(struct server *server, struct rvi_slot *slot)
     return status;
 }
 
-/* One that was there already begins when the one before it ends: half as many looks at the clock. */
+/* One that was there already begins when the one before it ends: half as many looks at the
+ * clock. */
 static rv_time begin_of(const struct server *server)
 {
     return server->taker.has_waited ? rvi_clock_now() : server->ended;
@@ -207,6 +248,9 @@ static int set_up(struct server *server, const struct rvi_proc_self *self)
     rvi_store_relaxed(&server->wanted, NO_JOB);
     rvi_cancel_of_thread_set(&server->token);
     rvi_fence_asym_init();
+    server->notes =
+        (struct rvi_note *)(server->segment.base + rvi_jobs_notes_at(server->taker.mask + 1));
+    rvi_progress_lead_to(tell);
     server->control = self->control;
     server->ended = rvi_clock_now();
     rvi_loans_begin(ask, server);
@@ -215,14 +259,13 @@ static int set_up(struct server *server, const struct rvi_proc_self *self)
 
 static int serve_jobs(const struct rvi_proc_self *self)
 {
-    static struct server server; /* the control thread's until the process ends */
     struct rvi_slot *slot;
-    int r = set_up(&server, self);
+    int r = set_up(&the_server, self);
 
     while (r == 0) {
-        r = rvi_ring_take(&server.taker, &slot, INT64_MAX);
+        r = rvi_ring_take(&the_server.taker, &slot, INT64_MAX);
         if (r == 0)
-            serve(&server, slot);
+            serve(&the_server, slot);
     }
     return r == -ECANCELED ? 0 : 1;
 }

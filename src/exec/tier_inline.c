@@ -4,10 +4,12 @@
  * It is what a program is debugged on, and the answer for jobs smaller than the hand-over. A job
  * sees the cancellation of its submitter; nobody else could ask it to stop, because nobody has its
  * future yet. Its time cannot be cut short, so a job that took too long says so afterwards:
- * RV_OUTCOME_TIMEOUT. */
+ * RV_OUTCOME_TIMEOUT. For a time before which it must not begin, its submitter waits. */
 #include "exec/executor.h"
 
 #include <errno.h>
+
+#include <ravel/time.h>
 
 #include "base/check.h"
 
@@ -18,13 +20,25 @@ static int open_inline(struct rv_executor *ex, const char *arg, const struct rv_
     return arg ? -EINVAL : 0;
 }
 
+/* A job whose time is over before that need not wait for it. */
+static int wait_for_time(const struct rv_future *f, rv_time deadline)
+{
+    rv_time when = f->not_before;
+
+    if (f->deadline > 0 && f->deadline < when)
+        when = f->deadline;
+    int r = rv_sleep_until(when < deadline ? when : deadline);
+    return r == 0 && deadline < when ? -ETIME : r;
+}
+
 static int submit_inline(struct rv_executor *ex, struct rv_future *f, rv_time deadline)
 {
-    int r = rvi_backlog_admit(ex, f);
+    int r = rvi_unlikely(f->not_before > 0) ? wait_for_time(f, deadline) : 0;
 
-    (void)deadline;
     if (r == 0)
-        rvi_backlog_run(f, NULL);
+        r = rvi_backlog_admit(ex, f);
+    if (r == 0)
+        (void)rvi_backlog_run(f, NULL);
     return r;
 }
 

@@ -86,22 +86,6 @@ static void prepare(struct rvi_processes *pool)
     rvi_spin_init(&pool->spin, rvi_usable_cores());
 }
 
-/* Wait for the service, whatever is cancelled meanwhile. */
-static void wait_outside(struct rvi_processes *pool, const bool *what)
-{
-    struct rvi_waiter w;
-    bool biased = rvi_bias_lock(&pool->ex.lock);
-    bool waits = !*what;
-
-    if (waits) {
-        rvi_waiter_init(&w);
-        rvi_waitlist_push(&pool->outside, &w);
-    }
-    rvi_bias_unlock(&pool->ex.lock, biased);
-    if (waits)
-        rvi_wait_always(&w, RVI_WHY_EXECUTOR);
-}
-
 static void end_service(struct rvi_processes *pool)
 {
     bool biased = rvi_bias_lock(&pool->ex.lock);
@@ -109,7 +93,7 @@ static void end_service(struct rvi_processes *pool)
     pool->is_closing = true;
     rvi_bias_unlock(&pool->ex.lock, biased);
     rvi_processes_kick(pool);
-    wait_outside(pool, &pool->is_over);
+    rvi_executor_wait_outside(&pool->ex, &pool->outside, &pool->is_over);
     rvi_thread_join(pool->service);
 }
 
@@ -121,7 +105,7 @@ static int start_service(struct rvi_processes *pool)
     int r = rvi_thread_start(&pool->service, "rv-processes", rvi_processes_serve, pool);
     if (r < 0)
         return r;
-    wait_outside(pool, &pool->is_open);
+    rvi_executor_wait_outside(&pool->ex, &pool->outside, &pool->is_open);
     if (pool->has_come)
         return 0;
     r = pool->trouble;
@@ -154,17 +138,6 @@ static int open_processes(struct rv_executor *ex, const char *arg,
 
 /* --- the rest --- */
 
-/* With what a worker knows by its name: that is the registered one. */
-static bool is_registered(struct rvi_processes *pool, const struct rv_job *job)
-{
-    if (rvi_load_relaxed(&pool->known) == job)
-        return true;
-    bool is_known = rv_job_find(job->name) == job;
-    if (is_known)
-        rvi_store_relaxed(&pool->known, job);
-    return is_known;
-}
-
 /* What an arena could not hold twice has memory of its own; the worker is handed its descriptor. */
 static int travel_alone(struct rvi_processes *pool, struct rv_future *f)
 {
@@ -181,7 +154,19 @@ static int prepare_processes(struct rv_executor *ex, struct rv_future *f)
 {
     struct rvi_processes *pool = rvi_processes_of(ex);
 
-    return is_registered(pool, f->job) ? travel_alone(pool, f) : -EINVAL;
+    return rvi_executor_knows(ex, f->job) ? travel_alone(pool, f) : -EINVAL;
+}
+
+/* The service does. */
+static int keep_time_by_service(struct rv_executor *ex)
+{
+    (void)ex;
+    return 0;
+}
+
+static void hurry_processes(struct rv_executor *ex)
+{
+    rvi_processes_kick(rvi_processes_of(ex));
 }
 
 static int may_close_processes(struct rv_executor *ex)
@@ -210,7 +195,10 @@ const struct rvi_tier rvi_tier_processes = {
     .help = rvi_processes_help,
     .lead = rvi_processes_lead,
     .expect = rvi_processes_expect,
+    .listen = rvi_processes_listen,
     .stop = rvi_processes_stop,
+    .keep_time = keep_time_by_service,
+    .hurry = hurry_processes,
     .may_close = may_close_processes,
     .close = close_processes,
 };

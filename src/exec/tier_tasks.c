@@ -11,12 +11,13 @@
  * worker that was busy when they were started. Runners return 0 whatever their jobs do, so a
  * failing job is its future's business alone. The outer scope fails for one reason only, that the
  * first runner could not be had; the opener waits for the one or the other. A further runner that
- * finds no stack fails the inner scope, which nobody minds.
+ * finds no stack fails the inner scope, which nobody minds. Who keeps time is one more task there,
+ * from the first job on that has times of its own; that submission waits until it is there.
  *
- * Each job runs in a scope of its own inside its runner: its deadline is the job's time limit, and
- * to cancel it is how one job is stopped. rv_scope_cancel() is called under the executor's lock; it
- * takes none itself. When a scope around the executor is cancelled, runners and jobs see it as
- * every task does; backlog.c says what follows.
+ * Each job runs in a scope of its own inside its runner: its deadline is when the job's time is
+ * over, and to cancel it is how one job is stopped. rv_scope_cancel() is called under the
+ * executor's lock; it takes none itself. When a scope around the executor is cancelled, runners and
+ * jobs see it as every task does; backlog_run.c says what follows.
  *
  * Rejected: a task a job. The limit would have to be the scope's, so that rv_go would block where
  * rv_submit has a deadline, and plain threads could not submit. */
@@ -31,6 +32,7 @@
 
 #include "base/check.h"
 #include "sched/task.h"
+#include "task/scope.h"
 
 enum { RUNNERS_EACH = 4 }; /* of the default width, for each worker */
 
@@ -40,6 +42,13 @@ struct tasks {
     rv_scope *scope;
     rv_scope *further;         /* the first runner's */
     struct rv_event has_begun; /* the first runner has, and `further` is open */
+
+    struct rvi_errand keeping; /* of the task that keeps time */
+
+    /* Under ex.lock. */
+    enum { NOT_THERE, ON_ITS_WAY, THERE } keeper;
+    bool is_decided; /* it is not ON_ITS_WAY */
+    struct rvi_waitlist undecided;
 };
 
 static struct tasks *group_of(struct rv_executor *ex)
@@ -64,7 +73,7 @@ static void run(struct rv_executor *ex, struct rv_future *f)
         rvi_backlog_drop(f, r);
         return;
     }
-    rvi_backlog_run(f, scope);
+    (void)rvi_backlog_run(f, scope);
     if (rvi_task_self()->scopes != scope)
         rvi_panic("job %s (%s:%u) returned with a scope open: close every scope that a job opens",
                   job->name, job->file, job->line);
@@ -116,6 +125,78 @@ static int start_task(struct rv_executor *ex)
     return rv_go_named(group_of(ex)->further, further_runner, ex, "executor runner");
 }
 
+/* --- who keeps time --- */
+
+static void decide(struct tasks *group, bool is_there)
+{
+    struct rvi_link *wakes = NULL;
+    struct rvi_waiter *w;
+    bool biased = rvi_bias_lock(&group->ex.lock);
+
+    group->keeper = is_there ? THERE : NOT_THERE;
+    group->is_decided = true;
+    while ((w = rvi_waitlist_pop(&group->undecided)))
+        rvi_wakes_add(&wakes, w);
+    rvi_bias_unlock(&group->ex.lock, biased);
+    rvi_chain_wake(wakes);
+}
+
+static int keep_time(struct rvi_errand *errand)
+{
+    struct tasks *group = rvi_container_of(errand, struct tasks, keeping);
+
+    decide(group, true);
+    rvi_backlog_keep_time(&group->ex);
+    return 0;
+}
+
+static void lose_keeper(struct rvi_errand *errand, int why)
+{
+    (void)why; /* there was no stack */
+    decide(rvi_container_of(errand, struct tasks, keeping), false);
+}
+
+/* Beside the further runners. */
+static int send_keeper(struct tasks *group)
+{
+    group->keeping = (struct rvi_errand){keep_time, lose_keeper};
+    int r = rvi_scope_send(group->further, &group->keeping, RV_SITE("executor clock"));
+    if (r < 0)
+        decide(group, false);
+    return r;
+}
+
+/* Returns what is so now; NOT_THERE: the caller is to send one, it is ON_ITS_WAY from now on. */
+static int look_for_keeper(struct tasks *group, bool may_send)
+{
+    bool biased = rvi_bias_lock(&group->ex.lock);
+    int found = group->keeper;
+
+    if (found == NOT_THERE && may_send) {
+        group->keeper = ON_ITS_WAY;
+        group->is_decided = false;
+    }
+    rvi_bias_unlock(&group->ex.lock, biased);
+    return found;
+}
+
+/* A job with times is not taken before somebody is there who looks at them: a task that has been
+ * started may still find no stack. */
+static int keep_time_by_task(struct rv_executor *ex)
+{
+    struct tasks *group = group_of(ex);
+    int found = look_for_keeper(group, true);
+    int r = found == NOT_THERE ? send_keeper(group) : 0;
+
+    while (r == 0 && found != THERE) {
+        rvi_executor_wait_outside(ex, &group->undecided, &group->is_decided);
+        found = look_for_keeper(group, false);
+        if (found == NOT_THERE)
+            r = -ENOMEM;
+    }
+    return r;
+}
+
 static void stop_task(void *context, int why)
 {
     rv_scope_cancel(context, why);
@@ -165,6 +246,7 @@ static int may_close_tasks(struct rv_executor *ex)
 /* That a scope around it was cancelled, if so, has reached the futures. */
 static void close_tasks(struct rv_executor *ex)
 {
+    rvi_backlog_let_keepers_end(ex);
     (void)!rv_scope_close(group_of(ex)->scope);
 }
 
@@ -174,6 +256,7 @@ const struct rvi_tier rvi_tier_tasks = {
     .open = open_tasks,
     .submit = rvi_backlog_submit,
     .start = start_task,
+    .keep_time = keep_time_by_task,
     .stop = stop_task,
     .may_close = may_close_tasks,
     .close = close_tasks,

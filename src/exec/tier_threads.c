@@ -10,13 +10,13 @@
  * is taken, and to say otherwise would let more jobs run than the width allows, into memory that is
  * still being written.
  *
- * Time limits. One limit holds for all jobs of an executor, so they run out in the order of their
- * starts, which `running` is in already (B5): the watcher, one thread, sleeps until the first is
- * due. Deadlines only move away from it, hence it is woken for a new job only when it had none to
- * wait for.
+ * Time is kept by one more thread, from opening on if there is a limit for all jobs, or else from
+ * the first job on that has times of its own. The limit runs out in the order of the starts, which
+ * `running` is in already (B5), and so moves only away from who keeps time: a new job wakes him
+ * only when he had nothing to wait for.
  *
- * Rejected: a timer heap (the order is known); a thread or a signal a job; giving up on a thread
- * that overstays and starting another in its place. */
+ * Rejected: the limit in the heap of the jobs' own times (the order is known); a thread or a signal
+ * a job; giving up on a thread that overstays and starting another in its place. */
 #include "exec/executor.h"
 
 #include <errno.h>
@@ -28,20 +28,18 @@
 #include "sys/clock.h"
 #include "sys/thread.h"
 #include "sys/topology.h"
+#include "trace/recorder.h"
 
 struct threads {
     struct rv_executor ex;
 
     /* Under ex.lock. */
-    struct rvi_list runners;
-    struct rvi_waitlist watcher; /* the watcher, while it sleeps */
-    bool watcher_idles;          /* it sleeps without a deadline */
-    bool watcher_ends;
-
-    pthread_t watcher_thread; /* there is one when ex.job_timeout is not 0 */
+    struct rvi_list threads;
+    bool has_keeper; /* one of them keeps time */
 };
 
-struct runner {
+/* One that runs jobs, or keeps time. */
+struct member {
     struct rvi_link link;
     struct threads *pool;
     pthread_t thread;
@@ -52,67 +50,54 @@ static struct threads *pool_of(struct rv_executor *ex)
     return rvi_container_of(ex, struct threads, ex);
 }
 
-/* --- the watcher --- */
+/* --- who keeps time --- */
 
-static void *watch(void *arg)
+static void *keep_time(void *arg)
 {
-    struct threads *pool = arg;
-    struct rv_executor *ex = &pool->ex;
-    struct rvi_waiter w;
-    bool biased;
-
-    for (;;) {
-        biased = rvi_bias_lock(&ex->lock);
-        if (pool->watcher_ends)
-            break;
-        rv_time due = rvi_backlog_stop_overdue(ex, rvi_clock_now());
-        pool->watcher_idles = due == RV_NEVER;
-        (void)rvi_waitlist_wait(&pool->watcher, &ex->lock, biased, &w, due, RVI_WHY_EXECUTOR);
-    }
-    rvi_bias_unlock(&ex->lock, biased);
+    rvi_backlog_keep_time(&((struct member *)arg)->pool->ex);
     return NULL;
 }
 
 /* A job has begun. */
-static void rouse_watcher(struct threads *pool)
+static void rouse_keeper(struct rv_executor *ex, const struct rv_future *f)
 {
-    bool biased = rvi_bias_lock(&pool->ex.lock);
-    struct rvi_waiter *w = pool->watcher_idles ? rvi_waitlist_pop(&pool->watcher) : NULL;
+    struct rvi_link *wakes = NULL;
+    bool biased = rvi_bias_lock(&ex->lock);
 
-    rvi_bias_unlock(&pool->ex.lock, biased);
-    if (w)
-        rvi_wake(w);
-}
-
-static void end_watcher(struct threads *pool)
-{
-    if (pool->ex.job_timeout == 0)
-        return;
-    bool biased = rvi_bias_lock(&pool->ex.lock);
-    struct rvi_waiter *w = rvi_waitlist_pop(&pool->watcher);
-    pool->watcher_ends = true;
-    rvi_bias_unlock(&pool->ex.lock, biased);
-    if (w)
-        rvi_wake(w);
-    rvi_thread_join(pool->watcher_thread);
+    rvi_backlog_hurry(ex, rvi_executor_limit(ex, f), &wakes);
+    rvi_bias_unlock(&ex->lock, biased);
+    rvi_chain_wake(wakes);
 }
 
 /* --- the runners --- */
+
+static __attribute__((noinline, cold)) void run_recorded(struct rv_future *f,
+                                                         struct rvi_cancel *token)
+{
+    int thread = rvi_thread_id();
+
+    rvi_recorder_begin_job(thread, "thread", rvi_clock_now(), f->job->name);
+    enum rv_outcome_kind kind = rvi_backlog_run(f, token);
+    rvi_recorder_end_job(thread, "thread", rvi_clock_now(), kind, 0);
+}
 
 static void run(struct threads *pool, struct rv_future *f)
 {
     struct rvi_cancel token = {0};
 
     if (pool->ex.job_timeout > 0)
-        rouse_watcher(pool);
+        rouse_keeper(&pool->ex, f);
     rvi_cancel_of_thread_set(&token);
-    rvi_backlog_run(f, &token);
+    if (rvi_unlikely(rvi_recorder_listens()))
+        run_recorded(f, &token);
+    else
+        (void)rvi_backlog_run(f, &token);
     rvi_cancel_of_thread_set(NULL);
 }
 
 static void *serve(void *arg)
 {
-    struct threads *pool = ((struct runner *)arg)->pool;
+    struct threads *pool = ((struct member *)arg)->pool;
     struct rv_future *f;
 
     if (!rvi_backlog_enter(&pool->ex))
@@ -123,22 +108,39 @@ static void *serve(void *arg)
     return NULL;
 }
 
-static int start_thread(struct rv_executor *ex)
+static int start_member(struct threads *pool, const char *name, void *(*fn)(void *arg))
 {
-    struct runner *runner = rvi_calloc(1, sizeof(*runner));
+    struct member *member = rvi_calloc(1, sizeof(*member));
 
-    if (!runner)
+    if (!member)
         return -ENOMEM;
-    runner->pool = pool_of(ex);
-    int r = rvi_thread_start(&runner->thread, "rv-job", serve, runner);
+    member->pool = pool;
+    int r = rvi_thread_start(&member->thread, name, fn, member);
     if (r < 0) {
-        rvi_free(runner);
+        rvi_free(member);
         return r;
     }
-    bool biased = rvi_bias_lock(&ex->lock);
-    rvi_list_push_back(&runner->pool->runners, &runner->link);
-    rvi_bias_unlock(&ex->lock, biased);
+    bool biased = rvi_bias_lock(&pool->ex.lock);
+    rvi_list_push_back(&pool->threads, &member->link);
+    pool->has_keeper = pool->has_keeper || fn == keep_time;
+    rvi_bias_unlock(&pool->ex.lock, biased);
     return 0;
+}
+
+static int start_thread(struct rv_executor *ex)
+{
+    return start_member(pool_of(ex), "rv-job", serve);
+}
+
+/* Should two start one at the same time, there are two. */
+static int keep_time_by_thread(struct rv_executor *ex)
+{
+    struct threads *pool = pool_of(ex);
+    bool biased = rvi_bias_lock(&ex->lock);
+    bool is_there = pool->has_keeper;
+
+    rvi_bias_unlock(&ex->lock, biased);
+    return is_there ? 0 : start_member(pool, "rv-clock", keep_time);
 }
 
 static void stop_thread(void *context, int why)
@@ -147,6 +149,20 @@ static void stop_thread(void *context, int why)
 }
 
 /* --- life --- */
+
+/* The runners have nothing left to do: what is joined is on its way out. */
+static void close_threads(struct rv_executor *ex)
+{
+    struct threads *pool = pool_of(ex);
+    struct rvi_link *link;
+
+    rvi_backlog_let_keepers_end(ex);
+    while ((link = rvi_list_pop_front(&pool->threads))) {
+        struct member *member = rvi_container_of(link, struct member, link);
+        rvi_thread_join(member->thread);
+        rvi_free(member);
+    }
+}
 
 static int open_threads(struct rv_executor *ex, const char *arg,
                         const struct rv_executor_opts *opts)
@@ -157,15 +173,15 @@ static int open_threads(struct rv_executor *ex, const char *arg,
     (void)opts;
     if (r < 0)
         return r;
-    rvi_list_init(&pool->runners);
+    rvi_list_init(&pool->threads);
     if (ex->job_timeout > 0)
-        r = rvi_thread_start(&pool->watcher_thread, "rv-watch", watch, pool);
+        r = keep_time_by_thread(ex);
     if (r < 0)
         return r;
     ex->ordered = 1;
     r = start_thread(ex);
     if (r < 0)
-        end_watcher(pool);
+        close_threads(ex);
     return r;
 }
 
@@ -177,26 +193,13 @@ static int may_close_threads(struct rv_executor *ex)
     return 0;
 }
 
-/* The runners have nothing left to do: what is joined is on its way out. */
-static void close_threads(struct rv_executor *ex)
-{
-    struct threads *pool = pool_of(ex);
-    struct rvi_link *link;
-
-    while ((link = rvi_list_pop_front(&pool->runners))) {
-        struct runner *runner = rvi_container_of(link, struct runner, link);
-        rvi_thread_join(runner->thread);
-        rvi_free(runner);
-    }
-    end_watcher(pool);
-}
-
 const struct rvi_tier rvi_tier_threads = {
     .name = "threads",
     .bytes = sizeof(struct threads),
     .open = open_threads,
     .submit = rvi_backlog_submit,
     .start = start_thread,
+    .keep_time = keep_time_by_thread,
     .stop = stop_thread,
     .may_close = may_close_threads,
     .close = close_threads,

@@ -216,13 +216,20 @@ static bool is_local_connect(const struct rvi_op *op)
     return op->kind == RVI_OP_CONNECT && op->peer.addr->sa_family == AF_UNIX;
 }
 
+static bool looks_ready(const struct rvi_op *op)
+{
+    struct rvi_op look = rvi_op_poll(op->fd, rvi_op_readiness(op));
+
+    return rvi_op_try(&look) > 0;
+}
+
 /* What has come since the loop last looked is not late: a deadline that has passed already asks for
  * what is there. */
 static int64_t at_the_last_moment(struct rvi_op *op)
 {
     int64_t r = rvi_op_try(op);
 
-    return r == -EAGAIN || r == RVI_OP_UNTRIED ? -ETIME : r;
+    return r == -EAGAIN || (r == RVI_OP_UNTRIED && !looks_ready(op)) ? -ETIME : r;
 }
 
 static int64_t in_task(struct rvi_worker *w, struct rvi_op *op, rv_time deadline)
@@ -237,42 +244,58 @@ static int64_t in_task(struct rvi_worker *w, struct rvi_op *op, rv_time deadline
     if (rvi_unlikely(is_local_connect(op)))
         return connect_again(op, deadline);
     r = by_loop(w, op, deadline);
-    if (rvi_unlikely(r == RVI_OP_UNTRIED)) {
-        write_no_more_than_fits(op);
-        r = by_helper(op, deadline);
-    }
-    return rvi_unlikely(r == -ETIME) ? at_the_last_moment(op) : r;
+    if (rvi_unlikely(r == -ETIME))
+        r = at_the_last_moment(op);
+    if (rvi_likely(r != RVI_OP_UNTRIED))
+        return r;
+    write_no_more_than_fits(op);
+    return by_helper(op, deadline);
+}
+
+static __attribute__((noinline)) int64_t in_task_seen(struct rvi_worker *w, struct rvi_op *op,
+                                                      rv_time deadline)
+{
+    rvi_probe_op(w, op->kind, op->fd);
+    int64_t r = in_task(w, op, deadline);
+    rvi_probe_op_end(w, r);
+    return r;
 }
 
 /* --- in a plain thread --- */
 
+/* One that looks ready, and that there is no way to try. */
+static int64_t perform_ready(struct rvi_op *op, bool is_of_file)
+{
+    if (!is_of_file)
+        write_no_more_than_fits(op);
+    return rvi_op_perform(op);
+}
+
+/* What can be tried is tried a last time when a wait was cut short and it is late; of what cannot
+ * be, a wait that is over at once tells whether it is ready. */
 static int64_t in_thread(struct rvi_op *op, rv_time deadline)
 {
+    bool is_late = false;
     int64_t r;
 
     if (rvi_op_readiness(op) == 0)
         return rvi_op_perform(op);
     while ((r = rvi_op_try(op)) == -EAGAIN || r == RVI_OP_UNTRIED) {
-        bool may_block = r == RVI_OP_UNTRIED || rvi_op_is_of_file(op);
+        bool is_untried = r == RVI_OP_UNTRIED, is_of_file = rvi_op_is_of_file(op);
+        if (is_late && !is_untried)
+            return -ETIME;
         r = is_local_connect(op) ? rv_sleep_until(rvi_clock_now() + RETRY_NS)
                                  : rvi_op_await(op, deadline);
         if (r < 0)
             return r;
-        if (may_block)
-            return rvi_op_perform(op);
-        if (deadline != RV_NEVER && rvi_clock_now() >= deadline && (r = rvi_op_try(op)) == -EAGAIN)
-            return -ETIME;
+        if (r > 0 && (is_untried || is_of_file))
+            return perform_ready(op, is_of_file);
+        is_late = deadline != RV_NEVER && rvi_clock_now() >= deadline;
     }
     return r;
 }
 
 /* --- both --- */
-
-static int64_t keep_descriptor(const struct rvi_op *op, int64_t fd)
-{
-    rvi_fds_made((int)fd, op->kind == RVI_OP_ACCEPT && (op->flags & SOCK_NONBLOCK));
-    return fd;
-}
 
 int64_t rvi_io_call(struct rvi_op *op, rv_time deadline)
 {
@@ -284,9 +307,12 @@ int64_t rvi_io_call(struct rvi_op *op, rv_time deadline)
     if (rvi_unlikely(rvi_seam != NULL))
         return rvi_simio_call(op, why_of(op), deadline);
     op->is_nonblocking = rvi_fds_generation(op->fd) != 0;
-    r = w ? in_task(w, op, deadline) : in_thread(op, deadline);
-    if (r >= 0 && (op->kind == RVI_OP_ACCEPT || op->kind == RVI_OP_OPEN))
-        return keep_descriptor(op, r);
+    if (!w)
+        r = in_thread(op, deadline);
+    else
+        r = rvi_likely(!w->probes) ? in_task(w, op, deadline) : in_task_seen(w, op, deadline);
+    if (r >= 0 && op->kind == RVI_OP_ACCEPT)
+        rvi_fds_made((int)r, op->flags & SOCK_NONBLOCK);
     return r;
 }
 

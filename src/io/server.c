@@ -193,6 +193,8 @@ static int accept_next(struct shard *shard)
     int fd = rv_accept(shard->listener, &peer, RV_NEVER);
     if (fd >= 0)
         start(shard, fd, &peer);
+    else if (server->is_limited)
+        rv_sem_post(&server->room, 1); /* whoever accepts the rest wants it */
     return fd < 0 ? fd : 0;
 }
 

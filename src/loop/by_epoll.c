@@ -319,7 +319,7 @@ static bool would_block(struct rvi_loop *loop, const struct rvi_op *op)
     if (!rvi_op_reads(op))
         return false;
     watch = registered(loop, op->fd);
-    return watch && watch->is_empty && op->buf.len > 0;
+    return watch && watch->is_empty && op->buf.len > 0 && !(op->flags & MSG_OOB);
 }
 
 static void note(struct rvi_loop *loop, const struct rvi_op *op, int64_t result)

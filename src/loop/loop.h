@@ -35,6 +35,7 @@ struct rvi_pending {
     int64_t result;
     /* the backend's: */
     struct rvi_link link;
+    uint32_t closings;
     bool is_waited, is_in_kernel, is_asked;
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* before_main.c - how a worker gets from its constructors to its role, without main().
+/* before_main.c - how a worker gets from its constructors to its role, without main(); and an agent
+ * to being one.
  *
  * A worker is this executable with RAVEL_WORKER in its environment: the numbers of its control
  * socket and of the pipe whose life it shares, and its depth, as workers may have workers, and a
@@ -15,11 +16,15 @@
  *     insides, and works in programs that are static as a whole, where there would be two
  *     __libc_start_main.
  *
- * Either way the same happens in a process that is no worker: it has been noted that the way was
+ * An agent is the same executable with RAVEL_AGENT in its environment. Nobody has to hold anything
+ * for it; it goes the same two ways, to the room `cluster`. With RAVEL_ADVISE it is to measure one
+ * of its jobs, which the room `exec` does.
+ *
+ * Either way the same happens in a process that is neither: it has been noted that the way was
  * there. Where it was not, because libravel came by dlopen() or is a part of another shared
  * library, no worker is ever started: it would come to main().
  *
- *   W1  a process in whose environment the variable was never comes to main(), whatever is wrong
+ *   W1  a process in whose environment a variable was never comes to main(), whatever is wrong
  *   W2  a privileged one (set-user-id) ends at once: whoever starts it could make it run any role
  *       with any message
  *
@@ -51,9 +56,31 @@ typedef void constructor_fn(int argc, char **argv, char **env);
 extern constructor_fn *const __init_array_start[] __attribute__((weak, visibility("hidden")));
 extern constructor_fn *const __init_array_end[] __attribute__((weak, visibility("hidden")));
 
+/* In a program's own file this note says that it has libravel.a in it, stripped or not: it is how
+ * `ravel worker` knows that it will not come to main(). */
+__asm__(".pushsection .note.ravel, \"a\", %note\n"
+        ".balign 4\n"
+        ".long 6, 4, 1\n"
+        ".asciz \"Ravel\"\n"
+        ".balign 4\n"
+        ".long 1\n"
+        ".popsection\n");
+
 static bool way_is_there;
 static int depth; /* of a worker; else 0 */
 static int control = -1, life = -1;
+
+/* What else is done in place of main(), if its variable is there. */
+static const struct part {
+    const char *variable;
+    int (*play)(char *words);
+} parts[] = {
+    {RVI_AGENT_VARIABLE, rvi_agent_main},
+    {RVI_ADVISE_VARIABLE, rvi_advise_main},
+};
+
+static const struct part *part; /* NULL: none of them */
+static char *words;             /* what the variable says */
 
 const char *rvi_before_main_lacks(void)
 {
@@ -70,9 +97,9 @@ int rvi_before_main_depth(void)
     return depth;
 }
 
-static _Noreturn void refuse(const char *why)
+static _Noreturn void refuse(const char *variable, const char *why)
 {
-    fprintf(stderr, "ravel: " RVI_WORKER_VARIABLE " is for Ravel's own use: %s\n", why);
+    fprintf(stderr, "ravel: %s is for Ravel's own use: %s\n", variable, why);
     _exit(EXIT_FAILURE);
 }
 
@@ -82,19 +109,36 @@ static void claim(const char *text)
     int end = 0;
 
     if (rvi_self_is_privileged())
-        refuse("this program has privileges by its file");
+        refuse(RVI_WORKER_VARIABLE, "this program has privileges by its file");
     if (sscanf(text, "%d,%d,%d%n", &control, &life, &depth, &end) != 3 || text[end] || depth < 1 ||
         !rvi_self_is_control(control))
-        refuse("no program has started this one as a worker");
+        refuse(RVI_WORKER_VARIABLE, "no program has started this one as a worker");
     unsetenv(RVI_WORKER_VARIABLE);
     if (rvi_self_share_life(life) == -EPIPE)
         rvi_self_kill_group();
 }
 
-static int be_worker(int argc, char **argv, char **env)
+/* The words stay where they are, in the memory that the process was started with. */
+static void claim_part(const struct part *one, char *said)
+{
+    if (rvi_self_is_privileged())
+        refuse(one->variable, "this program has privileges by its file");
+    unsetenv(one->variable);
+    if (depth > 0)
+        return;
+    part = one;
+    words = said;
+}
+
+static bool has_a_part(void)
+{
+    return depth > 0 || part;
+}
+
+static int play(int argc, char **argv, char **env)
 {
     (void)argc, (void)argv, (void)env;
-    return rvi_proc_be(control, life);
+    return part ? part->play(words) : rvi_proc_be(control, life);
 }
 
 /* --- libravel.so --- */
@@ -107,7 +151,7 @@ int rvi_start_main(main_fn *main, int argc, char **argv, void (*init)(void), voi
     start_main_fn *next = (start_main_fn *)dlsym(RTLD_NEXT, "__libc_start_main");
 
     way_is_there = true;
-    return next(depth > 0 ? be_worker : main, argc, argv, init, fini, rtld_fini, stack_end);
+    return next(has_a_part() ? play : main, argc, argv, init, fini, rtld_fini, stack_end);
 }
 
 /* --- libravel.a --- */
@@ -117,9 +161,9 @@ static int is_in_program(struct dl_phdr_info *info, size_t bytes, void *arg)
 {
     (void)bytes, (void)arg;
     for (int i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *part = &info->dlpi_phdr[i];
-        uintptr_t offset = (uintptr_t)is_in_program - info->dlpi_addr - part->p_vaddr;
-        if (part->p_type == PT_LOAD && offset < part->p_memsz)
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        uintptr_t offset = (uintptr_t)is_in_program - info->dlpi_addr - segment->p_vaddr;
+        if (segment->p_type == PT_LOAD && offset < segment->p_memsz)
             return 1;
     }
     return -1;
@@ -140,16 +184,21 @@ static constructor_fn *const *own_place(void)
 
 __attribute__((constructor)) static void at_start(int argc, char **argv, char **env)
 {
-    const char *text = getenv(RVI_WORKER_VARIABLE);
+    const char *worker = getenv(RVI_WORKER_VARIABLE);
     constructor_fn *const *place = own_place();
 
     rvi_self_note();
     way_is_there |= place != NULL;
-    if (text)
-        claim(text);
-    if (!text || !place)
+    if (worker)
+        claim(worker);
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        char *said = getenv(parts[i].variable);
+        if (said)
+            claim_part(&parts[i], said);
+    }
+    if (!has_a_part() || !place)
         return;
     while (++place < __init_array_end)
         (*place)(argc, argv, env);
-    exit(be_worker(argc, argv, env));
+    exit(play(argc, argv, env));
 }

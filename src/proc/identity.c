@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* identity.c - the program is the first module that dl_iterate_phdr(3) tells of, the library the one
- * that this code lies in: one and the same, if it is linked statically.
+/* identity.c - the program is the first module that dl_iterate_phdr(3) tells of, the library the
+ * one that this code lies in: one and the same, if it is linked statically.
  *
  * Without a build-id all that is mapped of a module's file and not writable is hashed. A debugger's
  * breakpoints are changes of that.
@@ -9,9 +9,11 @@
 #include "proc/identity.h"
 
 #include <elf.h>
+#include <inttypes.h>
 #include <link.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/atomic.h"
@@ -140,6 +142,16 @@ void rvi_identity_own(struct rvi_identity *ret)
 bool rvi_identity_is_same(const struct rvi_identity *a, const struct rvi_identity *b)
 {
     return memcmp(a, b, sizeof *a) == 0;
+}
+
+void rvi_identity_build(char ret[static RVI_BUILD_BYTES])
+{
+    struct rvi_identity identity;
+    uint64_t hash[2] = {0};
+
+    rvi_identity_own(&identity);
+    mix_bytes(hash, (const char *)&identity, sizeof(identity));
+    snprintf(ret, RVI_BUILD_BYTES, "%016" PRIx64 "%016" PRIx64, hash[0], hash[1]);
 }
 
 void rvi_identity_forge(bool forges)

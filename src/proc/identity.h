@@ -19,5 +19,10 @@ void rvi_identity_own(struct rvi_identity *ret);
 
 bool rvi_identity_is_same(const struct rvi_identity *a, const struct rvi_identity *b);
 
+enum { RVI_BUILD_BYTES = 33 };
+
+/** This process's in 32 hex digits, for those who only have to tell builds apart. */
+void rvi_identity_build(char ret[static RVI_BUILD_BYTES]);
+
 /** Testing: let this process say that it is of another build from now on; and again of its own. */
 void rvi_identity_forge(bool forges);

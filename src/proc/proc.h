@@ -129,7 +129,7 @@ enum { RVI_ROLE_BYTES = 32 };
 void rvi_role_register(struct rvi_role *role);
 
 /** A message from the parent, on the control thread. Descriptors are the callee's, closed at
- * execve. */
+ * execve. Without bytes: one with descriptors is lost, as this process may not have more. */
 typedef void rvi_proc_heard(void *arg, const void *bytes, size_t count, const int *fds,
                             size_t fd_count);
 

@@ -82,7 +82,8 @@ static struct {
 } ear = {.control = -1, .poller = -1};
 
 /* The socket's end of file, or an error, which comes of a job that has closed what is not its own:
- * in either case nobody can reach us any more. */
+ * in either case nobody can reach us any more. That there are too many descriptors is no such
+ * error: a message is lost with those that it brought. */
 static void hear_one(void)
 {
     int fds[RVI_HELLO_FDS];
@@ -91,6 +92,8 @@ static void hear_one(void)
 
     if (n > 0)
         ear.heard(ear.arg, ear.bytes, (size_t)n, fds, fd_count);
+    else if (n == -EMFILE)
+        ear.heard(ear.arg, NULL, 0, NULL, 0);
     else if (n != -ETIME && n != -ENOMEM)
         rvi_self_kill_group();
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* words.h - what a worker writes to its standard error: handed on to ours, and the last of it kept. */
+/* words.h - what a worker writes to its standard error: handed on to ours, and the last of it
+ * kept. */
 #pragma once
 
 #include <stddef.h>

@@ -29,11 +29,9 @@
  * Checked by: tests/unit/queue/test_inbox.c, tests/stress/stress_inbox.c */
 #include "queue/inbox.h"
 
-/* Sets *last to the last message of the result, the one that was first. */
-static struct rvi_msg *reverse(struct rvi_msg *msg, struct rvi_msg **last)
+static struct rvi_msg *reverse(struct rvi_msg *msg)
 {
     struct rvi_msg *reversed = NULL;
-    *last = msg;
     while (msg != NULL) {
         struct rvi_msg *next = msg->next;
         msg->next = reversed;
@@ -43,34 +41,19 @@ static struct rvi_msg *reverse(struct rvi_msg *msg, struct rvi_msg **last)
     return reversed;
 }
 
-static bool push(struct rvi_inbox *inbox, struct rvi_msg *newest, struct rvi_msg *oldest)
+bool rvi_inbox_push(struct rvi_inbox *inbox, struct rvi_msg *msg)
 {
     struct rvi_msg *before = rvi_load_relaxed(&inbox->newest);
     do {
-        oldest->next = before;
+        msg->next = before;
         /* pairs: inbox-take, inbox-sleep */
-    } while (!rvi_cas_seq_cst(&inbox->newest, &before, newest));
+    } while (!rvi_cas_seq_cst(&inbox->newest, &before, msg));
     return before == NULL;
-}
-
-bool rvi_inbox_push(struct rvi_inbox *inbox, struct rvi_msg *msg)
-{
-    return push(inbox, msg, msg);
-}
-
-bool rvi_inbox_push_chain(struct rvi_inbox *inbox, struct rvi_msg *first)
-{
-    RV_DCHECK(first != NULL);
-    struct rvi_msg *oldest;
-    struct rvi_msg *newest = reverse(first, &oldest);
-    return push(inbox, newest, oldest);
 }
 
 struct rvi_msg *rvi_inbox_take_all(struct rvi_inbox *inbox)
 {
     if (rvi_inbox_looks_empty(inbox))
         return NULL;
-    struct rvi_msg *newest = rvi_exchange_acquire(&inbox->newest, NULL); /* pairs: inbox-take */
-    struct rvi_msg *last;
-    return reverse(newest, &last);
+    return reverse(rvi_exchange_acquire(&inbox->newest, NULL)); /* pairs: inbox-take */
 }

@@ -35,10 +35,6 @@ static inline void rvi_inbox_init(struct rvi_inbox *inbox)
  * Lifetime: `msg` is the inbox's; the consumer may have freed it before this returns */
 bool rvi_inbox_push(struct rvi_inbox *inbox, struct rvi_msg *msg);
 
-/** Send a chain, linked by `next` and ended by NULL, as one: its messages arrive in the chain's
- * order, with none in between. Otherwise as rvi_inbox_push. */
-bool rvi_inbox_push_chain(struct rvi_inbox *inbox, struct rvi_msg *first);
-
 /** Take everything, as a chain linked by `next`, each producer's messages in the order pushed;
  * NULL when empty, which costs a load only.
  *

@@ -20,6 +20,7 @@ struct rvi_here {
     struct rvi_task *task;     /* NULL on a plain thread, and while the worker itself runs */
     struct rvi_cancel *cancel; /* of a plain thread: its token, NULL for none */
     const void *serving;       /* of a plain thread: the executor whose job it runs */
+    void *job;                 /* of a plain thread: the job that it runs, a struct rv_future */
     int why;                   /* of a plain thread that waits: enum rvi_why */
     const void *simulated;     /* of a simulated thread: which one it is */
     struct rvi_rng rng;        /* of a plain thread; state[0] is 0 until it is seeded */
@@ -39,11 +40,19 @@ static inline struct rvi_task *rvi_task_self(void)
     return rvi_here.task;
 }
 
-/** Who calls, for objects that have an owner: the task, or else the plain thread, simulated or
- * not. */
+/** Who calls, for objects that have an owner: the task, or else the plain thread, simulated or not,
+ * by an odd address. */
 static inline const void *rvi_party_self(void)
 {
+    const void *thread = rvi_here.simulated;
+
     if (rvi_here.task)
         return rvi_here.task;
-    return rvi_here.simulated ? rvi_here.simulated : &rvi_here;
+    return (const char *)(thread ? thread : &rvi_here) + 1;
+}
+
+/** Of a party the task; NULL: it is none. */
+static inline const struct rvi_task *rvi_party_task(const void *party)
+{
+    return (uintptr_t)party & 1 ? NULL : party;
 }

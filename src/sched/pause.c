@@ -13,7 +13,6 @@
 
 /* --- the list --- */
 
-/* Found by this name from a debugger too. */
 struct rvi_sched *rvi_scheds;
 
 /* Held over a whole look, which rvi_lock is not made for. */

@@ -53,6 +53,9 @@ struct rvi_pause {
 void rvi_sched_enlist(struct rvi_sched *sched);
 void rvi_sched_delist(struct rvi_sched *sched);
 
+/** Where the list begins: for those who look from outside (task/layout.h, tools/rv_gdb.py). */
+extern struct rvi_sched *rvi_scheds;
+
 /** The first of them, linked by `next_sched`; between lock and unlock. A plain thread. */
 struct rvi_sched *rvi_scheds_lock(void);
 void rvi_scheds_unlock(void);

@@ -208,7 +208,7 @@ static int open_worker(struct rvi_sched *sched, unsigned index, const struct rvi
     if (r < 0)
         return r;
     w->reuses_stacks = !opts->measure_stacks;
-    r = rvi_probe_init(w, probes_of(opts), opts->trace_events);
+    r = rvi_probe_init(w, probes_of(opts), opts->trace_events, opts->may_record);
     if (r < 0)
         rvi_worker_fini(w);
     return r;

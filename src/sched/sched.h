@@ -25,6 +25,7 @@ struct rvi_sched_opts {
     bool measure_stacks;
     bool accounts;         /* keep times and counts of each task */
     uint64_t trace_events; /* a worker's ring; 0: no trace */
+    bool may_record;       /* for another program, when one asks */
     enum rv_backend backend;
 };
 

@@ -2,8 +2,8 @@
 /* search.c - what a worker does that has nobody to run: it searches, then it sleeps.
  *
  * It looks around some times: at its messages, its timers and its loop, at what others have to
- * steal, at forks. Then it says that it sleeps, looks a last time at what might have come meanwhile,
- * and sleeps until it is called or its next timer is due.
+ * steal, at forks. Then it says that it sleeps, looks a last time at what might have come
+ * meanwhile, and sleeps until it is called or its next timer is due.
  *
  * Going to sleep loses no wake-up
  *   Messages: the sender pushes (seq_cst RMW), then reads the sleeper's state (seq_cst). The worker
@@ -24,11 +24,20 @@
  *   and a wake costs 7 us on the waker. It is the monitor's to notice that its worker does not come
  *   to it.
  *
- * Rejected: waking a worker at each spawn (see above).
+ * A core that others compute on
+ *   The kernel gives who computes whole slices, 3 to 4 ms, and who has yielded stands in line
+ *   behind them: no wake-up calls it, since it does not sleep. Sixteen looks are then 20 ms, in
+ *   which completions and messages lie. One who sleeps is called and mostly preempts. So a worker
+ *   whose turn came back late is crowded: for CROWDED_NS (worker.c) it neither searches nor spins,
+ *   and sleeps at once. Sleep, wake and their 100 us are the smaller price then.
+ *
+ * Rejected: waking a worker at each spawn (see above). Looking without yielding on a crowded core:
+ * it takes the time from whoever is waited for.
  * Checked by: tests/unit/sched/test_search.c, tests/stress, tests/explore */
 #include "sched/search.h"
 
 #include "base/check.h"
+#include "base/usdt.h"
 #include "sched/forks.h"
 #include "sched/probe.h"
 #include "sched/sched.h"
@@ -36,7 +45,6 @@
 #include "sys/clock.h"
 #include "sys/cpu.h"
 #include "sys/fence.h"
-#include "sys/thread.h"
 
 enum {
     STEAL_MOST = 32,   /* fresh tasks taken from a victim at one time */
@@ -89,6 +97,8 @@ static struct rvi_task *steal_from(struct rvi_worker *w, struct rvi_worker *vict
     }
     if (n > 1)
         own_up(w);
+    if (n > 0)
+        RVI_USDT(worker_steal, w->index, victim->index, n);
     if (rvi_unlikely(w->probes) && n > 0)
         rvi_probe_note(w, 0, RVI_TRACE_STEAL, (uint64_t)victim->index << 32 | n);
     return n ? loot[0] : NULL;
@@ -134,7 +144,7 @@ static bool is_stopping(const struct rvi_worker *w)
  * Between two looks it offers its core to others: where cores are scarce, the worker that it waits
  * for may be in line for this very one, and would otherwise get it only when the search is over and
  * sleep, wake and their 100 us are paid for. A turn of others can use up all of SEARCH_NS, so there
- * are some looks in any case. */
+ * are some looks in any case; but none once somebody has computed through a slice of the core. */
 static struct rvi_task *search(struct rvi_worker *w)
 {
     struct rvi_sched *sched = w->sched;
@@ -147,11 +157,11 @@ static struct rvi_task *search(struct rvi_worker *w)
         struct rvi_task *task = look_around(w);
         if (task)
             return task;
-        if (!sched->spins || is_stopping(w))
+        if (!sched->spins || is_stopping(w) || rvi_worker_is_crowded(w))
             return NULL;
         for (int i = 0; i < SPIN_PAUSES && rvi_inbox_looks_empty(&w->inbox); i++)
             rvi_cpu_relax();
-        rvi_thread_yield();
+        rvi_worker_offer_core(w);
     } while (++looks < SEARCH_LEAST || rvi_clock_now() < until);
     return NULL;
 }
@@ -263,9 +273,13 @@ struct rvi_task *rvi_worker_wait_for_work(struct rvi_worker *w)
             return task;
         }
         rvi_fetch_sub_seq_cst(&w->sched->searching, 1); /* pairs: searching */
+        RVI_USDT(worker_sleep, w->index);
         rvi_probe_note(w, 0, RVI_TRACE_SLEEP, 0);
         is_counted = sleep_until_called(w);
         rvi_probe_note(w, 0, RVI_TRACE_AWAKE, 0);
+        if (rvi_unlikely(rvi_probe_is_called(&w->probing)))
+            rvi_probe_follow(w);
+        RVI_USDT(worker_awake, w->index);
     }
     return NULL;
 }

@@ -10,12 +10,6 @@ enum {
     MOST_COUNT = 8192, /* some 1.5 MiB a chunk */
 };
 
-struct rvi_slab_chunk {
-    struct rvi_slab_chunk *next;
-    struct rvi_task *end;
-    struct rvi_task tasks[];
-};
-
 struct rvi_task *rvi_slab_take_slow(struct rvi_slab *slab)
 {
     size_t count = slab->next_count ? slab->next_count : FIRST_COUNT;

@@ -18,6 +18,12 @@ struct rvi_slab {
     size_t next_count;
 };
 
+struct rvi_slab_chunk {
+    struct rvi_slab_chunk *next;
+    struct rvi_task *end;
+    struct rvi_task tasks[];
+};
+
 /* When there is none at hand. */
 struct rvi_task *rvi_slab_take_slow(struct rvi_slab *slab);
 

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/usdt.h"
 #include "sched/sched.h"
 #include "sched/task.h"
 #include "sched/worker.h"
@@ -22,6 +23,7 @@ static inline void rvi_task_init(struct rvi_worker *worker, struct rvi_task *tas
     memset(&task->cancel, 0,
            offsetof(struct rvi_task, poke_msg) - offsetof(struct rvi_task, cancel));
     task->id = rvi_load_relaxed(&worker->next_id);
+    RVI_USDT(task_spawn, task->id);
 }
 
 /** A descriptor of the calling worker's, with birth and id; of the rest fn, arg, site and ended are

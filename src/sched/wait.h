@@ -102,6 +102,33 @@ static inline void rvi_waiter_init(struct rvi_waiter *w)
     rvi_link_init(&w->link);
 }
 
+/** Tell whoever records what the caller is about to wait for: the address that stands for it. */
+static inline void rvi_wait_tells(const void *object, enum rvi_why why)
+{
+    struct rvi_worker *w = rvi_worker_self();
+
+    if (rvi_unlikely(w && w->probes))
+        rvi_probe_tell(&w->probing, object, why);
+}
+
+/** The same of what has a name that lasts, and no address that others know; NULL: none. */
+static inline void rvi_wait_tells_name(const char *name, enum rvi_why why)
+{
+    struct rvi_worker *w = rvi_worker_self();
+
+    if (rvi_unlikely(w && w->probes))
+        rvi_probe_tell_name(w, name, why);
+}
+
+/** Tell them also who has it, a party or NULL, which holds on to it meanwhile. */
+static inline void rvi_wait_tells_holder(const void *party)
+{
+    struct rvi_worker *w = rvi_worker_self();
+
+    if (rvi_unlikely(w && w->probes))
+        rvi_probe_holder(w, rvi_party_task(party));
+}
+
 /* All cases; call the inline function below, which is the shortest of them. */
 int rvi_wait_slow(struct rvi_waiter *w, rv_time deadline, enum rvi_why why,
                   rvi_withdraw_fn *withdraw, void *object);

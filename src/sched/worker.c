@@ -34,6 +34,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/usdt.h"
 #include "sched/forks.h"
 #include "sched/probe.h"
 #include "sched/sched.h"
@@ -52,6 +53,12 @@ enum {
 
 #define CHORES_NS (500 * RV_MICROSECOND) /* how long to be without a look at the clock */
 #define TIMER_SLACK_NS 1000
+
+/* Threads that work together yield after microseconds. A turn of this length was somebody's who
+ * computes, and they come in slices of 3 to 4 ms; one more of them in CROWDED_NS is the price of
+ * finding out that they have gone. */
+#define LONG_TURN_NS RV_MILLISECOND
+#define CROWDED_NS (100 * RV_MILLISECOND)
 
 _Thread_local struct rvi_here rvi_here;
 
@@ -134,6 +141,8 @@ static __attribute__((noinline)) void do_chores(struct rvi_worker *w)
         w->chores_every *= 2;
     w->chores_time = now;
     w->chores_tick = rvi_load_relaxed(&w->tick) + w->chores_every;
+    if (rvi_unlikely(w->probing.recording || rvi_probe_is_called(&w->probing)))
+        rvi_probe_follow(w);
 }
 
 /* --- picking --- */
@@ -420,12 +429,14 @@ RVI_INLINE void leave(struct rvi_worker *w, struct rvi_task *task, void *pass)
             return;
     }
     arrive(rvi_stack_switch_ctx(task->stack, &task->ctx, to.stack, to.ctx, pass));
+    RVI_USDT(task_resume, task->id);
 }
 
 void rvi_worker_park(struct rvi_worker *w, enum rvi_why why)
 {
     struct rvi_task *task = rvi_here.task;
 
+    RVI_USDT(task_park, task->id, why);
     task->state = RVI_TASK_PARKED;
     task->why = (uint8_t)why;
     task->parked_ms = rvi_load_relaxed(&w->now_ms);
@@ -438,6 +449,7 @@ void rvi_worker_migrate(struct rvi_worker *w, struct rvi_worker *target)
 
     if (target == w)
         return;
+    RVI_USDT(task_migrate, departure.task->id, w->index, target->index);
     rvi_alarm_drop(&w->alarms, rvi_here.task->stack);
     rvi_here.task->state = RVI_TASK_MOVING;
     rvi_here.task->why = RVI_WHY_MIGRATE;
@@ -451,13 +463,29 @@ bool rvi_worker_may_spin(const struct rvi_worker *w, rv_time deadline)
 
     return w->sched->spins && !w->next && rvi_fifo_is_empty(&w->ready) &&
            rvi_deque_looks_empty(&w->fresh) && rvi_inbox_looks_empty(&w->inbox) &&
-           (limit == RV_NEVER || rvi_clock_now() < limit);
+           !rvi_worker_is_crowded(w) && (limit == RV_NEVER || rvi_clock_now() < limit);
+}
+
+void rvi_worker_offer_core(struct rvi_worker *w)
+{
+    rv_time before = rvi_clock_now();
+
+    rvi_thread_yield();
+    rv_time after = rvi_clock_now();
+    if (after - before > LONG_TURN_NS)
+        w->crowded_until = after + CROWDED_NS;
+}
+
+bool rvi_worker_is_crowded(const struct rvi_worker *w)
+{
+    return rvi_unlikely(w->crowded_until != 0) && rvi_clock_now() < w->crowded_until;
 }
 
 void rvi_worker_yield(struct rvi_worker *w)
 {
     struct rvi_task *task = rvi_here.task;
 
+    RVI_USDT(task_yield, task->id);
     task->state = RVI_TASK_READY;
     rvi_fifo_push(&w->ready, &task->run);
     leave(w, task, NULL);
@@ -465,8 +493,10 @@ void rvi_worker_yield(struct rvi_worker *w)
 
 static void run_to_end(struct rvi_task *task)
 {
+    RVI_USDT(task_begin, task->id, task->site->name, task->site->file, task->site->line);
     int result = task->fn(task->arg);
 
+    RVI_USDT(task_end, task->id, result);
     task->result = result;
     if (rvi_likely(!task->scopes && !task->shields && !task->forks))
         return;

@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "base/rng.h"
 #include "base/spares.h"
+#include "base/usdt.h"
 #include "loop/loop.h"
 #include "loop/sleeper.h"
 #include "loop/timers.h"
@@ -55,6 +56,7 @@ struct rvi_worker {
     rv_time chores_time; /* of the last look */
     struct rvi_stack_cache stacks;
     uint64_t trimmed_finished; /* `finished` when the stacks were last trimmed */
+    rv_time crowded_until;     /* others compute on this core: it does not stand in line for it */
     struct rvi_timers timers;  /* of scopes */
     struct rvi_alarms alarms;  /* of its tasks */
     struct rvi_loop *loop;     /* NULL until somebody waits for input or output here */
@@ -102,6 +104,7 @@ void rvi_worker_leave(struct rvi_worker *w);
 static inline void rvi_worker_ready(struct rvi_worker *w, struct rvi_task *task)
 {
     RV_DCHECK(rvi_load_relaxed(&task->home) == w && w == rvi_worker_self());
+    RVI_USDT(task_ready, task->id);
     task->state = RVI_TASK_READY;
     if (rvi_task_self() && !w->next)
         w->next = task;
@@ -137,8 +140,13 @@ void rvi_worker_catch_up(struct rvi_worker *w);
 
 /** Whether the current task may keep its worker for a moment (microseconds) to see whether another
  * worker does what it waits for until `deadline`: there are cores for both, and nobody else to run
- * or to be woken here by now. */
+ * or to be woken here by now, nor other threads in need of this core. */
 bool rvi_worker_may_spin(const struct rvi_worker *w, rv_time deadline);
+
+/** Between two looks for what another worker may bring: let other threads have the core. If that
+ * took long, the worker is crowded for a while, and had better sleep than look again. */
+void rvi_worker_offer_core(struct rvi_worker *w);
+bool rvi_worker_is_crowded(const struct rvi_worker *w);
 
 /** Let the others run first. */
 void rvi_worker_yield(struct rvi_worker *w);

@@ -2,8 +2,10 @@
 /* loan.c - a worker process's side of shared memory: what it has been lent, and asking for more.
  *
  * One question is under way at a time, under `asking`, which is held while its answer is awaited
- * and so is no rvi_lock; the thread that listens to the parent never takes it. The answer is handed
- * over in `answer`: WAITING until rvi_loans_told() has written it ("loan-answer").
+ * and so is no rvi_lock; it is the thread that waits there, no task is switched away from. The
+ * thread that listens to the parent never takes it. The answer is handed over in `answer`: WAITING
+ * until rvi_loans_told() has written it, or rvi_loans_lost() that there will be none
+ * ("loan-answer").
  *
  * What has been mapped stays so from job to job, as the next one may well name it too; between jobs
  * no more than KEPT are, the last used ones. Mapped memory that the parent has freed holds no pages
@@ -59,6 +61,14 @@ bool rvi_loans_are_used(void)
     return ask != NULL;
 }
 
+static void end_waiting(struct rvi_shm_answer told, int fd)
+{
+    answer.told = told;
+    answer.fd = fd;
+    rvi_store_release(&answer.state, ANSWERED); /* pairs: loan-answer */
+    rvi_futex_wake(&answer.state, 1);
+}
+
 void rvi_loans_told(struct rvi_shm_answer told, int fd)
 {
     /* pairs: loan-answer */
@@ -67,10 +77,13 @@ void rvi_loans_told(struct rvi_shm_answer told, int fd)
             rvi_fd_close(fd);
         return;
     }
-    answer.told = told;
-    answer.fd = fd;
-    rvi_store_release(&answer.state, ANSWERED); /* pairs: loan-answer */
-    rvi_futex_wake(&answer.state, 1);
+    end_waiting(told, fd);
+}
+
+void rvi_loans_lost(int error)
+{
+    if (rvi_load_acquire(&answer.state) == WAITING) /* pairs: loan-answer */
+        end_waiting((struct rvi_shm_answer){.error = error}, -1);
 }
 
 /* Returns a descriptor, or -errno. */

@@ -54,6 +54,10 @@ void rvi_loans_begin(int (*ask)(void *arg, struct rvi_shm_ask ask), void *arg);
  * @param fd  taken over; -1: none */
 void rvi_loans_told(struct rvi_shm_answer answer, int fd);
 
+/** The parent has answered, and the answer is lost, because of `error`. Whichever thread listens to
+ * it. */
+void rvi_loans_lost(int error);
+
 /** No job runs, so nobody knows of a mapping: of those that were not used lately as many are given
  * back as keeps them few. */
 void rvi_loans_trim(void);

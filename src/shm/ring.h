@@ -50,7 +50,7 @@ enum rvi_slot_state {
 enum {
     RVI_SLOT_BYTES = 256,
     RVI_SLOT_INLINE = 224, /* of them, for input and result of a small job */
-    RVI_SLOT_UNIT = 16,    /* in_at and out_at count these: what max_align_t needs */
+    RVI_SLOT_UNIT = 16,    /* in_at counts these: what max_align_t needs */
     RVI_RING_MOST = 1024,  /* slots */
 };
 
@@ -63,7 +63,7 @@ struct rvi_slot {
     uint32_t flags;  /* as the two agree */
     uint64_t object; /* where input and result lie: 0 in the ring's segment, or a rv_shm's id */
     uint32_t in_at;  /* from its start, in units */
-    uint32_t out_at;
+    _Atomic(uint32_t) has_note; /* the worker's: it has said something of this job elsewhere */
     _Alignas(RVI_SLOT_UNIT) unsigned char bytes[RVI_SLOT_INLINE];
 };
 

@@ -13,6 +13,7 @@
 #include <ravel/sync.h>
 
 #include "base/list.h"
+#include "sched/roll.h"
 #include "sched/wait.h"
 #include "sys/lock.h"
 #include "task/scope.h"
@@ -79,6 +80,7 @@ struct rv_supervisor {
     struct rvi_waiter *closer;
     struct rv_service_end end;
 
+    struct rvi_enrolled enrolled; /* of the topmost: for those who look from outside, layout.h */
     size_t count;
     struct rvi_kept services[];
 };

@@ -129,6 +129,7 @@ static int wait_for_news(rv_supervisor *s, rv_time deadline)
 
     if (r < 0 || !lie_down(s, &w))
         return r;
+    rvi_wait_tells(s, RVI_WHY_SUPERVISOR);
     return rvi_wait(&w, deadline, RVI_WHY_SUPERVISOR, withdraw, s);
 }
 
@@ -136,8 +137,10 @@ static void wait_always_for_news(rv_supervisor *s)
 {
     struct rvi_waiter w;
 
-    if (lie_down(s, &w))
-        rvi_wait_always(&w, RVI_WHY_SUPERVISOR);
+    if (!lie_down(s, &w))
+        return;
+    rvi_wait_tells(s, RVI_WHY_SUPERVISOR);
+    rvi_wait_always(&w, RVI_WHY_SUPERVISOR);
 }
 
 static bool is_told(rv_supervisor *s)
@@ -587,13 +590,15 @@ static int manage_with_watch(rv_supervisor *s)
     return r;
 }
 
-/* A supervisor under another may have been here before. */
+/* A supervisor under another may have been here before; it is told to stop from inside of its life
+ * alone. The topmost lives once, and may have been told to stop before it begins. */
 static void begin(rv_supervisor *s)
 {
     rv_event_reset(&s->managed);
     s->restart_count = 0;
     rvi_lock_acquire(&s->lock);
-    s->is_told = s->has_started = s->has_news = false;
+    s->is_told = s->is_told && !s->as;
+    s->has_started = s->has_news = false;
     s->why = 0;
     memset(&s->end, 0, sizeof s->end);
     for (size_t i = 0; i < s->count; i++)

@@ -19,6 +19,7 @@
 #include "exec/processes_opts.h"
 #include "proc/proc.h"
 #include "supervise/inside.h"
+#include "supervise/layout.h"
 
 #define USUAL_PERIOD (5 * RV_SECOND)
 #define USUAL_STOP_TIME (5 * RV_SECOND)
@@ -182,6 +183,7 @@ static int make(rv_supervisor **ret, const struct rv_supervisor_opts *opts,
 
 static void drop(rv_supervisor *s)
 {
+    rvi_roll_remove(&s->enrolled);
     for (size_t i = 0; i < s->count; i++) {
         struct rvi_kept *kept = &s->services[i];
         if (kept->below)
@@ -241,6 +243,7 @@ static void await_over(rv_supervisor *s)
     if (!is_over)
         s->closer = &w;
     rvi_lock_release(&s->lock);
+    rvi_wait_tells(s, RVI_WHY_SUPERVISOR);
     if (!is_over)
         rvi_wait_always(&w, RVI_WHY_SUPERVISOR);
 }
@@ -281,6 +284,9 @@ int rv_supervisor_start(rv_supervisor **ret, rv_scope *scope, const struct rv_su
         r = make(&s, opts, NULL, NULL);
     if (r < 0)
         return r;
+    s->enrolled.waited_at = s;
+    s->enrolled.name = s->name;
+    rvi_roll_add(&s->enrolled, RVI_ROLL_SUPERVISOR, &rvi_supervisor_layout, s);
     r = send(s, scope);
     if (r == 0)
         r = await_started(s, deadline);

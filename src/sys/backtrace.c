@@ -54,6 +54,8 @@ struct code {
 
 struct rvi_backtracer {
     void *session;                     /* libdw's; NULL: guess */
+    const void *own_code;              /* where this library's is: ours, or the other program's */
+    bool is_foreign;                   /* of another program */
     const struct rvi_stack_view *view; /* what is being unwound, and where its frames go */
     const void **pcs;
     size_t count, most;
@@ -128,6 +130,7 @@ static void add_return_address(struct rvi_backtracer *backtracer, uintptr_t addr
     F(dwfl_getthread_frames)                                                                       \
     F(dwfl_module_addrdie)                                                                         \
     F(dwfl_module_addrinfo)                                                                        \
+    F(dwfl_module_info)                                                                            \
     F(dwfl_module_nextcu)                                                                          \
     F(dwfl_report_elf)                                                                             \
     F(dwfl_report_end)                                                                             \
@@ -304,8 +307,7 @@ static void learn_own_folder(struct rvi_backtracer *backtracer)
 {
     static const char own[] = "sys/backtrace.c";
     int line;
-    const char *file =
-        source_of(backtracer->session, (const void *)(uintptr_t)rvi_backtracer_new, &line);
+    const char *file = source_of(backtracer->session, backtracer->own_code, &line);
     size_t length = file ? strlen(file) : 0;
 
     if (length > sizeof own && strcmp(file + length - (sizeof own - 1), own) == 0) {
@@ -314,7 +316,25 @@ static void learn_own_folder(struct rvi_backtracer *backtracer)
     }
 }
 
-static void open_session(struct rvi_backtracer *backtracer)
+static int report_other(Dwfl *dwfl, const struct rvi_other_module *module)
+{
+    int fd = dup(module->fd); /* libdw's, if it takes the module */
+
+    if (fd >= 0 &&
+        !libdw.dwfl_report_elf(dwfl, module->path, module->path, fd, (GElf_Addr)module->bias, true))
+        close(fd);
+    return 0;
+}
+
+static void report_modules(Dwfl *dwfl, const struct rvi_other_program *other)
+{
+    if (!other)
+        dl_iterate_phdr(report_module, dwfl);
+    for (size_t i = 0; other && i < other->count; i++)
+        report_other(dwfl, &other->modules[i]);
+}
+
+static void open_session(struct rvi_backtracer *backtracer, const struct rvi_other_program *other)
 {
     static const Dwfl_Callbacks callbacks = {.find_debuginfo = find_no_debuginfo};
 
@@ -322,7 +342,7 @@ static void open_session(struct rvi_backtracer *backtracer)
     Dwfl *dwfl = libdw.is_there ? libdw.dwfl_begin(&callbacks) : NULL;
     if (!dwfl)
         return;
-    dl_iterate_phdr(report_module, dwfl);
+    report_modules(dwfl, other);
     if (libdw.dwfl_report_end(dwfl, NULL, NULL) != 0 ||
         !libdw.dwfl_attach_state(dwfl, NULL, getpid(), &thread_callbacks, backtracer)) {
         libdw.dwfl_end(dwfl);
@@ -391,11 +411,33 @@ static void ask_libdw(struct rvi_backtracer *backtracer, struct rvi_frame *frame
     frame->is_ours |= is_own_source(backtracer, file);
 }
 
+/* What dladdr() says of our own. */
+static void ask_for_module(struct rvi_backtracer *backtracer, struct rvi_frame *frame)
+{
+    Dwfl_Module *module = libdw.dwfl_addrmodule(backtracer->session, (uintptr_t)frame->pc);
+    Dwarf_Addr start;
+
+    if (!module)
+        return;
+    frame->module = libdw.dwfl_module_info(module, NULL, &start, NULL, NULL, NULL, NULL, NULL);
+    frame->offset = (uintptr_t)frame->pc - start;
+    frame->is_ours =
+        module == libdw.dwfl_addrmodule(backtracer->session, (uintptr_t)backtracer->own_code) &&
+        frame->module && strstr(frame->module, ".so");
+}
+
 #else
 
-static void open_session(struct rvi_backtracer *backtracer)
+static void open_session(struct rvi_backtracer *backtracer, const struct rvi_other_program *other)
 {
     (void)backtracer;
+    (void)other;
+}
+
+static void ask_for_module(struct rvi_backtracer *backtracer, struct rvi_frame *frame)
+{
+    (void)backtracer;
+    (void)frame;
 }
 
 static void close_session(struct rvi_backtracer *backtracer)
@@ -483,10 +525,24 @@ struct rvi_backtracer *rvi_backtracer_new(bool exact)
 {
     struct rvi_backtracer *backtracer = rvi_calloc(1, sizeof *backtracer);
 
-    if (backtracer)
-        dl_iterate_phdr(learn_code, backtracer);
-    if (backtracer && exact)
-        open_session(backtracer);
+    if (!backtracer)
+        return NULL;
+    backtracer->own_code = (const void *)(uintptr_t)rvi_backtracer_new;
+    dl_iterate_phdr(learn_code, backtracer);
+    if (exact)
+        open_session(backtracer, NULL);
+    return backtracer;
+}
+
+struct rvi_backtracer *rvi_backtracer_new_other(const struct rvi_other_program *other)
+{
+    struct rvi_backtracer *backtracer = rvi_calloc(1, sizeof *backtracer);
+
+    if (!backtracer)
+        return NULL;
+    backtracer->own_code = other->own_code;
+    backtracer->is_foreign = true;
+    open_session(backtracer, other);
     return backtracer;
 }
 
@@ -526,17 +582,25 @@ static bool is_own_library(const Dl_info *module)
            own.dli_fbase == module->dli_fbase && strstr(own.dli_fname, ".so") != NULL;
 }
 
-void rvi_backtrace_frame(struct rvi_backtracer *backtracer, const void *pc, struct rvi_frame *ret)
+static void ask_loader(struct rvi_frame *frame)
 {
     Dl_info info;
 
+    if (dladdr(frame->pc, &info) == 0)
+        return;
+    frame->function = info.dli_sname;
+    frame->module = info.dli_fname;
+    frame->offset = (uintptr_t)frame->pc - (uintptr_t)info.dli_fbase;
+    frame->is_ours = is_own_library(&info);
+}
+
+void rvi_backtrace_frame(struct rvi_backtracer *backtracer, const void *pc, struct rvi_frame *ret)
+{
     *ret = (struct rvi_frame){.pc = pc};
-    if (dladdr(pc, &info) != 0) {
-        ret->function = info.dli_sname;
-        ret->module = info.dli_fname;
-        ret->offset = (uintptr_t)pc - (uintptr_t)info.dli_fbase;
-        ret->is_ours = is_own_library(&info);
-    }
+    if (!backtracer->is_foreign)
+        ask_loader(ret);
+    else if (backtracer->session)
+        ask_for_module(backtracer, ret);
     if (backtracer->session)
         ask_libdw(backtracer, ret);
 }

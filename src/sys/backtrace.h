@@ -45,6 +45,25 @@ struct rvi_backtracer;
  * @return NULL: no memory */
 struct rvi_backtracer *rvi_backtracer_new(bool exact);
 
+/* A file that another program has loaded. */
+struct rvi_other_module {
+    const char *path;
+    int fd;         /* of that file */
+    uintptr_t bias; /* what is added to the file's addresses */
+};
+
+struct rvi_other_program {
+    const struct rvi_other_module *modules;
+    size_t count;
+    const void *own_code; /* the address there of its rvi_backtracer_new() */
+};
+
+/** The same of another program: what is told of its views and addresses is right if the modules
+ * are. Without libdw there are no guesses: it is not exact, and knows nothing.
+ *
+ * @param other  until return; its strings until rvi_backtracer_free() */
+struct rvi_backtracer *rvi_backtracer_new_other(const struct rvi_other_program *other);
+
 /** NULL is fine. The strings of all its frames die with it. */
 void *rvi_backtracer_free(struct rvi_backtracer *backtracer);
 

@@ -134,7 +134,11 @@
     /* signals.c: filters; a pipe that is full */                                                  \
     X(CATCH_SIGNAL, false, EPERM)                                                                  \
     X(TELL_SIGNAL, true, EAGAIN)                                                                   \
-    /* memfd.c: EINVAL before 6.3 */                                                               \
+    /* ticks.c: containers without the file; filters. EINVAL on aarch64 before 6.12 */             \
+    X(OPEN_CLOCK_SOURCE, true, ENOENT, EACCES, EMFILE)                                             \
+    X(READ_CLOCK_SOURCE, true, EIO)                                                                \
+    X(ASK_COUNTER, true, EPERM)                                                                    \
+    /* memfd.c: EINVAL before 6.3, 5.14 */                                                         \
     X(MAKE_MEMORY_NOEXEC, true, EINVAL)                                                            \
     X(MAKE_MEMORY, false, EMFILE, ENOMEM)                                                          \
     X(SIZE_MEMORY, false, ENOMEM)                                                                  \
@@ -142,6 +146,7 @@
     X(FILL_MEMORY, false, ENOSPC, EINTR)                                                           \
     X(MAP_MEMORY, false, ENOMEM)                                                                   \
     X(DROP_MEMORY, true, EINTR, EPERM)                                                             \
+    X(TOUCH_MEMORY, true, EINVAL, ENOMEM)                                                          \
     /* nonce.c: filters */                                                                         \
     X(ASK_RANDOM, false, ENOSYS, EINTR)                                                            \
     /* self.c: filters */                                                                          \

@@ -233,7 +233,8 @@ static void load(struct program *program, size_t offset)
     add(program, BPF_LD | BPF_W | BPF_ABS, (unsigned)offset, 0, 0);
 }
 
-/* The lower half, on CPUs whose lower bytes come first; the kernel ignores the upper one of ints. */
+/* The lower half, on CPUs whose lower bytes come first; the kernel ignores the upper one of
+ * ints. */
 static void load_argument(struct program *program, unsigned which)
 {
     load(program, offsetof(struct seccomp_data, args) + which * sizeof(uint64_t));

@@ -6,7 +6,8 @@
 /** From now on memory, threads, time and what is open; everything else fails with EPERM. Calls of
  * another CPU's table kill.
  *
- * Errors: -EOPNOTSUPP no filters here (seccomp): the kernel has none, or is not to be asked; -ENOMEM */
+ * Errors: -EOPNOTSUPP no filters here (seccomp): the kernel has none, or is not to be asked;
+ *         -ENOMEM */
 int rvi_confine_to_computing(void) __attribute__((warn_unused_result));
 
 /** From now on files are read; they are not written, made, removed, executed; no TCP connection is

@@ -11,8 +11,8 @@
  *     write the eventfd
  *     sleep while WANTED, or TELL_NS       WANTED: unwind, write; -> DONE, wake
  *
- * A second thread that crashes meanwhile writes its line, and waits no less: who returns first kills
- * the process.
+ * A second thread that crashes meanwhile writes its line, and waits no less: who returns first
+ * kills the process.
  *
  * The stack is copied by process_vm_readv(2), page by page: where it ends, or is broken, the call
  * fails and not we. The pointer may lie below it, if that is what has been used up.
@@ -93,7 +93,8 @@ static long copy_page(char *to, uintptr_t from, size_t bytes)
     return syscall(SYS_process_vm_readv, (long)getpid(), &local, 1L, &remote, 1L, 0L);
 }
 
-/* From the stack pointer up, as far as there are pages; below the first one there may be a guard. */
+/* From the stack pointer up, as far as there are pages; below the first one there may be a
+ * guard. */
 static void copy_stack(const void *ucontext)
 {
     struct rvi_stack_view *view = &crash.view;

@@ -11,7 +11,8 @@
  * Errors: -EMFILE, -ENOMEM; others of sigaction(2) */
 int rvi_crash_watch(void) __attribute__((warn_unused_result));
 
-/** What the process is doing from now on; NULL: nothing of the program's. Any thread, one at a time.
+/** What the process is doing from now on; NULL: nothing of the program's. Any thread, one at a
+ * time.
  * Lifetime: name until the next call */
 void rvi_crash_set_job(const char *name);
 

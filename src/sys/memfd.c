@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -94,8 +95,33 @@ int rvi_memfd_map(int fd, size_t bytes, void **ret)
     return 0;
 }
 
+void rvi_memfd_touch(void *memory, size_t bytes)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)memory & ~(page - 1);
+    size_t whole = (uintptr_t)memory + bytes - start;
+
+    (void)RVI_CALL(TOUCH_MEMORY, madvise((char *)memory - ((uintptr_t)memory - start), whole,
+                                         MADV_POPULATE_WRITE));
+}
+
 void rvi_memfd_unmap(void *memory, size_t bytes)
 {
     if (memory)
         munmap(memory, bytes);
+}
+
+int rvi_memfd_claim(int fd)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+    if (fcntl(fd, F_OFD_SETLK, &whole) == 0)
+        return 0;
+    return errno == EACCES ? -EAGAIN : -errno;
+}
+
+bool rvi_memfd_is_claimed(int fd)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+    return fcntl(fd, F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
 }

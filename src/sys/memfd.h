@@ -5,6 +5,7 @@
  * else with SIGBUS at their next access, nor let it grow, nor execute what is in it. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /** Make zeroed memory. Its pages come as they are touched.
@@ -33,5 +34,16 @@ int rvi_memfd_bytes(int fd, size_t *ret) __attribute__((warn_unused_result));
  * Errors: -ENOMEM, -EBADF. */
 int rvi_memfd_map(int fd, size_t bytes, void **ret) __attribute__((warn_unused_result));
 
+/** Have the pages between two addresses of a mapping now, as far as there is memory, rather than
+ * each at its first access. Kernels before 5.14 leave it at that. */
+void rvi_memfd_touch(void *memory, size_t bytes);
+
 /** Unmap what rvi_memfd_map() mapped; NULL is nothing. */
 void rvi_memfd_unmap(void *memory, size_t bytes);
+
+/** Say that this description's holder uses it, until the last copy of the descriptor is closed, if
+ * that is by the end of its process. Errors: -EAGAIN another description's holder does. */
+int rvi_memfd_claim(int fd) __attribute__((warn_unused_result));
+
+/** Whether another description's holder says so. */
+bool rvi_memfd_is_claimed(int fd);

@@ -204,8 +204,6 @@ static int64_t make_call(struct rvi_op *op, bool may_wait)
         return RVI_CALL(ACCEPT, accept4(op->fd, op->peer.addr, op->peer.len, op->flags));
     case RVI_OP_CONNECT:
         return connect_now(op);
-    case RVI_OP_OPEN:
-        return RVI_CALL(OPEN, openat(op->fd, name, op->flags, op->path.mode));
     case RVI_OP_STAT:
         return RVI_CALL(STAT, statx(op->fd, name, op->flags, op->path.mask, op->path.stat));
     case RVI_OP_SYNC:
@@ -303,12 +301,32 @@ bool rvi_op_is_of_file(const struct rvi_op *op)
 int64_t rvi_op_await(const struct rvi_op *op, int64_t deadline_ns)
 {
     struct pollfd wanted = {.fd = op->fd, .events = rvi_op_readiness(op)};
-    int64_t left = deadline_ns == INT64_MAX ? INT64_MAX : deadline_ns - rvi_clock_now();
+    bool is_endless = deadline_ns == INT64_MAX;
+    int64_t left = deadline_ns > 0 && !is_endless ? deadline_ns - rvi_clock_now() : 0;
     const struct timespec limit = {left > 0 ? left / 1000000000 : 0,
                                    left > 0 ? left % 1000000000 : 0};
-    int n = RVI_CALL(POLL, ppoll(&wanted, 1, left == INT64_MAX ? NULL : &limit, NULL));
+    int n = RVI_CALL(POLL, ppoll(&wanted, 1, is_endless ? NULL : &limit, NULL));
 
     if (n < 0)
         return errno == EINTR ? 0 : -errno;
-    return n == 0 && left <= 0 ? -ETIME : 0;
+    return n > 0 ? 1 : left <= 0 ? -ETIME : 0;
+}
+
+const char *rvi_op_word(unsigned kind)
+{
+    static const char *const words[] = {
+        [RVI_OP_POLL] = "poll",         [RVI_OP_READ] = "read",
+        [RVI_OP_WRITE] = "write",       [RVI_OP_READV] = "readv",
+        [RVI_OP_WRITEV] = "writev",     [RVI_OP_RECV] = "recv",
+        [RVI_OP_SEND] = "send",         [RVI_OP_RECVMSG] = "recvmsg",
+        [RVI_OP_SENDMSG] = "sendmsg",   [RVI_OP_ACCEPT] = "accept",
+        [RVI_OP_CONNECT] = "connect",   [RVI_OP_STAT] = "stat",
+        [RVI_OP_SYNC] = "sync",         [RVI_OP_RENAME] = "rename",
+        [RVI_OP_UNLINK] = "unlink",     [RVI_OP_MKDIR] = "mkdir",
+        [RVI_OP_TRUNCATE] = "truncate", [RVI_OP_RECVMMSG] = "recvmmsg",
+        [RVI_OP_SENDMMSG] = "sendmmsg", [RVI_OP_SENDFILE] = "sendfile",
+        [RVI_OP_SPLICE_IN] = "splice",  [RVI_OP_SPLICE_OUT] = "splice",
+    };
+
+    return kind <= RVI_OP_LAST ? words[kind] : "call";
 }

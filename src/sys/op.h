@@ -26,7 +26,6 @@ enum rvi_op_kind {
     RVI_OP_SENDMSG,
     RVI_OP_ACCEPT,
     RVI_OP_CONNECT,
-    RVI_OP_OPEN,
     RVI_OP_STAT,
     RVI_OP_SYNC,
     RVI_OP_RENAME,
@@ -49,7 +48,7 @@ struct rvi_op {
     bool is_nonblocking; /* the descriptor is known to have O_NONBLOCK */
     uint8_t why;         /* what its task waits for, as others are told; 0: what its kind says */
     int fd;              /* or the folder that a path starts from */
-    int flags; /* of the call: MSG_, O_, AT_, SOCK_, RENAME_; SYNC: 1 data only; POLL: events */
+    int flags; /* of the call: MSG_, AT_, SOCK_, RENAME_; SYNC: 1 data only; POLL: events */
     union {
         struct {
             void *data; /* WRITE and SEND only read it */
@@ -75,7 +74,7 @@ struct rvi_op {
             const char *name;
             const char *new_name; /* RENAME */
             int new_fd;
-            mode_t mode;        /* OPEN, MKDIR */
+            mode_t mode;        /* MKDIR */
             unsigned mask;      /* STAT */
             struct statx *stat; /* STAT */
         } path;
@@ -175,12 +174,6 @@ static inline struct rvi_op rvi_op_connect(int fd, const struct sockaddr *addr, 
                            .peer = {.addr = (struct sockaddr *)(uintptr_t)addr, .size = size}};
 }
 
-static inline struct rvi_op rvi_op_open(int dir, const char *path, int flags, mode_t mode)
-{
-    return (struct rvi_op){
-        .kind = RVI_OP_OPEN, .fd = dir, .flags = flags, .path = {.name = path, .mode = mode}};
-}
-
 static inline struct rvi_op rvi_op_stat(int dir, const char *path, int flags, unsigned mask,
                                         struct statx *ret)
 {
@@ -224,8 +217,8 @@ static inline struct rvi_op rvi_op_truncate(int fd, int64_t size)
  * (a path is looked up, a file is synced). */
 short rvi_op_readiness(const struct rvi_op *op);
 
-/** Whether it takes bytes into one buffer: one that gets fewer than fit has most likely got all that
- * there were. */
+/** Whether it takes bytes into one buffer: one that gets fewer than fit has most likely got all
+ * that there were. */
 static inline bool rvi_op_reads(const struct rvi_op *op)
 {
     return op->kind == RVI_OP_READ || op->kind == RVI_OP_RECV;
@@ -245,7 +238,10 @@ int64_t rvi_op_perform(struct rvi_op *op);
 /** Whether it is about a file: there is nothing to wait for, it only takes its time. */
 bool rvi_op_is_of_file(const struct rvi_op *op);
 
-/** Let the calling thread wait until the descriptor looks ready, or a deadline. Returns 0, perhaps
- * for nothing. Errors: -ETIME; -ENOMEM. */
+/** Let the calling thread wait until the descriptor looks ready, or a deadline. Returns 1: it does;
+ * 0: the wait was cut short. Errors: -ETIME; -ENOMEM. */
 int64_t rvi_op_await(const struct rvi_op *op, int64_t deadline_ns)
     __attribute__((warn_unused_result));
+
+/** What a kind of call is called: that of the system call, mostly; static. "call" for none. */
+const char *rvi_op_word(unsigned kind);

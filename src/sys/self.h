@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* self.h - this process: the file that it runs, whether that has privileges, whose life it shares. */
+/* self.h - this process: the file that it runs, whether that has privileges, whose life it
+ * shares. */
 #pragma once
 
 #include <stdbool.h>

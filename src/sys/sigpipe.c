@@ -37,3 +37,12 @@ void rvi_sigpipe_release(const struct rvi_sigpipe *state)
     while (sigtimedwait(&set, NULL, &now) > 0) {}
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
+
+void rvi_sigpipe_keep(void (*fn)(void *arg), void *arg)
+{
+    struct sigaction before;
+
+    sigaction(SIGPIPE, NULL, &before);
+    fn(arg);
+    sigaction(SIGPIPE, &before, NULL);
+}

@@ -13,3 +13,6 @@ void rvi_sigpipe_hold(struct rvi_sigpipe *state);
 
 /** On the same thread: forget what has come meanwhile. */
 void rvi_sigpipe_release(const struct rvi_sigpipe *state);
+
+/** Call a function that may change what the program does on SIGPIPE, and put it back after. */
+void rvi_sigpipe_keep(void (*fn)(void *arg), void *arg);

@@ -75,6 +75,7 @@ enum { BATCH = 64, FIRST_BATCH = 8 };
 /* Stacks in one list of a cache, two lists each. */
 enum { CACHE_LIMIT = 512 };
 enum { COLOURS = 32, COLOUR_STEP = 11, COLOUR_BYTES = 64 };
+enum { POCKET_BYTES = 64 };
 
 static const uint64_t paint = 0x5ac3a51db2a1b7e5;
 
@@ -128,7 +129,7 @@ static struct rvi_stack *descriptor_of(const struct rvi_stack_pool *pool, size_t
 {
     size_t colour = index * COLOUR_STEP % COLOURS * COLOUR_BYTES;
     char *end = slot_of(pool, index) + pool->slot_bytes;
-    return (struct rvi_stack *)(void *)(end - colour - sizeof(struct rvi_stack));
+    return (struct rvi_stack *)(void *)(end - colour - POCKET_BYTES - sizeof(struct rvi_stack));
 }
 
 /* ---- advice to the kernel about many ranges at once ---- */
@@ -438,6 +439,7 @@ static struct rvi_stack *stack_born(struct rvi_stack_pool *pool, uint32_t index)
         .high = (char *)stack,
         .index = index,
     };
+    *rvi_stack_pocket(stack) = NULL;
     rvi_hooks_stack_created(stack);
     if (pool->measure)
         rvi_stack_renew(stack, true);

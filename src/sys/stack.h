@@ -4,8 +4,8 @@
  * One pool per runtime holds the address space; one cache per worker hands stacks out without a
  * lock. A stack's descriptor, struct rvi_stack, lies at the top of the stack's own memory:
  *
- *     slot:  | guard, 16 KiB | usable ... frames <- high | struct rvi_stack | colour |
- *            ^ no access     ^ low                                          0..31 cache lines
+ *     slot:  | guard, 16 KiB | usable ... frames <- high | struct rvi_stack | pocket | colour |
+ *            ^ no access     ^ low                                            0..31 cache lines
  *
  * so that a parked fiber touches one page: descriptor, saved context and first frames. The colour
  * differs from slot to slot, or the hot frames of a thousand fibers would compete for the same
@@ -58,6 +58,13 @@ struct rvi_stack {
     uint8_t is_painted; /* rvi_stack_high_water() works */
     uint8_t is_dirty;   /* may hold pages below the descriptor's; set when put into a cache */
 } __attribute__((aligned(64)));
+
+/** A word for who runs on a stack of a pool, in a line that nobody else touches. NULL when the
+ * stack is taken for the first time; who sets it sets it back. */
+static inline void **rvi_stack_pocket(struct rvi_stack *stack)
+{
+    return (void **)(stack + 1);
+}
 
 _Static_assert(sizeof(struct rvi_stack) == 64, "one line of the page that a parked task touches");
 
@@ -193,8 +200,8 @@ void rvi_stack_cache_trim(struct rvi_stack_cache *cache, size_t keep);
  * fiber on this stack, see rvi_ctx_make(). */
 void rvi_stack_prepare(struct rvi_stack *stack, void (*entry)(void *pass));
 
-/* Ask for the bounds of the calling thread's own stack now: of the first thread they are read from a
- * file, which a confined process may not open. */
+/* Ask for the bounds of the calling thread's own stack now: of the first thread they are read from
+ * a file, which a confined process may not open. */
 void rvi_stack_note_thread(void);
 
 /* Describe the calling thread's own stack, so that a scheduler's context and a fiber switch alike.

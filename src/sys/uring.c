@@ -54,9 +54,9 @@ static const int8_t code_of[RVI_OP_LAST + 1] = {
     [RVI_OP_WRITEV] = IORING_OP_WRITEV,   [RVI_OP_RECV] = IORING_OP_RECV,
     [RVI_OP_SEND] = IORING_OP_SEND,       [RVI_OP_RECVMSG] = IORING_OP_RECVMSG,
     [RVI_OP_SENDMSG] = IORING_OP_SENDMSG, [RVI_OP_ACCEPT] = IORING_OP_ACCEPT,
-    [RVI_OP_OPEN] = IORING_OP_OPENAT,     [RVI_OP_STAT] = IORING_OP_STATX,
-    [RVI_OP_SYNC] = IORING_OP_FSYNC,      [RVI_OP_RENAME] = IORING_OP_RENAMEAT,
-    [RVI_OP_UNLINK] = IORING_OP_UNLINKAT, [RVI_OP_MKDIR] = IORING_OP_MKDIRAT,
+    [RVI_OP_STAT] = IORING_OP_STATX,      [RVI_OP_SYNC] = IORING_OP_FSYNC,
+    [RVI_OP_RENAME] = IORING_OP_RENAMEAT, [RVI_OP_UNLINK] = IORING_OP_UNLINKAT,
+    [RVI_OP_MKDIR] = IORING_OP_MKDIRAT,
     /* Others are 0, a call that does nothing: they are not made. */
 };
 
@@ -65,6 +65,7 @@ static unsigned piece(size_t len)
     return len < LONGEST_PIECE ? (unsigned)len : LONGEST_PIECE;
 }
 
+/* A call that must not wait ignores MSG_WAITALL, which here would be obeyed. */
 static void fill(struct io_uring_sqe *sqe, const struct rvi_op *op)
 {
     const char *name = op->path.name;
@@ -89,22 +90,19 @@ static void fill(struct io_uring_sqe *sqe, const struct rvi_op *op)
                              (uint64_t)op->vec.offset);
         return;
     case RVI_OP_RECV:
-        io_uring_prep_recv(sqe, fd, op->buf.data, piece(op->buf.len), op->flags);
+        io_uring_prep_recv(sqe, fd, op->buf.data, piece(op->buf.len), op->flags & ~MSG_WAITALL);
         return;
     case RVI_OP_SEND:
         io_uring_prep_send(sqe, fd, op->buf.data, piece(op->buf.len), op->flags | MSG_NOSIGNAL);
         return;
     case RVI_OP_RECVMSG:
-        io_uring_prep_recvmsg(sqe, fd, op->msg, (unsigned)op->flags);
+        io_uring_prep_recvmsg(sqe, fd, op->msg, (unsigned)(op->flags & ~MSG_WAITALL));
         return;
     case RVI_OP_SENDMSG:
         io_uring_prep_sendmsg(sqe, fd, op->msg, (unsigned)op->flags | MSG_NOSIGNAL);
         return;
     case RVI_OP_ACCEPT:
         io_uring_prep_accept(sqe, fd, op->peer.addr, op->peer.len, op->flags);
-        return;
-    case RVI_OP_OPEN:
-        io_uring_prep_openat(sqe, fd, name, op->flags, op->path.mode);
         return;
     case RVI_OP_STAT:
         io_uring_prep_statx(sqe, fd, name, op->flags, op->path.mask, op->path.stat);

@@ -72,6 +72,7 @@ static int wait_for_others(struct barrier *barrier, bool biased, rv_time deadlin
     rvi_waiter_init(&w);
     rvi_waitlist_push(&barrier->line, &w);
     rvi_bias_unlock(&barrier->lock, biased);
+    rvi_wait_tells(barrier, RVI_WHY_BARRIER);
     return rvi_wait(&w, deadline, RVI_WHY_BARRIER, withdraw, barrier);
 }
 

@@ -84,7 +84,6 @@
 #include "sched/wait.h"
 #include "sched/worker.h"
 #include "sys/cpu.h"
-#include "sys/thread.h"
 #include "task/ring.h"
 #include "task/select.h"
 
@@ -539,7 +538,7 @@ static bool pause_between_looks(int look, rv_time deadline)
     if (look == LOOKS || w == NULL || !rvi_worker_may_spin(w, deadline))
         return false;
     if (look >= BRIEF_LOOKS)
-        rvi_thread_yield();
+        rvi_worker_offer_core(w);
     for (int i = 0; look < BRIEF_LOOKS && i < PAUSES_BETWEEN; i++)
         rvi_cpu_relax();
     return true;

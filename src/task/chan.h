@@ -21,8 +21,9 @@ struct rv_chan {
     size_t item_bytes;
     size_t capacity;
     uint64_t slot_bytes;
-    uint64_t last_offset; /* of the last slot in the ring */
-    uint64_t offset_mask; /* the bits of a place that do not count laps */
+    uint64_t last_offset;    /* of the last slot in the ring */
+    uint64_t offset_mask;    /* the bits of a place that do not count laps */
+    struct rvi_named *named; /* named.h; NULL: it has no name */
 
     _Alignas(RVI_CACHE_LINE) _Atomic(uint64_t) tail; /* the place of the next item to come */
     struct rvi_bias lock;

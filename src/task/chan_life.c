@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "task/chan.h"
+#include "task/named.h"
 #include "task/ring.h"
 
 /* What the places of a channel without a ring point to. They are shut, so no turn equals theirs. */
@@ -80,6 +81,12 @@ void rvi_chan_check_unused(const struct rv_chan *ch, const char *caller)
                   caller);
 }
 
+void rvi_named_drop_slow(struct rvi_named *named)
+{
+    rvi_roll_remove(&named->enrolled);
+    rvi_free(named);
+}
+
 int rv_chan_new(rv_chan **ret, size_t item_bytes, size_t capacity)
 {
     size_t bytes;
@@ -97,8 +104,10 @@ int rv_chan_new(rv_chan **ret, size_t item_bytes, size_t capacity)
 
 rv_chan *rv_chan_free(rv_chan *ch)
 {
-    if (ch != NULL)
+    if (ch != NULL) {
         rvi_chan_check_unused(ch, "rv_chan_free");
+        rvi_named_drop(ch->named);
+    }
     rvi_free(ch);
     return NULL;
 }

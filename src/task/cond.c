@@ -59,6 +59,7 @@ int rv_cond_wait(struct rv_cond *c, struct rv_mutex *m, rv_time deadline)
     rvi_waitlist_push(&cond->line, &w);
     rvi_bias_unlock(&cond->lock, biased);
     rvi_mutex_unlock_for(m, "rv_cond_wait");
+    rvi_wait_tells(cond, RVI_WHY_COND);
     err = rvi_wait(&w, deadline, RVI_WHY_COND, rvi_waitlist_withdraw, &place);
     rvi_mutex_lock_always(m);
     return err;

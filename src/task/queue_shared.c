@@ -39,8 +39,8 @@
  * members come at any time and know each other by nothing but the memory. A futex needs only that.
  *
  * Rejected: a case of rv_select. What has been chosen there has to succeed, under a lock that all
- * parties take; here others take no lock of ours, so that there is an item, or room, is found out by
- * having it. A get that comes too late for its selection could go back; a put could not, as
+ * parties take; here others take no lock of ours, so that there is an item, or room, is found out
+ * by having it. A get that comes too late for its selection could go back; a put could not, as
  * somebody may have got the item since.
  *
  * The lock is held in every call, also where workqueue.c would need none: so a joiner cannot
@@ -98,6 +98,8 @@ struct rvi_queue_shared {
     bool listener_dozes; /* until it is rung: it has found nobody waiting for a while */
     bool is_ending;
 };
+
+_Static_assert(offsetof(struct rvi_queue_shared, queue) == 0, "named.h has it there");
 
 /* Somebody who waits; in the waiting function's frame. */
 struct request {
@@ -360,6 +362,7 @@ static int wait_as_task(struct rvi_queue_shared *s, struct request *request, rv_
         leave_line(s, request);
     rvi_lock_release(&s->lock);
     rvi_chain_wake(chain);
+    rvi_wait_tells(s, why);
     if (waits)
         r = rvi_wait(&request->waiter, deadline, why, withdraw, s);
     return r < 0 ? r : request->result;

@@ -7,19 +7,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/opts.h"
 #include "base/seam.h"
 #include "sched/sched.h"
+#include "sys/fd.h"
 #include "sys/outlet.h"
 #include "sys/quit.h"
 #include "sys/topology.h"
 #include "sys/uring.h"
 #include "task/dump.h"
 #include "task/fork.h"
+#include "task/layout.h"
 #include "task/local.h"
 #include "task/runtime.h"
 #include "task/scope.h"
+#include "trace/recorder.h"
 
 enum {
     MOST_WORKERS = 1024,
@@ -213,7 +217,7 @@ int rvi_runtime_run(rv_fn *entry, void *arg, const struct rvi_sched_opts *opts, 
 {
     static const struct rv_site site = {"(rv_run)", "rv_run", "entry", 0};
     struct first first = {entry, arg};
-    struct rvi_runtime runtime = {.interrupt.is_wanted = interrupts};
+    struct rvi_runtime runtime = {.interrupt.is_wanted = interrupts, .layout = &rvi_layout};
     struct rvi_sched *sched;
     int r = rv_limiter_new(&runtime.blocking, BLOCKING_CALLS);
 
@@ -253,6 +257,8 @@ int rv_run(rv_fn *entry, void *arg, const struct rv_run_opts *opts)
         return r;
     bool dumps = watch(signals.dumps, SIGQUIT, rvi_dump_on_quit);
     bool interrupts = watch(signals.interrupts, SIGINT, rvi_interrupt_all);
+    rvi_recorder_inherit();
+    sched_opts.may_record = !rvi_seam;
     r = rvi_runtime_run(entry, arg, &sched_opts, interrupts);
     if (interrupts)
         rvi_quit_close(SIGINT);

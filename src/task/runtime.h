@@ -10,11 +10,14 @@
 #include "sched/sched.h"
 #include "task/interrupt.h"
 
+struct rvi_layout;
+
 struct rvi_runtime {
     rv_limiter *blocking; /* of rv_blocking() calls that name none */
     rv_limiter *files;    /* of input and output that a worker cannot wait for */
     rv_limiter *starting; /* of children that are being started */
     struct rvi_interrupt interrupt;
+    const struct rvi_layout *layout; /* layout.h; that it is used here keeps it in every program */
 };
 
 /** Which signals a run wants to hear of. */

@@ -147,9 +147,11 @@ int rv_rwlock_read_lock(struct rv_rwlock *l, rv_time deadline)
         return err;
     self.who = rvi_party_self();
     bool biased = rvi_bias_lock(&rw->lock);
-    if (!take_for_reading(rw, self.who))
+    if (!take_for_reading(rw, self.who)) {
+        rvi_wait_tells_holder(rw->writer);
         return rvi_waitlist_wait(&rw->readers_line, &rw->lock, biased, &self.waiter, deadline,
                                  RVI_WHY_READ_LOCK);
+    }
     rvi_bias_unlock(&rw->lock, biased);
     return 0;
 }
@@ -213,6 +215,8 @@ int rv_rwlock_write_lock(struct rv_rwlock *l, rv_time deadline)
     bool biased = rvi_bias_lock(&rw->lock);
     bool taken = take_for_writing(rw, self.who);
     if (!taken) {
+        rvi_wait_tells_holder(rw->writer);
+        rvi_wait_tells(rw, RVI_WHY_WRITE_LOCK);
         rvi_waiter_init(&self.waiter);
         rvi_waitlist_push(&rw->writers_line, &self.waiter);
     }

@@ -41,6 +41,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/opts.h"
+#include "base/usdt.h"
 #include "sched/sched.h"
 #include "sched/spawn.h"
 #include "sched/wait.h"
@@ -420,9 +421,7 @@ static int read_opts(struct rv_scope_opts *ret, const struct rv_scope_opts *opts
     return (unsigned)ret->policy <= RV_FIRST_SUCCESS ? 0 : -EINVAL;
 }
 
-/* With a trace there are no spares, so that all scopes are made and freed here. */
-static __attribute__((noinline)) struct rv_scope *scope_alloc(const struct rvi_task *owner,
-                                                              struct rvi_worker *home)
+static struct rv_scope *scope_alloc(struct rvi_worker *home)
 {
     struct rv_scope *scope = rvi_calloc(1, sizeof *scope);
 
@@ -433,6 +432,17 @@ static __attribute__((noinline)) struct rv_scope *scope_alloc(const struct rvi_t
     scope->here.worker = home;
     rvi_timer_init(&scope->timer, rvi_scope_time_out);
     rvi_list_init(&scope->here.children);
+    return scope;
+}
+
+/* With a trace the spares at hand are empty, so that all scopes come and go here. */
+static __attribute__((noinline)) struct rv_scope *scope_take(const struct rvi_task *owner,
+                                                             struct rvi_worker *home)
+{
+    struct rv_scope *scope = rvi_spares_take(&home->probing.scopes);
+
+    if (!scope && !(scope = scope_alloc(home)))
+        return NULL;
     rvi_probe_note(home, owner->id, RVI_TRACE_SCOPE_OPEN, 0);
     return scope;
 }
@@ -470,14 +480,16 @@ static int scope_new(struct rv_scope **ret, struct rvi_task *owner,
     struct rvi_worker *home = rvi_worker_self();
     struct rv_scope *scope = rvi_spares_take(&home->scopes);
 
-    if (!scope && !(scope = scope_alloc(owner, home)))
+    if (!scope && !(scope = scope_take(owner, home)))
         return -ENOMEM;
     begin(scope, owner);
     int r = opts ? set_opts(scope, opts) : 0;
-    if (r < 0)
-        rvi_free(scope);
-    else
+    if (r == 0) {
         *ret = scope;
+        return 0;
+    }
+    rvi_probe_note(home, owner->id, RVI_TRACE_SCOPE_CLOSE, 0);
+    rvi_free(scope);
     return r;
 }
 
@@ -521,6 +533,7 @@ static void check_forks_are_joined(const struct rvi_task *self, const struct rv_
 /* It is on its owner's stack. */
 RVI_INLINE void enter(struct rvi_task *self, struct rv_scope *scope)
 {
+    RVI_USDT(scope_open, scope, self->id);
     self->cancel = &scope->cancel;
     if (rvi_unlikely(rvi_cancel_reason(scope->outer_cancel)))
         rvi_scope_cancel_from_outside(scope); /* born cancelled */
@@ -587,8 +600,10 @@ static void free_shards(struct rv_scope *scope)
 
 static __attribute__((noinline)) int scope_dispose(struct rv_scope *scope, int result)
 {
-    rvi_probe_note(scope->home, scope->owner->id, RVI_TRACE_SCOPE_CLOSE, 0);
-    rvi_free(scope);
+    rvi_probe_note(scope->home, scope->owner->id, RVI_TRACE_SCOPE_CLOSE,
+                   rvi_probe_text(scope->home, scope->name));
+    if (!rvi_spares_keep(&scope->home->probing.scopes, scope))
+        rvi_free(scope);
     return result;
 }
 
@@ -596,6 +611,7 @@ static __attribute__((noinline)) int scope_dispose(struct rv_scope *scope, int r
 RVI_INLINE int scope_free(struct rv_scope *scope, int result)
 {
     RV_DCHECK(is_empty(scope) && !rvi_list_first(&scope->here.children));
+    RVI_USDT(scope_close, scope, scope->owner->id, scope->name, result);
     if (rvi_unlikely(!rvi_spares_keep(&scope->home->scopes, scope)))
         return scope_dispose(scope, result);
     return result;

@@ -27,6 +27,7 @@
 #include <ravel/task.h>
 
 #include "base/check.h"
+#include "base/usdt.h"
 #include "sched/probe.h"
 #include "sched/sched.h"
 #include "sys/clock.h"
@@ -173,6 +174,7 @@ static void spread_all(struct rvi_fifo *todo)
     while ((link = rvi_fifo_pop(todo))) {
         struct rv_scope *scope = rvi_container_of(link, struct rv_scope, todo);
         int why = rvi_cancel_reason(&scope->cancel);
+        RVI_USDT(scope_cancel, scope, scope->owner->id, why);
         rvi_probe_note(scope->home, scope->owner->id, RVI_TRACE_SCOPE_CANCEL,
                        why < 0 ? (uint64_t) - (int64_t)why : 0);
         cancel_inside(scope->owner, scope, todo);

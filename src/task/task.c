@@ -108,5 +108,6 @@ int rv_task_rename(const char *name)
     self->own_name = copy;
     rvi_compiler_barrier(); /* a signal handler may look at it */
     rvi_free(old);
+    rvi_probe_rename(rvi_worker_self(), copy);
     return 0;
 }

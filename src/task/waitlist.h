@@ -72,6 +72,13 @@ static inline void rvi_waitlist_push(struct rvi_waitlist *list, struct rvi_waite
     first->prev = link;
 }
 
+/** Join the line before everybody else. */
+static inline void rvi_waitlist_push_front(struct rvi_waitlist *list, struct rvi_waiter *w)
+{
+    rvi_waitlist_push(list, w);
+    list->first = &w->link;
+}
+
 /** Leave the line, from any place in it. */
 static inline void rvi_waitlist_remove(struct rvi_waitlist *list, struct rvi_waiter *w)
 {
@@ -146,6 +153,7 @@ static inline int rvi_waitlist_wait(struct rvi_waitlist *list, struct rvi_bias *
     rvi_waitlist_push(list, w);
     RV_DCHECK_SLOW(rvi_waitlist_is_valid(list));
     rvi_bias_unlock(lock, biased);
+    rvi_wait_tells(lock, why);
     return rvi_wait(w, deadline, why, rvi_waitlist_withdraw, &place);
 }
 
@@ -159,5 +167,6 @@ static inline int rvi_waitlist_wait_biased(struct rvi_waitlist *list, struct rvi
     rvi_waitlist_push(list, w);
     RV_DCHECK_SLOW(rvi_waitlist_is_valid(list));
     rvi_bias_unlock(lock, true);
+    rvi_wait_tells(lock, why);
     return rvi_wait_in_task(w, why, rvi_waitlist_withdraw, &place);
 }

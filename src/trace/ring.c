@@ -17,6 +17,10 @@
  *
  * The words of a slot are relaxed atomics, plain moves on both CPUs.
  *
+ * Times are ticks (sys/ticks.h): a look at CLOCK_MONOTONIC would cost more than all the rest of a
+ * note. Who reads makes nanoseconds of them when all is read. The counter of two notes may have
+ * been read the other way round, by a cycle or two: then both have the later one's time.
+ *
  * Rejected: a sequence number in each slot (a third more memory); a lock (a reader that is
  * preempted would stop the worker); handing full buffers over (what happened last is what is
  * wanted).
@@ -35,6 +39,17 @@ _Static_assert(sizeof(struct rvi_trace_event) == WORDS * sizeof(uint64_t), "copi
 
 #define EVENTS_MOST ((uint64_t)1 << 32)
 
+size_t rvi_trace_bytes(uint64_t events)
+{
+    return sizeof(struct rvi_trace) + (size_t)events * sizeof(struct rvi_trace_slot);
+}
+
+void rvi_trace_init(struct rvi_trace *ring, uint64_t events, enum rvi_ticks_clock clock)
+{
+    ring->mask = events - 1;
+    ring->clock = clock;
+}
+
 struct rvi_trace *rvi_trace_new(uint64_t events)
 {
     uint64_t size = 1;
@@ -43,10 +58,9 @@ struct rvi_trace *rvi_trace_new(uint64_t events)
         return NULL;
     while (size < events)
         size *= 2;
-    struct rvi_trace *ring =
-        rvi_calloc(1, sizeof *ring + (size_t)size * sizeof(struct rvi_trace_slot));
+    struct rvi_trace *ring = rvi_calloc(1, rvi_trace_bytes(size));
     if (ring)
-        ring->mask = size - 1;
+        rvi_trace_init(ring, size, rvi_ticks_clock());
     return ring;
 }
 
@@ -54,20 +68,6 @@ void *rvi_trace_free(struct rvi_trace *ring)
 {
     rvi_free(ring);
     return NULL;
-}
-
-void rvi_trace_add(struct rvi_trace *ring, int64_t time_ns, uint64_t task, enum rvi_trace_kind kind,
-                   uint64_t arg)
-{
-    uint64_t n = rvi_load_relaxed(&ring->done);
-    struct rvi_trace_slot *slot = &ring->slots[n & ring->mask];
-
-    rvi_store_relaxed(&ring->begun, n + 1);
-    rvi_fence_release(); /* pairs: trace-begun */
-    rvi_store_relaxed(&slot->words[0], (uint64_t)time_ns);
-    rvi_store_relaxed(&slot->words[1], task);
-    rvi_store_relaxed(&slot->words[2], (uint64_t)kind << RVI_TRACE_ARG_BITS | arg);
-    rvi_store_release(&ring->done, n + 1); /* pairs: trace-done */
 }
 
 /* False: it was overwritten meanwhile. */
@@ -94,8 +94,73 @@ size_t rvi_trace_read(const struct rvi_trace *ring, uint64_t from, struct rvi_tr
 
     if (done > size && from < done - size)
         from = done - size;
-    for (; from < done && count < most; from++)
-        count += copy(ring, from, &ret[count]);
+    for (; from < done && count < most; from++) {
+        if (copy(ring, from, &ret[count]))
+            count++;
+        else if (count > 0)
+            break;
+    }
     *ret_next = from;
     return count;
+}
+
+void rvi_trace_to_ns(enum rvi_ticks_clock clock, const struct rvi_ticks_mark *first,
+                     const struct rvi_ticks_mark *last, struct rvi_trace_event *events,
+                     size_t count)
+{
+    int64_t before = INT64_MIN;
+
+    for (size_t i = 0; i < count; i++) {
+        int64_t ns =
+            clock == RVI_TICKS_NS ? events[i].time_ns : rvi_ticks_ns(events[i].ticks, first, last);
+        if (ns > before)
+            before = ns;
+        events[i].time_ns = before;
+    }
+}
+
+static void split_call(struct rvi_trace_event *ret, const struct rvi_trace_event *call,
+                       uint64_t task)
+{
+    uint64_t took = call->task >> 32, result = rvi_trace_result_arg((int32_t)call->task);
+
+    ret[0] = ret[1] = (struct rvi_trace_event){.ticks = call->ticks, .task = task};
+    ret[0].ticks -= took;
+    ret[0].kind_and_arg = (uint64_t)RVI_TRACE_OP << RVI_TRACE_ARG_BITS | rvi_trace_arg(call);
+    ret[1].kind_and_arg = (uint64_t)RVI_TRACE_OP_END << RVI_TRACE_ARG_BITS | result;
+}
+
+/* Who runs after an event of its worker's. */
+static uint64_t runs_after(const struct rvi_trace_event *event, uint64_t task)
+{
+    switch (rvi_trace_kind(event)) {
+    case RVI_TRACE_BEGIN:
+    case RVI_TRACE_RESUME:
+        return event->task;
+    case RVI_TRACE_YIELD:
+    case RVI_TRACE_MIGRATE:
+    case RVI_TRACE_END:
+        return 0;
+    default: /* PARK, too: who picks itself goes on */
+        return task;
+    }
+}
+
+size_t rvi_trace_unfold(struct rvi_trace_event *ret, const struct rvi_trace_event *events,
+                        size_t count, uint64_t *task, uint64_t *ret_lost)
+{
+    size_t made = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (rvi_trace_kind(&events[i]) != RVI_TRACE_CALL) {
+            *task = runs_after(&events[i], *task);
+            ret[made++] = events[i];
+        } else if (*task) {
+            split_call(&ret[made], &events[i], *task);
+            made += 2;
+        } else {
+            ++*ret_lost;
+        }
+    }
+    return made;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* one.c - the smallest driver: run a program under the checker N times, and say what came of it.
  *
- *     one [-n RUNS] [-s SEED] [-g GRANULARITY] [-k STRATEGY] [-f FLAGS] [-F] [-r] [-b] [-v] -- PROGRAM ARGUMENT...
+ *     one [-n RUNS] [-s SEED] [-g GRANULARITY] [-k STRATEGY] [-f FLAGS] [-F] [-r] [-b] [-v] --
+ *     PROGRAM ARGUMENT...
  *
  * -F forks each run; -r replays each from its trace and compares, -b with the baton; -v prints the
- * first run and the first failure. For the checker's own tests: it knows nothing of portfolios or of
- * learning. */
+ * first run and the first failure. For the checker's own tests: it knows nothing of portfolios or
+ * of learning. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

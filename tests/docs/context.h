@@ -36,6 +36,7 @@ RV_JOB(count_words, struct chunk, struct count);
 extern struct chunk chunk;
 extern char a[], b[], entry[];
 extern rv_queue *q;
+extern rv_future *f;
 extern rv_chan *ch, *requests, *answers;
 extern int request, answer;
 extern struct rv_event stop;

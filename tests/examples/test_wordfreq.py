@@ -5,7 +5,7 @@
 The tree that it counts is made here, and so is the answer: words across the borders of chunks,
 files that are empty, binary, unreadable, too deep, or one long word, and links that lead astray.
 
-    test_wordfreq.py WORDFREQ
+    test_wordfreq.py WORDFREQ RAVEL
 """
 
 import json
@@ -26,10 +26,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "examples")]
 
+import with_cluster  # noqa: E402
 from program import WithCommandLine, may_read, somebody_else  # noqa: E402
 from tap import run_unittests  # noqa: E402
 
-PROGRAM = sys.argv[1]
+PROGRAM, RAVEL = sys.argv[1:3]
 CHUNK_BYTES, WORD_BYTES, PATH_BYTES = 32000, 63, 496
 TIERS = ["inline", "tasks", "threads", "processes"]
 ESCAPE = "\033"
@@ -221,6 +222,23 @@ class Counting(WithTree):
             got = self.count("--tier", name)
             self.assertEqual([t["tier"] for t in got["tiers"]], [name])
             self.assertAnswer(got, self.readable()[0])
+
+    def test_a_cluster_counts_every_word(self):
+        why_not = with_cluster.lacking(RAVEL)
+        if why_not:
+            self.skipTest(why_not)
+        done = subprocess.run([sys.executable, with_cluster.__file__, "--must", RAVEL, PROGRAM,
+                               PROGRAM, "--json", *COUNT, "--tier=cluster", self.tree],
+                              stdin=subprocess.DEVNULL, text=True, capture_output=True)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        got = json.loads(done.stdout)
+        self.assertEqual([t["tier"] for t in got["tiers"]], ["cluster"])
+        self.assertAnswer(got, self.readable()[0])
+
+    def test_a_cluster_that_is_not_there_is_named(self):
+        done = run("--tier=cluster:nats://127.0.0.1:1/p", *COUNT, self.tree)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("127.0.0.1:1", done.stderr)
 
     def test_an_empty_directory_has_no_words(self):
         with tempfile.TemporaryDirectory() as folder:

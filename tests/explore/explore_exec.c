@@ -30,6 +30,17 @@ static int dawdle(const int *in, int *out)
 }
 RV_JOB(dawdle, int, int);
 
+static int say(const int *in, int *out)
+{
+    for (int i = 1; i <= 3; i++) {
+        RV_CHECK(rv_job_progress(&i, sizeof(i)) == 0);
+        rv_yield();
+    }
+    *out = *in + 1;
+    return 0;
+}
+RV_JOB(say, int, int);
+
 static rv_executor *open_executor(const char *spec, rv_time job_timeout)
 {
     struct rv_executor_opts opts = {
@@ -131,6 +142,49 @@ static int wait_for_any(const char *spec)
     return 0;
 }
 
+/* Whatever may not begin yet, or is too late, or goes first: all end, closing or not. */
+static int keep_terms(const char *spec)
+{
+    rv_executor *ex = open_executor(spec, 0);
+    rv_future *f[JOBS];
+
+    for (int i = 0; i < JOBS; i++) {
+        const struct rv_submit_opts opts = {
+            .size = sizeof(opts),
+            .lane = (enum rv_lane)(i % 3),
+            .not_before = i % 2 ? rv_after((JOBS - i) * RV_MICROSECOND) : 0,
+            .deadline = i > 1 ? rv_after(i * RV_MICROSECOND) : 0,
+        };
+        RV_CHECK(rv_submit_with(ex, &f[i], dawdle, &i, &opts, RV_NEVER) == 0);
+    }
+    rv_future_cancel(f[1]);
+    int r = rv_executor_close(ex, RV_CLOSE_WAIT, RV_NEVER);
+    RV_CHECK(r == 0 || r == -ECANCELED); /* of the one that was cancelled */
+    for (int i = 0; i < JOBS; i++)
+        check(f[i], i, i > 0);
+    return 0;
+}
+
+static int listen_to_all(const char *spec)
+{
+    rv_executor *ex = open_executor(spec, 0);
+    rv_future *f[2];
+
+    for (int i = 0; i < 2; i++)
+        RV_CHECK(rv_submit(ex, &f[i], say, &i, RV_NEVER) == 0);
+    for (int i = 0; i < 2; i++) {
+        int note = 0, before = 0;
+        while (rv_future_progress(f[i], &note, sizeof(note), RV_NEVER) == sizeof(note)) {
+            RV_CHECK(note > before);
+            before = note;
+        }
+        RV_CHECK(before == 3 && rv_future_is_done(f[i]));
+        check(f[i], i, false);
+    }
+    RV_CHECK(rv_executor_close(ex, RV_CLOSE_WAIT, RV_NEVER) == 0);
+    return 0;
+}
+
 #define ON_BOTH_TIERS(play)                                                                        \
     static int play##_on_tasks(void *arg)                                                          \
     {                                                                                              \
@@ -150,6 +204,8 @@ ON_BOTH_TIERS(cancel_some)
 ON_BOTH_TIERS(close_early)
 ON_BOTH_TIERS(run_out_of_time)
 ON_BOTH_TIERS(wait_for_any)
+ON_BOTH_TIERS(keep_terms)
+ON_BOTH_TIERS(listen_to_all)
 
 int main(void)
 {
@@ -159,6 +215,8 @@ int main(void)
         EXPLORED(close_early_on_tasks),     EXPLORED(close_early_on_threads),
         EXPLORED(run_out_of_time_on_tasks), EXPLORED(run_out_of_time_on_threads),
         EXPLORED(wait_for_any_on_tasks),    EXPLORED(wait_for_any_on_threads),
+        EXPLORED(keep_terms_on_tasks),      EXPLORED(keep_terms_on_threads),
+        EXPLORED(listen_to_all_on_tasks),   EXPLORED(listen_to_all_on_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 /* faults_allocations.c - each allocation of whole scenarios fails in turn, whichever thread makes
  * it: -ENOMEM comes out, or -EAGAIN where it was to be for a thread, or nothing where the memory
  * was a hint. */
+#include "clusters.h"
 #include "files.h"
 #include "processes.h"
 #include "sockets.h"
@@ -132,6 +133,20 @@ static void executors_without_a_runtime_survive_every_allocation_that_fails(void
     fail_every_allocation_of(without_a_runtime);
 }
 
+static void a_recorded_run_survives_every_allocation_that_fails(void **state)
+{
+    (void)state;
+    fail_every_allocation_of(run_recorded);
+}
+
+static void a_cluster_survives_every_allocation_that_fails(void **state)
+{
+    (void)state;
+    open_cluster();
+    fail_every_allocation_of(run_on_a_cluster);
+    close_cluster();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +167,8 @@ int main(void)
         cmocka_unit_test(executors_without_a_runtime_survive_every_allocation_that_fails),
         cmocka_unit_test(a_foreground_survives_every_allocation_that_fails),
         cmocka_unit_test(printing_survives_every_allocation_that_fails),
+        cmocka_unit_test(a_recorded_run_survives_every_allocation_that_fails),
+        cmocka_unit_test(a_cluster_survives_every_allocation_that_fails),
     };
     return cmocka_run_group_tests(tests, open_places, close_places);
 }

@@ -2,6 +2,7 @@
 /* faults_calls.c - each system call fails in turn (calls.h), in all scenarios but those of worker
  * processes, which faults_calls_processes.c has. */
 #include "calls.h"
+#include "clusters.h"
 #include "files.h"
 #include "sockets.h"
 #include "tasks.h"
@@ -126,6 +127,20 @@ static void executors_without_a_runtime_survive_every_system_call_that_fails(voi
     fail_all(without_a_runtime);
 }
 
+static void a_recorded_run_survives_every_system_call_that_fails(void **state)
+{
+    (void)state;
+    fail_all(run_recorded);
+}
+
+static void a_cluster_survives_every_system_call_that_fails(void **state)
+{
+    (void)state;
+    open_cluster();
+    fail_all(run_on_a_cluster);
+    close_cluster();
+}
+
 static void every_site_has_failed(void **state)
 {
     static scenario *const scenarios[] = {run_tasks,
@@ -134,6 +149,7 @@ static void every_site_has_failed(void **state)
                                           run_files,
                                           a_child_alone,
                                           run_sockets,
+                                          run_recorded,
                                           a_look_at_a_stack,
                                           run_behind_a_foreground,
                                           run_and_print,
@@ -166,6 +182,8 @@ int main(void)
         cmocka_unit_test(executors_without_a_runtime_survive_every_system_call_that_fails),
         cmocka_unit_test(a_foreground_survives_every_system_call_that_fails),
         cmocka_unit_test(printing_survives_every_system_call_that_fails),
+        cmocka_unit_test(a_recorded_run_survives_every_system_call_that_fails),
+        cmocka_unit_test(a_cluster_survives_every_system_call_that_fails),
         cmocka_unit_test(every_site_has_failed),
     };
     return cmocka_run_group_tests(tests, open_places, close_places);

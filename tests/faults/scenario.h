@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* scenario.h - what the programs of this folder share: a job, and a look at what a scenario leaves
- * behind. The scenarios, which use everything once, are in tasks.h, files.h, sockets.h and
- * processes.h.
+ * behind. The scenarios, which use everything once, are in tasks.h, files.h, sockets.h, processes.h
+ * and clusters.h.
  *
  * A scenario returns 0 when all went well, and otherwise the first -errno that came up; wherever it
  * is cut short, it waits for whatever it has started and frees whatever it has made. After each

@@ -60,9 +60,23 @@ def pages(found):
         return set()
     named = {f"share/man/man3/{name}.3" for name in load(root, version).by_name()}
     concepts = {f"share/man/man7/ravel-{h.concept}.7" for h in read_headers(root) if h.symbols}
-    command = {"share/man/man1/ravel-cc.1", "share/man/man1/ravel-check.1"}
-    return named | concepts | command | {"share/man/man7/ravel.7", "share/doc/ravel/html/index.html",
-                               "share/doc/ravel/html/guide.html"}
+    verbs = ("advise", "bt", "cc", "check", "cluster", "lab", "ps", "top", "trace", "tree", "worker")
+    command = {f"share/man/man1/ravel-{verb}.1" for verb in verbs}
+    return named | concepts | command | {"share/man/man7/ravel.7", "share/man/man7/ravel-usdt.7",
+                                        "share/doc/ravel/html/index.html",
+                                        "share/doc/ravel/html/guide.html"}
+
+
+def map_pages(found):
+    """The map's, where the tree was set up to make them."""
+    if "share/doc/ravel/guide/index.html" not in found:
+        return set()
+    folder = root / "doc" / "guide"
+    names = {p.stem for p in folder.glob("*.md")} - {"README"} | {"index", "commands"}
+    names |= {"cluster", "bugs-found"} | {p.name for p in (root / "doc" / "man").glob("*.1")}
+    files = {f"{name}.html" for name in names} | {"map.css", "map.js", "lab.json"}
+    files |= {f"pictures/{p.name}" for p in (folder / "pictures").iterdir()}
+    return {f"share/doc/ravel/guide/{name}" for name in files}
 
 
 def installs_what_belongs_there(prefix, scratch):
@@ -75,7 +89,7 @@ def installs_what_belongs_there(prefix, scratch):
                 "pkgconfig/ravel.pc", "cmake/ravel/ravel-config.cmake",
                 "cmake/ravel/ravel-config-version.cmake")}
     wanted |= {"share/ravel/rv_gdb.py", "bin/ravel", f"{lib}/libravel_check.so"}
-    wanted |= pages(found)
+    wanted |= pages(found) | map_pages(found)
     if found != wanted:
         raise Failed(f"missing: {sorted(wanted - found)}\ntoo many: {sorted(found - wanted)}")
 

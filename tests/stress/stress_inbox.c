@@ -19,7 +19,6 @@
 
 enum {
     PRODUCERS = 3,
-    MAX_CHAIN = 5,
     AWAKE = 0,
     ASLEEP = 1,
 };
@@ -59,33 +58,16 @@ static void wake_if_asleep(struct post *post)
     rvi_futex_wake(&post->consumer, 1);
 }
 
-/* Sends letters [next, next + length) as one chain, or alone by the plain call. */
-static bool send(struct producer *producer, size_t next, size_t length)
-{
-    struct letter *letters = producer->letters + next;
-    if (length == 1)
-        return rvi_inbox_push(&producer->post->inbox, &letters[0].msg);
-    for (size_t i = 0; i < length; i++)
-        letters[i].msg.next = i + 1 < length ? &letters[i + 1].msg : NULL;
-    return rvi_inbox_push_chain(&producer->post->inbox, &letters[0].msg);
-}
-
 static void *run_producer(void *argument)
 {
     struct producer *producer = argument;
     struct rvi_rng rng;
     rvi_rng_seed(&rng, (uint64_t)producer->number);
-    size_t next = 0;
-    while (next < producer->count) {
-        size_t length = 1 + rvi_rng_below(&rng, MAX_CHAIN);
-        if (length > producer->count - next)
-            length = producer->count - next;
-        for (size_t i = next; i < next + length; i++)
-            producer->letters[i] = (struct letter){.producer = producer->number, .number = i};
-        if (send(producer, next, length))
+    for (size_t i = 0; i < producer->count; i++) {
+        producer->letters[i] = (struct letter){.producer = producer->number, .number = i};
+        if (rvi_inbox_push(&producer->post->inbox, &producer->letters[i].msg))
             wake_if_asleep(producer->post);
-        next += length;
-        if (rvi_rng_below(&rng, 200) == 0)
+        if (rvi_rng_below(&rng, 500) == 0)
             sched_yield();
     }
     return NULL;

@@ -2,8 +2,8 @@
 /* stress_processes.c - worker processes are killed at random instants, at full load.
  *
  * Each worker has a thread that kills it with SIGKILL some random time after its first job: between
- * any two instructions of the ring, of a job, of its own start. The parent meanwhile hands jobs over
- * as quickly as it can, cancels some, and at the end of a round closes, now and then with
+ * any two instructions of the ring, of a job, of its own start. The parent meanwhile hands jobs
+ * over as quickly as it can, cancels some, and at the end of a round closes, now and then with
  * cancellation. What has become of each job stands in memory that all processes share:
  *
  *   - every future ends, and its outcome is one that its job can have had

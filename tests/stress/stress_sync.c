@@ -65,6 +65,37 @@ static void a_mutex_loses_no_count(void)
     RV_CHECK(shared.count == PARTIES * shared.rounds);
 }
 
+/* Guarded by its own mutex, and freed by who is the last to leave. */
+struct counted {
+    struct rv_mutex m;
+    int users;
+};
+
+static int use_and_leave(void *arg)
+{
+    struct counted *counted = arg;
+    for (int i = 0; i < 3; i++) {
+        RV_CHECK(rv_mutex_lock(&counted->m, RV_NEVER) == 0);
+        bool is_last = i == 2 && --counted->users == 0;
+        rv_mutex_unlock(&counted->m);
+        if (is_last)
+            free(counted);
+    }
+    return 0;
+}
+
+static void a_mutex_may_go_with_its_last_user(void)
+{
+    for (size_t round = scaled(100); round > 0; round--) {
+        struct counted *counted = calloc(1, sizeof(*counted));
+        RV_CHECK(counted);
+        counted->users = PARTIES;
+        for (int i = 0; i < PARTIES; i++)
+            start(use_and_leave, counted);
+        finish();
+    }
+}
+
 /* --- condition --- */
 
 /* One that gives up looks at nothing before it goes: had its signal been lost, a ticket would stay
@@ -225,6 +256,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_EVERY_STAGE(a_mutex_loses_no_count),
+        ON_EVERY_STAGE(a_mutex_may_go_with_its_last_user),
         ON_EVERY_STAGE(no_signal_is_lost_to_one_that_gives_up),
         ON_EVERY_STAGE(a_semaphore_neither_loses_nor_makes_units),
         ON_EVERY_STAGE(the_event_is_the_waiters_once_it_has_happened),

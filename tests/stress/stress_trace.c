@@ -12,12 +12,12 @@ static _Atomic(bool) is_over;
 /* Each word of an event follows from its number. */
 static void add(uint64_t i)
 {
-    rvi_trace_add(ring, (int64_t)(i * 7), i, RVI_TRACE_WAKE, i * 13);
+    rvi_trace_add(ring, i * 7, i, RVI_TRACE_WAKE, i * 13);
 }
 
 static void check(const struct rvi_trace_event *event)
 {
-    RV_CHECK(event->time_ns == (int64_t)(event->task * 7));
+    RV_CHECK(event->ticks == event->task * 7);
     RV_CHECK(rvi_trace_arg(event) == event->task * 13);
     RV_CHECK(rvi_trace_kind(event) == RVI_TRACE_WAKE);
 }

@@ -10,7 +10,7 @@ from docs.docstring import LABELS, VARIABLE_NAME, Docstring, parse, parse_essay
 # From what every program needs to what few do. A header that is not named here comes last.
 READING_ORDER = ("run", "scope", "task", "time", "ticker", "chan", "select", "queue", "sync",
                  "rwlock", "barrier", "latch", "once", "strand", "blocking", "local", "fork", "job",
-                 "executor", "future", "process", "supervisor", "shm", "io", "stream", "file", "net", "addr",
+                 "executor", "future", "process", "cluster", "supervisor", "shm", "io", "stream", "file", "net", "addr",
                  "resolve", "tls",
                  "print", "dump", "inspect", "trace", "counters", "sim", "def")
 
@@ -22,7 +22,7 @@ TITLES = {"run": "The runtime", "scope": "Scopes", "task": "The running task", "
           "executor": "Executors", "future": "Futures", "shm": "Shared memory", "sim": "Simulated mode",
           "io": "Reading and writing", "file": "Files", "stream": "Streams", "net": "Sockets",
           "addr": "Socket addresses", "resolve": "Names", "tls": "TLS", "child": "Child processes",
-          "process": "Worker processes", "supervisor": "Supervisors",
+          "process": "Worker processes", "cluster": "Clusters", "supervisor": "Supervisors",
           "signal": "Signals", "print": "Printing", "foreground": "Foreground",
           "trace": "Tracing", "inspect": "Looking inside", "def": "Definitions"}
 

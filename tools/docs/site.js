@@ -1,27 +1,9 @@
 "use strict";
 (() => {
-  const root = document.documentElement;
   const side = document.getElementById("side");
   const find = document.getElementById("find");
   const hits = document.getElementById("hits");
   const nav = side.querySelector("nav");
-
-  // ---- light and dark: the system's choice until the reader makes one
-  const button = document.getElementById("theme");
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  let choice = null;      // pages opened from a disk may have no storage
-  try { choice = localStorage.getItem("ravel-theme"); } catch { /* then it lasts for this page */ }
-  const paint = () => {
-    root.dataset.theme = choice || (system.matches ? "dark" : "light");
-    button.textContent = root.dataset.theme === "dark" ? "light" : "dark";
-  };
-  button.onclick = () => {
-    choice = root.dataset.theme === "dark" ? "light" : "dark";
-    try { localStorage.setItem("ravel-theme", choice); } catch { /* likewise */ }
-    paint();
-  };
-  system.addEventListener("change", paint);
-  paint();
 
   // ---- search: names that begin so, names that contain it, then words of the summaries
   const index = JSON.parse(document.getElementById("index").textContent);

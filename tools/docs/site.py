@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The HTML reference and the guide: two pages that need nothing but themselves.
 
-Style and script are copied into each page (site.css, site.js), so that a page can be mailed, opened
+Style and script are copied into each page (site.css, theme.js, site.js), so that a page can be mailed, opened
 from a disk or served from anywhere. Without JavaScript everything can still be read; the script
 adds search, the choice of light or dark, and the mark at the reader's place.
 """
@@ -322,11 +322,13 @@ def index_of(model, guide, page):
     return found
 
 
-def page(name, title, nav, body, index, version):
-    """The frame that both pages share."""
+def page(name, title, nav, body, index, version, has_map):
+    """The frame that both pages share; tools/make_guide.py makes the map beside them."""
     data = json.dumps(index, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
+    places = [("../guide/index.html", "Map")] * has_map
+    places += [("guide.html", "Guide"), ("index.html", "Reference")]
     tabs = "".join(f'<a href="{target}"{" aria-current=page" if target == name else ""}>{word}</a>'
-                   for target, word in (("guide.html", "Guide"), ("index.html", "Reference")))
+                   for target, word in places)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -357,13 +359,13 @@ def page(name, title, nav, body, index, version):
 </main>
 <script type="application/json" id="index">{data}</script>
 <script>
-{(HERE / "site.js").read_text("utf-8")}</script>
+{(HERE / "theme.js").read_text("utf-8")}{(HERE / "site.js").read_text("utf-8")}</script>
 </body>
 </html>
 """
 
 
-def reference(model, guide):
+def reference(model, guide, has_map=False):
     """index.html: every name, by concept."""
     links = Links(model, "index.html")
     cards = "".join(f'<a href="#{c.name}"><b>{c.title}</b>{text(capital(c.summary))}.</a>'
@@ -376,14 +378,14 @@ def reference(model, guide):
     body += [concept_section(links, c) for c in model.concepts]
     body.append(environment_section(links, model))
     return page("index.html", "Ravel reference", reference_nav(model), "\n".join(body),
-                index_of(model, guide, "index.html"), model.version)
+                index_of(model, guide, "index.html"), model.version, has_map)
 
 
-def guide_page(model, guide):
+def guide_page(model, guide, has_map=False):
     """guide.html: doc/guide.md."""
     links = Links(model, "guide.html")
     items = "".join(f'<li class="{b.kind}"><a href="#{slug(b.text)}">{links.inline(b.text)}</a>'
                     "</li>" for b in guide if b.kind in ("h2", "h3"))
     return page("guide.html", "Ravel guide", f'<ul class="flat">{items}</ul>',
                 blocks(links, guide, links.inline), index_of(model, guide, "guide.html"),
-                model.version)
+                model.version, has_map)

@@ -9,6 +9,8 @@ In Markdown the words behind the fence say what a block is:
     ```text          behind a program: what it prints. "…" stands for anything on that line, and
                      alone for any lines.
 
+Those of doc/guide/ that are files of examples/guide/ are built and run there.
+
 In a header's comments code is indented by four. It is a whole file when it begins with a directive,
 a type or a static function, and a fragment otherwise; <ravel.h> is taken for granted. What else
 fragments take for granted is declared in tests/docs/context.h.
@@ -52,9 +54,10 @@ def kind_of(text, is_fragment):
 
 def from_markdown(path):
     blocks = parse_markdown(path.read_text("utf-8"))
-    for block, after in zip(blocks, blocks[1:] + [None]):
+    for before, block, after in zip([None] + blocks, blocks, blocks[1:] + [None]):
         words = block.info.split() if block.kind == "code" else []
-        if words[:1] not in (["c"], ["cpp"]):
+        is_built = before is not None and before.text.startswith("<!--program ")
+        if words[:1] not in (["c"], ["cpp"]) or is_built:
             continue
         shown = after is not None and after.kind == "code" and after.info == "text"
         yield Snippet(path, block.line, words[0], kind_of(block.text, "fragment" in words[1:]),
@@ -73,7 +76,8 @@ def from_header(path):
 
 
 def all_snippets(root):
-    found = [s for name in ("README.md", "doc/guide.md") for s in from_markdown(root / name)]
+    shown = [root / "README.md", root / "doc" / "guide.md", *sorted((root / "doc/guide").glob("*.md"))]
+    found = [s for path in shown for s in from_markdown(path)]
     return found + [s for path in public_headers(root) for s in from_header(path)]
 
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* server_and_clients.c - threads of one process talk to each other by sockets, one of them by epoll.
+/* server_and_clients.c - threads of one process talk to each other by sockets, one of them by
+ * epoll.
  *
  * looks like: a hang */
 #include <arpa/inet.h>

@@ -35,12 +35,11 @@ static void specs_that_mean_nothing_are_refused(void **state)
         assert_int_equal(open_error(specs[i], NULL), -EINVAL);
 }
 
-static void tiers_of_other_builds_are_known(void **state)
+static void isolation_is_for_auto_to_mind(void **state)
 {
     const struct rv_executor_opts isolated = {.size = sizeof(isolated), .isolated = 1};
 
     (void)state;
-    assert_int_equal(open_error("cluster:nats://host:4222/name", NULL), -EOPNOTSUPP);
     assert_int_equal(open_error("auto", &isolated), 0);
     assert_int_equal(open_error("threads:1", &isolated), 0);
 }
@@ -612,7 +611,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(specs_that_mean_nothing_are_refused),
-        cmocka_unit_test(tiers_of_other_builds_are_known),
+        cmocka_unit_test(isolation_is_for_auto_to_mind),
         cmocka_unit_test(tasks_need_a_task),
         cmocka_unit_test(unknown_options_are_refused_when_they_are_set),
         cmocka_unit_test(an_executor_says_what_it_is),

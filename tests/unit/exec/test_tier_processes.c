@@ -563,6 +563,37 @@ static void closing_ends_what_does_not_stop(void)
     free_all(f, 2);
 }
 
+/* The tier, with a worker that dies while all is cancelled: what it had not begun comes back. */
+static rv_future *of_the_dead; /* NULL: it has come back */
+
+static void dispatch_after_a_death(struct rv_executor *ex)
+{
+    if (of_the_dead && of_the_dead->state == RVI_FUTURE_RUNNING)
+        RV_CHECK(rvi_processes_recall(of_the_dead));
+    else
+        rvi_processes_dispatch(ex);
+    of_the_dead = NULL;
+}
+
+static void regress_what_comes_back_while_all_is_cancelled_is_cancelled(void)
+{
+    static struct rvi_tier tier;
+    rv_executor *ex = open_with(1, NULL);
+    rv_future *f[2] = {submit(ex, stay_until_cancelled, &(int){0}), submit(ex, add_one, &(int){1})};
+
+    until_inside(1);
+    bool biased = rvi_bias_lock(&ex->lock);
+    tier = rvi_tier_processes;
+    tier.dispatch = dispatch_after_a_death;
+    ex->tier = &tier;
+    of_the_dead = f[1];
+    rvi_bias_unlock(&ex->lock, biased);
+    RV_CHECK(rv_executor_close(ex, RV_CLOSE_CANCEL, RV_NEVER) == -ECANCELED);
+    RV_CHECK(kind_of(f[0]) == RV_OUTCOME_CANCELLED && kind_of(f[1]) == RV_OUTCOME_CANCELLED);
+    RV_CHECK(rvi_load_relaxed(&runs) == 0);
+    free_all(f, 2);
+}
+
 static void a_stopped_process_is_killed_in_the_end(void)
 {
     rv_executor *ex = open_with(1, &impatient);
@@ -882,6 +913,7 @@ int main(void)
         ON_PROCESSES(what_does_not_stop_is_killed),
         ON_PROCESSES(a_job_out_of_time_is_killed),
         ON_PROCESSES(closing_ends_what_does_not_stop),
+        ON_PROCESSES(regress_what_comes_back_while_all_is_cancelled_is_cancelled),
         ON_PROCESSES(a_stopped_process_is_killed_in_the_end),
         ON_PROCESSES(others_take_what_waits_behind_a_stopped_process),
         ON_PROCESSES(large_inputs_and_results_travel_whole),

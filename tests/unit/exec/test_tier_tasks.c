@@ -338,6 +338,29 @@ static void a_lost_runner_is_replaced_when_there_are_stacks_again(void)
     free_all(f, 2);
 }
 
+/* Who would keep time finds no stack. */
+static void regress_a_delayed_job_is_refused_when_nobody_can_keep_time(void)
+{
+    rv_executor *ex = open_wide(1, NULL);
+    struct rv_event stack_is_free = RV_EVENT_INIT;
+    const struct rv_submit_opts later = {.size = sizeof(later), .not_before = rv_after(1)};
+    rv_future *f;
+    int err;
+
+    RV_SCOPE(s, err) {
+        RV_CHECK(rv_go(s, hold_stack, &stack_is_free) == 0);
+        rv_yield();
+        for (int i = 0; i < 2; i++)
+            RV_CHECK(rv_submit_with(ex, &f, add_one, &(int){0}, &later, RV_NEVER) == -ENOMEM);
+        rv_event_set(&stack_is_free);
+    }
+    RV_CHECK(err == 0);
+    RV_CHECK(rv_submit_with(ex, &f, add_one, &(int){0}, &later, RV_NEVER) == 0);
+    RV_CHECK(value_of(f) == 1);
+    f = rv_future_free(f);
+    close_waiting(ex);
+}
+
 #define WITH_STACKS(count, play)                                                                   \
     {                                                                                              \
 #play, perform_test, NULL, NULL, &(struct setting)                                         \
@@ -363,6 +386,7 @@ int main(void)
         ON_TASKS(a_job_waiting_for_room_in_its_own_executor_can_be_cancelled),
         WITH_STACKS(1, a_first_runner_without_a_stack_is_out_of_memory),
         WITH_STACKS(3, further_runners_without_a_stack_cost_width_only),
+        WITH_STACKS(3, regress_a_delayed_job_is_refused_when_nobody_can_keep_time),
         WITH_STACKS(3, a_lost_runner_is_replaced_when_there_are_stacks_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

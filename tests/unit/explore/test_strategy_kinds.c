@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_strategy_kinds.c - what partial order sampling, the selectively uniform walk, location priority
- * and aims promise, over many fixed seeds; and time-outs, under every strategy.
+/* test_strategy_kinds.c - what partial order sampling, the selectively uniform walk, location
+ * priority and aims promise, over many fixed seeds; and time-outs, under every strategy.
  *
  * The seeds are fixed, so a count is the same in every run. */
 #include "explore/strategy.h"
@@ -16,8 +16,8 @@
 
 enum { RUNS = 20000, MOST = 8, STEPS_MOST = 16 };
 
-/* Threads as strings, a step a letter: its location, and in lower case a read, in upper case a write
- * of the object that the letter names; '.' touches nothing. */
+/* Threads as strings, a step a letter: its location, and in lower case a read, in upper case a
+ * write of the object that the letter names; '.' touches nothing. */
 struct play {
     struct rvi_strategy s;
     struct rvi_strategy_slot slots[MOST];
@@ -106,7 +106,8 @@ static double unevenness(enum rvi_strategy_kind kind, const char *const threads[
     return chi_square(counts, cells);
 }
 
-/* 2 and 6 steps: 28 interleavings, 27 degrees of freedom, of which 55.5 is exceeded once in 1000. */
+/* 2 and 6 steps: 28 interleavings, 27 degrees of freedom, of which 55.5 is exceeded once in
+ * 1000. */
 static void surw_samples_interleavings_alike(void **state)
 {
     (void)state;
@@ -149,8 +150,8 @@ static void surw_counts_the_unborn_as_the_first_ones(void **state)
     assert_in_range(first, RUNS * 9 / 10 - 200, RUNS * 9 / 10 + 200);
 }
 
-/* Each of the two orders at each of two objects is as likely as the other, whatever the order at the
- * other object: four partial orders, a quarter each. */
+/* Each of the two orders at each of two objects is as likely as the other, whatever the order at
+ * the other object: four partial orders, a quarter each. */
 static void pos_samples_partial_orders(void **state)
 {
     (void)state;
@@ -181,7 +182,8 @@ static void pos_finds_a_write_between(void **state)
     assert_in_range(found, RUNS / 5, RUNS / 2);
 }
 
-/* With a conflict, the loser's priority is drawn anew: he wins against the next event in one of two. */
+/* With a conflict, the loser's priority is drawn anew: he wins against the next event in one of
+ * two. */
 static void pos_draws_again_after_a_conflict(void **state)
 {
     (void)state;

@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <ravel.h>
@@ -395,17 +397,26 @@ static int type_a_line(void *arg)
     return rv_write_all(t->master, "hello\n", 6, NULL, RV_NEVER);
 }
 
+static int open_terminal(struct terminal *t)
+{
+    char name[64];
+    t->master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (t->master < 0 || grantpt(t->master) < 0 || unlockpt(t->master) < 0 ||
+        ptsname_r(t->master, name, sizeof(name)) != 0)
+        return -ENOTTY;
+    t->slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    RV_CHECK(t->slave >= 0);
+    return 0;
+}
+
 static int read_a_terminal(void *unused)
 {
-    struct terminal t = {.master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)};
-    char name[64], text[16];
+    struct terminal t;
+    char text[16];
     int err;
     (void)unused;
-    if (t.master < 0 || grantpt(t.master) < 0 || unlockpt(t.master) < 0 ||
-        ptsname_r(t.master, name, sizeof(name)) != 0)
+    if (open_terminal(&t) < 0)
         return -ENOTTY;
-    t.slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
-    RV_CHECK(t.slave >= 0);
     RV_CHECK(rv_read(t.slave, text, sizeof(text), rv_now() + 1000) == -ETIME);
     RV_SCOPE(s, err) {
         go(s, type_a_line, &t);
@@ -422,6 +433,32 @@ static void a_terminal_is_waited_for_without_changing_it(void **state)
     if (r == -ENOTTY)
         skip();
     assert_int_equal(r, 0);
+}
+
+/* There is no way to try it, and still there is a way to be late. */
+static int read_a_terminal_at_once(void *unused)
+{
+    struct terminal t;
+    char text[16];
+    (void)unused;
+    if (open_terminal(&t) < 0)
+        return -ENOTTY;
+    RV_CHECK(rv_read(t.slave, text, sizeof(text), 0) == -ETIME);
+    RV_CHECK(rv_read(t.slave, text, sizeof(text), rv_after(RV_MILLISECOND)) == -ETIME);
+    RV_CHECK(rv_write_all(t.master, "hello\n", 6, NULL, RV_NEVER) == 0);
+    until_there(t.slave);
+    RV_CHECK(rv_read(t.slave, text, sizeof(text), 0) == 6);
+    return rv_close(t.master) + rv_close(t.slave);
+}
+
+static void regress_a_deadline_holds_for_what_cannot_be_tried(void **state)
+{
+    (void)state;
+    int r = read_a_terminal_at_once(NULL);
+    if (r == -ENOTTY)
+        skip();
+    assert_int_equal(r, 0);
+    assert_int_equal(run_here(1, read_a_terminal_at_once, NULL), 0);
 }
 
 static int use_no_descriptor(void *unused)
@@ -665,6 +702,57 @@ static void a_number_may_be_used_again(void **state)
     assert_int_equal(run_here(1, reuse_dups, NULL), 0);
 }
 
+static int open_datagrams(struct rv_addr *ret)
+{
+    int fd = rv_listen("udp", "127.0.0.1:0", NULL);
+    RV_CHECK(fd >= 0 && rv_addr_local(fd, ret) == 0);
+    return fd;
+}
+
+static void send_datagram(int fd, const struct rv_addr *to)
+{
+    RV_CHECK(rv_send_to(fd, "hello", 5, to, RV_NEVER) == 5);
+}
+
+static int expect_closed_batch(void *fd)
+{
+    char room[8];
+    struct rv_datagram one = {.data = room, .room = sizeof(room)};
+    RV_CHECK(rv_recv_batch(*(int *)fd, &one, 1, RV_NEVER) == -EBADF);
+    return 0;
+}
+
+/* It has become ready just before it is closed: the close of another lets a ring see that. */
+static int reuse_a_ready_number(void *unused)
+{
+    struct rv_addr at, old_at, new_at;
+    int err, other = open_datagrams(&at), old = open_datagrams(&old_at);
+    int fd = open_datagrams(&at);
+    char room[8];
+    (void)unused;
+    RV_SCOPE(s, err) {
+        go(s, expect_closed_batch, &other);
+        go(s, expect_closed_batch, &old);
+        let_others_wait();
+        send_datagram(fd, &old_at);
+        until_there(old);
+        RV_CHECK(rv_close(other) == 0);
+        RV_CHECK(rv_close(old) == 0);
+        RV_CHECK(open_datagrams(&at) == other);
+        RV_CHECK(open_datagrams(&new_at) == old);
+        send_datagram(fd, &new_at);
+        until_there(old);
+    }
+    RV_CHECK(rv_recv(old, room, sizeof(room), 0, 0) == 5);
+    return err + rv_close(other) + rv_close(old) + rv_close(fd);
+}
+
+static void regress_a_wait_that_was_closed_takes_nothing_from_who_has_its_number(void **state)
+{
+    (void)state;
+    assert_int_equal(run_here(1, reuse_a_ready_number, NULL), 0);
+}
+
 /* --- turns --- */
 
 static int count_turns(void *arg)
@@ -775,6 +863,103 @@ static void signals_end_no_wait(void **state)
     assert_int_equal(r, 0);
 }
 
+/* A wait that a signal ends, by whose handler it is late and there is something to do. */
+static struct {
+    int fd;
+    rv_time deadline;
+    void (*act)(int fd);
+} late;
+
+static void act_late(int number)
+{
+    (void)number;
+    while (rv_now() < late.deadline)
+        continue;
+    late.act(late.fd);
+}
+
+static void interrupt_soon(int fd, void (*act)(int fd))
+{
+    const struct sigaction action = {.sa_handler = act_late};
+    const struct itimerval soon = {.it_value.tv_usec = 5000};
+    late.fd = fd;
+    late.deadline = rv_after(20 * RV_MILLISECOND);
+    late.act = act;
+    assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
+    assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
+}
+
+static void say_late(int fd)
+{
+    RV_CHECK(write(fd, "late", 4) == 4);
+}
+
+static void make_room_for_two(int fd)
+{
+    static char bytes[2 * PIPE_BUF];
+    RV_CHECK(read(fd, bytes, sizeof(bytes)) == sizeof(bytes));
+}
+
+static void regress_a_call_that_ends_at_its_deadline_is_made_once(void **state)
+{
+    (void)state;
+    static char bytes[PIPE_BUF];
+    int ends[2], there;
+    make_pair(PLAIN_PIPE, ends);
+    interrupt_soon(ends[1], say_late);
+    assert_int_equal(rv_read(ends[0], bytes, sizeof(bytes), late.deadline), 4);
+    while (rv_write(ends[1], bytes, sizeof(bytes), 0) > 0)
+        continue;
+    assert_int_equal(ioctl(ends[0], FIONREAD, &there), 0);
+    interrupt_soon(ends[0], make_room_for_two);
+    assert_int_equal(rv_write(ends[1], bytes, sizeof(bytes), late.deadline), sizeof(bytes));
+    int before = there;
+    assert_int_equal(ioctl(ends[0], FIONREAD, &there), 0);
+    assert_int_equal(there, before - PIPE_BUF);
+    signal(SIGALRM, SIG_DFL);
+    close_pair(ends);
+}
+
+static void be_late_alone(int fd)
+{
+    (void)fd;
+}
+
+static void regress_a_signal_lets_no_thread_wait_beyond_its_deadline(void **state)
+{
+    (void)state;
+    struct terminal t;
+    char byte;
+    if (open_terminal(&t) < 0)
+        skip();
+    interrupt_soon(-1, be_late_alone);
+    assert_int_equal(rv_read(t.slave, &byte, 1, late.deadline), -ETIME);
+    signal(SIGALRM, SIG_DFL);
+    rv_close(t.master);
+    rv_close(t.slave);
+}
+
+/* As far away as a time can be. */
+static int be_late_for_ever(void *unused)
+{
+    int ends[2];
+    char byte;
+    (void)unused;
+    make_pair(OUR_PIPE, ends);
+    RV_CHECK(rv_read(ends[0], &byte, 1, INT64_MIN) == -ETIME);
+    RV_CHECK(rv_poll(ends[0], POLLIN, INT64_MIN) == -ETIME);
+    RV_CHECK(rv_sleep_until(INT64_MIN) == 0);
+    close_pair(ends);
+    return 0;
+}
+
+static void regress_no_deadline_is_too_early(void **state)
+{
+    (void)state;
+    assert_int_equal(be_late_for_ever(NULL), 0);
+    assert_int_equal(run_here(1, be_late_for_ever, NULL), 0);
+}
+
 /* --- what it takes --- */
 
 static int open_by_need(void *unused)
@@ -854,6 +1039,7 @@ int main(void)
         cmocka_unit_test(poll_says_what_is_there),
         cmocka_unit_test(files_and_devices_are_read_and_written),
         cmocka_unit_test(a_terminal_is_waited_for_without_changing_it),
+        cmocka_unit_test(regress_a_deadline_holds_for_what_cannot_be_tried),
         cmocka_unit_test(no_descriptor_is_an_error),
         cmocka_unit_test(a_deadline_ends_a_wait_and_loses_nothing),
         cmocka_unit_test(regress_a_deadline_that_has_passed_hides_what_is_there),
@@ -862,9 +1048,13 @@ int main(void)
         cmocka_unit_test(each_allocation_may_fail),
         cmocka_unit_test(closing_ends_the_waits_of_its_worker),
         cmocka_unit_test(a_number_may_be_used_again),
+        cmocka_unit_test(regress_a_wait_that_was_closed_takes_nothing_from_who_has_its_number),
         cmocka_unit_test(neither_input_nor_tasks_starve),
         cmocka_unit_test(plain_threads_wait_too),
         cmocka_unit_test(signals_end_no_wait),
+        cmocka_unit_test(regress_a_call_that_ends_at_its_deadline_is_made_once),
+        cmocka_unit_test(regress_a_signal_lets_no_thread_wait_beyond_its_deadline),
+        cmocka_unit_test(regress_no_deadline_is_too_early),
         cmocka_unit_test(the_first_wait_opens_what_waits_need),
         cmocka_unit_test(nothing_is_left_open),
         cmocka_unit_test(a_forks_child_that_waits_is_stopped_and_its_parent_goes_on),

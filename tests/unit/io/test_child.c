@@ -560,22 +560,30 @@ static void nor_where_the_kernel_cannot_mark_them_at_once(void **state)
     rvi_call_lacks(RVI_CALL_CHILD_MARK_ALL, false);
 }
 
-/* Two descriptors change their places, and one becomes the input. */
+/* What such a pipe holds, at a number that is no standard descriptor's. */
+static int pipe_with(const char *text)
+{
+    int ends[2];
+
+    RV_CHECK(pipe2(ends, O_CLOEXEC) == 0);
+    RV_CHECK(write(ends[1], text, strlen(text)) == (ssize_t)strlen(text));
+    int fd = fcntl(ends[0], F_DUPFD_CLOEXEC, 3);
+    RV_CHECK(fd >= 3);
+    close(ends[0]);
+    close(ends[1]);
+    return fd;
+}
+
 static int change_places(void *arg)
 {
-    int one[2], two[2];
+    int one = pipe_with("one"), two = pipe_with("two");
+    const struct rv_child_fd pass[] = {{one, two}, {two, one}};
+    char script[64];
     (void)arg;
-    RV_CHECK(pipe2(one, O_CLOEXEC) == 0 && pipe2(two, O_CLOEXEC) == 0);
-    RV_CHECK(write(one[1], "one", 3) == 3 && write(two[1], "two", 3) == 3);
-    close(one[1]);
-    close(two[1]);
-    const struct rv_child_fd pass[] = {{one[0], two[0]}, {two[0], one[0]}};
-    char script[64], expected[8];
-    snprintf(script, sizeof script, "cat /dev/fd/%d; cat /dev/fd/%d", one[0], two[0]);
-    snprintf(expected, sizeof expected, "twoone");
-    says(SHELL(script), &(struct rv_child_opts){.fds = pass, .fd_count = 2}, expected);
-    close(one[0]);
-    close(two[0]);
+    snprintf(script, sizeof script, "cat /dev/fd/%d; cat /dev/fd/%d", one, two);
+    says(SHELL(script), &(struct rv_child_opts){.fds = pass, .fd_count = 2}, "twoone");
+    close(one);
+    close(two);
     return 0;
 }
 PLAYS(descriptors_may_change_places, change_places)

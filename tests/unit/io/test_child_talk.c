@@ -100,7 +100,7 @@ static int hear_too_late(void *arg)
     rv_child_io_fini(&io);
     RV_CHECK(rv_child_run(COMMAND("sleep", "1000"), NULL, NULL, NULL, rv_after(RV_MILLISECOND)) ==
              -ETIME);
-    RV_CHECK(rv_child_run(COMMAND("no-such-program"), NULL, &io, &status, SOON) == -ENOENT);
+    RV_CHECK(rv_child_run(COMMAND("/no-such-program"), NULL, &io, &status, SOON) == -ENOENT);
     RV_CHECK(status.code == 99 && io.out == NULL);
     return 0;
 }
@@ -137,7 +137,7 @@ static int start_with_few_descriptors(void *arg)
     int r = -EMFILE;
     (void)arg;
     RV_CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
-    int lowest = dup(0);
+    int lowest = open("/dev/null", O_RDONLY | O_CLOEXEC);
     close(lowest);
     for (rlim_t room = 0; r == -EMFILE; room++) {
         struct rv_child_io io = {.in = "hello", .in_bytes = 5};

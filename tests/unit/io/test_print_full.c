@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_print_full.c - a full queue holds up only who prints, for as long as he likes, and nothing is
- * lost or torn by that. */
+/* test_print_full.c - a full queue holds up only who prints, for as long as he likes, and nothing
+ * is lost or torn by that. */
 #include "print_test.h"
 
 #include "../../support/every_point.h"

@@ -275,13 +275,13 @@ static void a_request_that_came_before_the_drain_is_answered(void **state)
 }
 
 /* They are connected, and nobody has had the time to accept them. */
-static int drain_with_a_queue(void *arg)
+static int drain_with_a_queue(void *opts)
 {
     struct listener l;
-    rv_server *server = serve(&l, close_by_oneself, NULL, NULL);
+    rv_server *server = serve(&l, close_by_oneself, NULL, opts);
     int fds[5];
     char text[4];
-    (void)arg;
+    RV_CHECK(rv_sleep(RV_MILLISECOND) == 0); /* somebody waits to accept, most likely */
     for (int i = 0; i < 5; i++) {
         fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* blocks the worker */
         struct rv_addr at;
@@ -302,6 +302,20 @@ static void who_stands_in_the_queue_is_served(void **state)
 {
     (void)state;
     play(drain_with_a_queue);
+}
+
+/* Who was about to accept had a place for one already. */
+static int drain_with_a_queue_up_to_the_limit(void *arg)
+{
+    struct rv_server_opts opts = {.size = sizeof opts, .limit = 5};
+    (void)arg;
+    return drain_with_a_queue(&opts);
+}
+
+static void regress_a_drain_serves_as_many_as_the_limit(void **state)
+{
+    (void)state;
+    play(drain_with_a_queue_up_to_the_limit);
 }
 
 static int serve_failures(void *arg)
@@ -483,6 +497,7 @@ int main(void)
         cmocka_unit_test(a_cancelled_owner_does_not_wait),
         cmocka_unit_test(a_request_that_came_before_the_drain_is_answered),
         cmocka_unit_test(who_stands_in_the_queue_is_served),
+        cmocka_unit_test(regress_a_drain_serves_as_many_as_the_limit),
         cmocka_unit_test(a_handler_that_fails_is_counted_and_stops_nothing),
         cmocka_unit_test(no_more_are_served_at_a_time_than_the_limit),
         cmocka_unit_test(a_listener_that_breaks_is_told_to_the_owner),

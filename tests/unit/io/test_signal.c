@@ -151,7 +151,7 @@ static int tell_of_a_child(void *arg)
     RV_CHECK(info.pid == rv_child_pid(child));
     RV_CHECK(rv_child_wait(child, &status, SOON) == 0 && status.code == 3);
     rv_child_close(child);
-    RV_CHECK(rv_child_start(&child, (const char *const[]){"no-such-program", NULL}, NULL) ==
+    RV_CHECK(rv_child_start(&child, (const char *const[]){"/no-such-program", NULL}, NULL) ==
              -ENOENT);
     RV_CHECK(rv_signal_wait(signals, &info, rv_after(RV_MILLISECOND)) == -ETIME);
     rv_signals_close(signals);

@@ -85,6 +85,72 @@ static void what_is_sent_is_received_in_pieces_of_any_size(void **state)
     assert_int_equal(run_on(2, flow_both_ways, NULL), 0);
 }
 
+/* --- flags --- */
+
+struct receiver {
+    int fd, flags;
+    bool by_message;
+};
+
+static int recv_half(void *arg)
+{
+    const struct receiver *r = arg;
+    char text[10];
+    struct iovec part = {text, sizeof text};
+    struct msghdr msg = {.msg_iov = &part, .msg_iovlen = 1};
+    RV_CHECK((r->by_message ? rv_recvmsg(r->fd, &msg, r->flags, RV_NEVER)
+                            : rv_recv(r->fd, text, sizeof text, r->flags, RV_NEVER)) == 5);
+    return 0;
+}
+
+/* It waits, most likely: then a ring makes its call. */
+static int send_half(struct receiver *receiver, int to)
+{
+    int err;
+    RV_SCOPE(s, err) {
+        go(s, recv_half, receiver);
+        RV_CHECK(rv_sleep(RV_MILLISECOND) == 0);
+        RV_CHECK(rv_send_all(to, "hello", 5, NULL, RV_NEVER) == 0);
+    }
+    return err;
+}
+
+static int ask_for_all(void *unused)
+{
+    int fds[2];
+    (void)unused;
+    connect_pair(fds);
+    RV_CHECK(send_half(&(struct receiver){fds[0], MSG_WAITALL, false}, fds[1]) == 0);
+    RV_CHECK(send_half(&(struct receiver){fds[0], MSG_WAITALL, true}, fds[1]) == 0);
+    close_pair(fds);
+    return 0;
+}
+
+static void regress_nobody_waits_for_all(void **state)
+{
+    (void)state;
+    assert_int_equal(run_on(1, ask_for_all, NULL), 0);
+}
+
+/* That there is nothing more to read says nothing of what is urgent. */
+static int ask_for_urgent(void *unused)
+{
+    int fds[2];
+    char byte;
+    (void)unused;
+    connect_pair(fds);
+    RV_CHECK(send_half(&(struct receiver){fds[0], 0, false}, fds[1]) == 0);
+    RV_CHECK(rv_recv(fds[0], &byte, 1, MSG_OOB, RV_NEVER) == -EINVAL);
+    close_pair(fds);
+    return 0;
+}
+
+static void regress_nobody_waits_for_what_is_urgent(void **state)
+{
+    (void)state;
+    assert_int_equal(run_on(1, ask_for_urgent, NULL), 0);
+}
+
 /* A slow reader holds its writer up: no more is under way than the kernel has room for. */
 struct pressure {
     int fd;
@@ -484,6 +550,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_sent_is_received_in_pieces_of_any_size),
+        cmocka_unit_test(regress_nobody_waits_for_all),
+        cmocka_unit_test(regress_nobody_waits_for_what_is_urgent),
         cmocka_unit_test(a_reader_that_stops_holds_its_writer_up),
         cmocka_unit_test(a_slow_reader_gets_all_in_the_end),
         cmocka_unit_test(one_direction_ends_and_the_other_goes_on),

@@ -273,6 +273,21 @@ static void a_worker_of_another_build_refuses(void **state)
     rvi_proc_fini(&proc);
 }
 
+static void builds_can_be_told_apart_by_one_word(void **state)
+{
+    char own[RVI_BUILD_BYTES], again[RVI_BUILD_BYTES], other[RVI_BUILD_BYTES];
+
+    (void)state;
+    rvi_identity_build(own);
+    rvi_identity_build(again);
+    rvi_identity_forge(true);
+    rvi_identity_build(other);
+    rvi_identity_forge(false);
+    assert_string_equal(own, again);
+    assert_string_not_equal(own, other);
+    assert_int_equal(strspn(own, "0123456789abcdef"), RVI_BUILD_BYTES - 1);
+}
+
 static void manners_are_what_was_asked_for(void **state)
 {
     const struct rv_child_limit limit = {RLIMIT_NOFILE, {100, 100}};
@@ -468,8 +483,8 @@ static void a_worker_that_never_comes_out_of_its_constructors_ends_all_the_same(
 
 enum { ELSEWHERE_WORKS = 42, NOT_PRIVILEGED = 43 };
 
-/* A copy of this program, started by a relative path through a symbolic link, whose file is replaced
- * by another one as soon as it runs, and which goes elsewhere. */
+/* A copy of this program, started by a relative path through a symbolic link, whose file is
+ * replaced by another one as soon as it runs, and which goes elsewhere. */
 static int start_from_elsewhere(const char *how)
 {
     bool is_replaced = strcmp(how, "replaced") == 0;
@@ -696,6 +711,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_worker_gets_its_hello_and_descriptors),
         cmocka_unit_test(a_worker_has_the_descriptors_that_were_declared_and_no_other),
         cmocka_unit_test(a_worker_of_another_build_refuses),
+        cmocka_unit_test(builds_can_be_told_apart_by_one_word),
         cmocka_unit_test(manners_are_what_was_asked_for),
         cmocka_unit_test(a_worker_is_confined_to_computing),
         cmocka_unit_test(a_worker_is_confined_to_reading),

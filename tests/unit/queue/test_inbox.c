@@ -18,16 +18,6 @@ static int number_of(struct rvi_msg *msg)
     return rvi_container_of(msg, struct letter, msg)->number;
 }
 
-/* Numbers `letters` from `begin` and links them in that order. */
-static struct rvi_msg *chain(struct letter *letters, int count, int begin)
-{
-    for (int i = 0; i < count; i++) {
-        letters[i].number = begin + i;
-        letters[i].msg.next = i + 1 < count ? &letters[i + 1].msg : NULL;
-    }
-    return &letters[0].msg;
-}
-
 static void expect_numbers(struct rvi_msg *msg, int begin, int end)
 {
     for (int i = begin; i < end; i++) {
@@ -77,45 +67,6 @@ static void only_the_first_push_finds_it_empty(void **state)
     assert_true(rvi_inbox_push(&inbox, &letters[2].msg));
 }
 
-static void chain_arrives_in_its_order(void **state)
-{
-    (void)state;
-    struct rvi_inbox inbox;
-    struct letter first = {.number = 0};
-    struct letter middle[4];
-    struct letter last = {.number = 5};
-    rvi_inbox_init(&inbox);
-    rvi_inbox_push(&inbox, &first.msg);
-    assert_false(rvi_inbox_push_chain(&inbox, chain(middle, 4, 1)));
-    rvi_inbox_push(&inbox, &last.msg);
-    expect_numbers(rvi_inbox_take_all(&inbox), 0, 6);
-}
-
-static void chain_into_an_empty_inbox_says_so(void **state)
-{
-    (void)state;
-    struct rvi_inbox inbox;
-    struct letter letters[2];
-    struct letter one[1];
-    rvi_inbox_init(&inbox);
-    assert_true(rvi_inbox_push_chain(&inbox, chain(letters, 2, 0)));
-    assert_false(rvi_inbox_push_chain(&inbox, chain(one, 1, 2)));
-    expect_numbers(rvi_inbox_take_all(&inbox), 0, 3);
-}
-
-static void taken_chain_can_be_sent_on_as_it_is(void **state)
-{
-    (void)state;
-    struct rvi_inbox from;
-    struct rvi_inbox to;
-    struct letter letters[3];
-    rvi_inbox_init(&from);
-    rvi_inbox_init(&to);
-    rvi_inbox_push_chain(&from, chain(letters, 3, 0));
-    rvi_inbox_push_chain(&to, rvi_inbox_take_all(&from));
-    expect_numbers(rvi_inbox_take_all(&to), 0, 3);
-}
-
 static void count_delivery(struct rvi_msg *msg, void *receiver)
 {
     *(int *)receiver += number_of(msg);
@@ -140,9 +91,6 @@ int main(void)
         cmocka_unit_test(new_inbox_is_empty),
         cmocka_unit_test(take_all_returns_the_order_of_pushing),
         cmocka_unit_test(only_the_first_push_finds_it_empty),
-        cmocka_unit_test(chain_arrives_in_its_order),
-        cmocka_unit_test(chain_into_an_empty_inbox_says_so),
-        cmocka_unit_test(taken_chain_can_be_sent_on_as_it_is),
         cmocka_unit_test(messages_carry_how_to_deliver_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,7 +72,8 @@ static int lead_one_life(void *arg)
     size_t count = read_ring(0), at = 0;
     expect(waiter_id, count, &at, RVI_TRACE_SPAWN, self);
     expect(waiter_id, count, &at, RVI_TRACE_BEGIN, 0);
-    expect(waiter_id, count, &at, RVI_TRACE_PARK, RVI_WHY_EVENT);
+    expect(waiter_id, count, &at, RVI_TRACE_PARK,
+           rvi_trace_park_arg(RVI_WHY_EVENT, (uintptr_t)&gate));
     expect(waiter_id, count, &at, RVI_TRACE_WAKE, self);
     expect(waiter_id, count, &at, RVI_TRACE_RESUME, 0);
     expect(waiter_id, count, &at, RVI_TRACE_YIELD, 0);
@@ -110,7 +111,7 @@ static int sleep_once(void *arg)
     expect(0, count, &at, RVI_TRACE_SLEEP, 0);
     expect(0, count, &at, RVI_TRACE_AWAKE, 0);
     for (size_t i = 1; i < count; i++)
-        RV_CHECK(events[i].time_ns >= events[i - 1].time_ns);
+        RV_CHECK(events[i].ticks >= events[i - 1].ticks);
     return 0;
 }
 
@@ -118,6 +119,104 @@ static void a_worker_that_sleeps_says_so(void **state)
 {
     (void)state;
     assert_int_equal(run_traced(1, sleep_once), 0);
+}
+
+static int read_one(void *arg)
+{
+    char byte;
+    const int *fds = arg;
+    waiter_id = rv_task_id();
+    RV_CHECK(rv_read(fds[0], &byte, 1, RV_NEVER) == 1);
+    rv_event_set(&gate);
+    return 0;
+}
+
+/* Its worker looks for input while it picks the next task, with the one it leaves still at hand. */
+static int write_and_yield(void *arg)
+{
+    int fds[2], err;
+    (void)arg;
+    rv_event_init(&gate);
+    RV_CHECK(rv_pipe(fds) == 0);
+    RV_SCOPE(s, err) {
+        RV_CHECK(rv_go(s, read_one, fds) == 0);
+        rv_yield();
+        RV_CHECK(rv_write(fds[1], "x", 1, RV_NEVER) == 1);
+        while (!rv_event_is_set(&gate))
+            rv_yield();
+    }
+    RV_CHECK(rv_close(fds[0]) == 0 && rv_close(fds[1]) == 0);
+    size_t count = read_ring(0), at = 0;
+    while (rvi_trace_kind(next_of(waiter_id, count, &at)) != RVI_TRACE_WAKE)
+        ;
+    RV_CHECK(rvi_trace_arg(&events[at - 1]) == 0);
+    return err;
+}
+
+static void regress_who_yields_has_not_woken_who_gets_input(void **state)
+{
+    (void)state;
+    assert_int_equal(run_traced(1, write_and_yield), 0);
+}
+
+/* --- scopes --- */
+
+static int open_and_close(void *arg)
+{
+    const struct rvi_worker *w = rvi_worker_self();
+    (void)arg;
+    for (int i = 0; i < 3; i++) {
+        int err;
+        RV_SCOPE(s, err) {
+            RV_CHECK(!w->scopes.first);
+        }
+        RV_CHECK(err == 0);
+    }
+    RV_CHECK(w->probing.scopes.count == (RVI_SPARES_MOST > 0));
+    size_t count = read_ring(0), at = 0, opened = 0;
+    for (; at < count; at++)
+        opened += rvi_trace_kind(&events[at]) == RVI_TRACE_SCOPE_OPEN;
+    RV_CHECK(opened == 3);
+    return 0;
+}
+
+static void scopes_are_used_again_and_noted(void **state)
+{
+    (void)state;
+    assert_int_equal(run_traced(1, open_and_close), 0);
+}
+
+static int open_with_a_deadline(void *arg)
+{
+    struct rv_scope_opts opts = {.size = sizeof opts, .deadline = rv_now() + RV_SECOND};
+    int failures = 0, open = 0;
+    (void)arg;
+    for (long n = 1;; n++) {
+        rv_scope *scope;
+        rvi_alloc_fail_after(n);
+        int r = rv_scope_open(&scope, &opts);
+        bool is_over = rvi_alloc_fail_pending();
+        rvi_alloc_fail_after(-1);
+        failures += r < 0;
+        if (r == 0)
+            RV_CHECK(rv_scope_close(scope) == 0);
+        if (is_over)
+            break;
+    }
+    RV_CHECK(failures >= 2); /* of the scope, of its timer */
+    size_t count = read_ring(0);
+    for (size_t i = 0; i < count; i++) {
+        open += rvi_trace_kind(&events[i]) == RVI_TRACE_SCOPE_OPEN;
+        open -= rvi_trace_kind(&events[i]) == RVI_TRACE_SCOPE_CLOSE;
+    }
+    RV_CHECK(open == 0);
+    return 0;
+}
+
+static void regress_a_scope_that_has_no_memory_for_its_deadline_closes(void **state)
+{
+    (void)state;
+    assert_int_equal(run_traced(1, open_with_a_deadline), 0);
 }
 
 /* --- many --- */
@@ -251,6 +350,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_life_is_told_in_order),
         cmocka_unit_test(a_worker_that_sleeps_says_so),
+        cmocka_unit_test(regress_who_yields_has_not_woken_who_gets_input),
+        cmocka_unit_test(scopes_are_used_again_and_noted),
+        cmocka_unit_test(regress_a_scope_that_has_no_memory_for_its_deadline_closes),
         cmocka_unit_test(many_lives_are_all_whole),
         cmocka_unit_test(a_theft_is_noted_by_the_thief),
         cmocka_unit_test(nothing_is_noted_unasked),

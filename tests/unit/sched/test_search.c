@@ -289,6 +289,61 @@ static void a_worker_whose_tasks_all_sleep_sleeps_until_the_first_deadline(void 
     assert_int_equal(run_on(3, sleep_soundly, NULL), 0);
 }
 
+/* --- a core that others compute on --- */
+
+/* The clock, and a kernel whose every yield takes so long. */
+struct kernel {
+    struct rvi_seam seam;
+    int64_t now, turn;
+};
+
+static int64_t its_clock(struct rvi_seam *seam)
+{
+    return rvi_container_of(seam, struct kernel, seam)->now;
+}
+
+static void its_point(struct rvi_seam *seam, enum rvi_point what)
+{
+    struct kernel *kernel = rvi_container_of(seam, struct kernel, seam);
+
+    if (what == RVI_POINT_SPIN)
+        kernel->now += kernel->turn;
+}
+
+static bool is_crowded_after(struct kernel *kernel, int64_t turn, int64_t later)
+{
+    struct rvi_worker *w = rvi_worker_self();
+
+    kernel->turn = turn;
+    rvi_seam = &kernel->seam;
+    rvi_worker_offer_core(w);
+    kernel->now += later;
+    bool crowded = rvi_worker_is_crowded(w);
+    RV_CHECK(!crowded || !rvi_worker_may_spin(w, RV_NEVER));
+    rvi_seam = NULL;
+    return crowded;
+}
+
+static int have_turns(void *arg)
+{
+    struct kernel kernel = {.seam = {.clock_now = its_clock, .point = its_point}, .now = rv_now()};
+
+    (void)arg;
+    RV_CHECK(!is_crowded_after(&kernel, 0, 0));
+    RV_CHECK(!is_crowded_after(&kernel, 300 * RV_MICROSECOND, 0));
+    RV_CHECK(is_crowded_after(&kernel, 4 * RV_MILLISECOND, 0));
+    RV_CHECK(is_crowded_after(&kernel, 0, 50 * RV_MILLISECOND));
+    RV_CHECK(!is_crowded_after(&kernel, 0, RV_SECOND));
+    return 0;
+}
+
+static void regress_a_worker_on_a_crowded_core_sleeps_rather_than_stand_in_line(void **state)
+{
+    (void)state;
+    for (unsigned workers = 1; workers <= 2; workers++)
+        assert_int_equal(run_on(workers, have_turns, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +355,7 @@ int main(void)
         cmocka_unit_test(a_lone_task_is_surplus_once_it_has_waited),
         cmocka_unit_test(those_who_find_nothing_sleep_and_are_woken_for_work),
         cmocka_unit_test(a_worker_whose_tasks_all_sleep_sleeps_until_the_first_deadline),
+        cmocka_unit_test(regress_a_worker_on_a_crowded_core_sleeps_rather_than_stand_in_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

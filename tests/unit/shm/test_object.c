@@ -218,6 +218,25 @@ static void answers_to_other_questions_are_dropped(void **state)
     assert_int_equal(open_descriptors(), descriptors);
 }
 
+static int ask_and_lose(void *arg, struct rvi_shm_ask ask)
+{
+    (void)arg, (void)ask;
+    rvi_loans_lost(-EMFILE);
+    rvi_loans_lost(-EIO); /* nobody waits any more */
+    return 0;
+}
+
+static void a_worker_is_told_that_an_answer_is_lost(void **state)
+{
+    (void)state;
+    long live = rvi_alloc_live();
+    void *memory;
+    rvi_loans_begin(ask_and_lose, NULL);
+    assert_int_equal(rv_shm_map((struct rv_shm){1, 1}, &memory), -EMFILE);
+    rvi_loans_end();
+    assert_int_equal(rvi_alloc_live(), live);
+}
+
 static void freed_memory_is_gone_under_its_borrowers(void **state)
 {
     (void)state;
@@ -395,6 +414,7 @@ int main(void)
         cmocka_unit_test(a_worker_asks_once),
         cmocka_unit_test(a_worker_gets_what_lives_and_makes_nothing),
         cmocka_unit_test(answers_to_other_questions_are_dropped),
+        cmocka_unit_test(a_worker_is_told_that_an_answer_is_lost),
         cmocka_unit_test(freed_memory_is_gone_under_its_borrowers),
         cmocka_unit_test(memory_that_is_left_stays_with_its_borrowers),
         cmocka_unit_test(few_loans_are_kept_between_jobs),

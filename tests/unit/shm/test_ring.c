@@ -137,13 +137,14 @@ static void payloads_go_there_and_come_back(void **state)
     memset(slot->bytes, 'q', RVI_SLOT_INLINE);
     slot->object = 5;
     slot->in_at = 6;
-    slot->out_at = 7;
+    rvi_store_relaxed(&slot->has_note, 7);
     slot->flags = 8;
     rvi_ring_send(&pair.ring);
     struct rvi_slot *taken = take();
     assert_ptr_not_equal(taken, slot);
     assert_memory_equal(taken->bytes, slot->bytes, RVI_SLOT_INLINE);
-    assert_int_equal(taken->object + taken->in_at + taken->out_at + taken->flags, 26);
+    assert_int_equal(
+        taken->object + taken->in_at + rvi_load_relaxed(&taken->has_note) + taken->flags, 26);
     memset(taken->bytes, 'a', RVI_SLOT_INLINE);
     rvi_ring_done(&pair.taker, taken, 0);
     expect_end(0, RVI_FATE_DONE, 0);

@@ -353,6 +353,27 @@ static void a_start_that_takes_too_long_is_undone(void **state)
     perform(play_start_deadline, NULL);
 }
 
+/* Its task has not begun when its starter gives up. */
+static int play_start_too_late(void *arg)
+{
+    struct cast cast;
+    rv_supervisor *sup;
+    int err;
+
+    (void)arg;
+    set_up(&cast);
+    RV_SCOPE(scope, err) {
+        RV_CHECK(rv_supervisor_start(&sup, scope, &cast.opts, rv_now()) == -ETIME);
+    }
+    return err;
+}
+
+static void regress_a_start_that_is_too_late_already_is_undone(void **state)
+{
+    (void)state;
+    perform(play_start_too_late, NULL);
+}
+
 /* --- stopping --- */
 
 static int play_late(void *arg)
@@ -643,6 +664,7 @@ int main(void)
         cmocka_unit_test(a_supervisor_that_gives_up_is_judged_by_the_one_above),
         cmocka_unit_test(a_start_waits_until_each_is_ready_and_is_undone_when_one_fails),
         cmocka_unit_test(a_start_that_takes_too_long_is_undone),
+        cmocka_unit_test(regress_a_start_that_is_too_late_already_is_undone),
         cmocka_unit_test(who_does_not_stop_in_time_is_reported_and_waited_for),
         cmocka_unit_test(it_stops_while_services_wait_to_be_started_again),
         cmocka_unit_test(a_cancelled_scope_stops_the_services_in_order),

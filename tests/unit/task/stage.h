@@ -141,6 +141,7 @@ static inline struct CMUnitTest performance(const char *name, CMUnitTestFunction
 }
 
 /* Entries of a cmocka table. */
+#define ON_ONE_WORKER(test) performance(#test, on_one_worker, test)
 #define ON_TASKS(test)                                                                             \
     performance(#test "_between_tasks", on_one_worker, test),                                      \
         performance(#test "_between_workers", on_two_workers, test)

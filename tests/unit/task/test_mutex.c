@@ -38,6 +38,34 @@ static void line_up(struct rv_mutex *m, struct visit *visits, int *trace)
     }
 }
 
+/* Until those in line have waited for so long that nobody overtakes them any more. */
+static void lose_patience(void)
+{
+    rv_time end = rv_after(2 * RV_MILLISECOND);
+    while (rv_now() < end)
+        rv_yield();
+}
+
+static void use_once(struct rv_mutex *m)
+{
+    lock(m);
+    rv_mutex_unlock(m);
+}
+
+static void *use_on_a_thread(void *arg)
+{
+    use_once(arg);
+    return NULL;
+}
+
+/* From now on it is no worker's own. */
+static void share(struct rv_mutex *m)
+{
+    pthread_t thread;
+    RV_CHECK(pthread_create(&thread, NULL, use_on_a_thread, m) == 0);
+    RV_CHECK(pthread_join(thread, NULL) == 0);
+}
+
 static void init_and_zeroed_memory_are_the_same(void **state)
 {
     static const struct rv_mutex fresh = RV_MUTEX_INIT;
@@ -74,6 +102,12 @@ static int find_it_locked(void *arg)
     return 0;
 }
 
+static void *find_it_locked_once(void *arg)
+{
+    RV_CHECK(rv_mutex_try_lock(arg) == -EAGAIN);
+    return NULL;
+}
+
 static void those_who_cannot_wait_do_not_get_it(void)
 {
     struct rv_mutex m = RV_MUTEX_INIT;
@@ -100,7 +134,7 @@ static void the_line_is_served_in_order(void)
         RV_CHECK(trace[i + 1] == i);
 }
 
-static void unlocking_makes_the_first_in_line_the_owner(void)
+static void tasks_of_one_worker_take_turns(void)
 {
     struct rv_mutex m = RV_MUTEX_INIT;
     struct visit visits[LINE];
@@ -114,6 +148,22 @@ static void unlocking_makes_the_first_in_line_the_owner(void)
     finish();
 }
 
+static void a_line_that_has_waited_for_long_goes_first(void)
+{
+    struct rv_mutex m = RV_MUTEX_INIT;
+    struct visit visits[LINE];
+    int trace[LINE + 1] = {0};
+    share(&m);
+    lock(&m);
+    line_up(&m, visits, trace);
+    lose_patience();
+    rv_mutex_unlock(&m);
+    lock(&m);
+    RV_CHECK(trace[0] == LINE);
+    rv_mutex_unlock(&m);
+    finish();
+}
+
 static void those_who_must_stand_in_the_same_line(void)
 {
     struct rv_mutex m = RV_MUTEX_INIT;
@@ -121,11 +171,57 @@ static void those_who_must_stand_in_the_same_line(void)
     int trace[LINE + 1] = {0};
     lock(&m);
     line_up(&m, visits, trace);
+    lose_patience();
     rv_mutex_unlock(&m);
     rvi_mutex_lock_always(&m);
     RV_CHECK(trace[0] == LINE);
     rv_mutex_unlock(&m);
     finish();
+}
+
+/* The one called is a task of this worker, which does not get to run. */
+static void one_that_does_not_come_is_not_overtaken_for_ever(void)
+{
+    struct rv_mutex m = RV_MUTEX_INIT;
+    int trace[2] = {0}, r = 0;
+    struct visit late = {&m, trace, 7};
+    share(&m);
+    lock(&m);
+    start(visit, &late);
+    until_waiting(&m, 1);
+    rv_mutex_unlock(&m);
+    while (r == 0) {
+        r = rv_mutex_try_lock(&m);
+        if (r == 0)
+            rv_mutex_unlock(&m);
+    }
+    RV_CHECK(r == -EAGAIN && trace[0] == 0);
+    finish();
+    RV_CHECK(trace[0] == 1);
+    use_once(&m);
+}
+
+/* In line since nobody else knew the mutex: they were promised turns. */
+static void a_line_from_before_it_was_shared_keeps_its_turns(void)
+{
+    struct rv_mutex m = RV_MUTEX_INIT;
+    struct visit visits[LINE];
+    int trace[LINE + 1] = {0};
+    lock(&m);
+    for (int i = 0; i < LINE; i++) {
+        visits[i] = (struct visit){&m, trace, i};
+        start(visit, &visits[i]);
+        rv_yield();
+    }
+    until_waiting(&m, LINE);
+    pthread_t thread;
+    RV_CHECK(pthread_create(&thread, NULL, find_it_locked_once, &m) == 0);
+    RV_CHECK(pthread_join(thread, NULL) == 0);
+    rv_mutex_unlock(&m);
+    RV_CHECK(rv_mutex_try_lock(&m) == -EAGAIN);
+    finish();
+    for (int i = 0; i < LINE; i++)
+        RV_CHECK(trace[i + 1] == i);
 }
 
 struct counter {
@@ -254,8 +350,11 @@ int main(void)
         ON_EVERY_STAGE(it_can_be_locked_again_once_unlocked),
         ON_EVERY_STAGE(those_who_cannot_wait_do_not_get_it),
         ON_EVERY_STAGE(the_line_is_served_in_order),
-        ON_EVERY_STAGE(unlocking_makes_the_first_in_line_the_owner),
+        ON_ONE_WORKER(tasks_of_one_worker_take_turns),
+        ON_EVERY_STAGE(a_line_that_has_waited_for_long_goes_first),
         ON_EVERY_STAGE(those_who_must_stand_in_the_same_line),
+        ON_ONE_WORKER(one_that_does_not_come_is_not_overtaken_for_ever),
+        ON_ONE_WORKER(a_line_from_before_it_was_shared_keeps_its_turns),
         ON_EVERY_STAGE(one_at_a_time_holds_it),
         ON_TASKS(cancelled_tasks_leave_the_line_unless_they_must),
         cmocka_unit_test(misuse_stops_the_program),

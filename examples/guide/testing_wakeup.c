@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* testing_wakeup.c - a wake-up is lost when nobody waits for it yet. */
+#include <pthread.h>
+#include <stdio.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t ready = PTHREAD_COND_INITIALIZER;
+
+static void *cook(void *arg)
+{
+    pthread_mutex_lock(&lock);
+    pthread_cond_signal(&ready);
+    pthread_mutex_unlock(&lock);
+    return arg;
+}
+
+int main(void)
+{
+    pthread_t thread;
+    pthread_create(&thread, NULL, cook, NULL);
+    pthread_mutex_lock(&lock);
+    pthread_cond_wait(&ready, &lock);
+    pthread_mutex_unlock(&lock);
+    pthread_join(thread, NULL);
+    printf("eaten\n");
+    return 0;
+}
