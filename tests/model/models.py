@@ -30,11 +30,13 @@ MUTATIONS = [
      "rvi_cas_seq_cst(&inbox->newest", "rvi_cas_relaxed(&inbox->newest",
      "the push does not release"),
     ("inbox", "src/queue/inbox.c",
-     "rvi_exchange_acquire(&inbox->newest, NULL);",
-     "rvi_load_acquire(&inbox->newest); rvi_store_relaxed(&inbox->newest, NULL);",
+     "    return reverse(rvi_exchange_acquire(&inbox->newest, NULL));",
+     "    struct rvi_msg *newest = rvi_load_acquire(&inbox->newest);\n"
+     "    rvi_store_relaxed(&inbox->newest, NULL);\n    return reverse(newest);",
      "the take is in two steps"),
     ("inbox", "src/queue/inbox.c",
-     "return reverse(newest, &last);", "(void)last; return newest;",
+     "return reverse(rvi_exchange_acquire(&inbox->newest, NULL));",
+     "(void)reverse; return rvi_exchange_acquire(&inbox->newest, NULL);",
      "what was taken is not turned round"),
     ("inbox", "tests/model/model_inbox.c",
      "if (!rvi_inbox_looks_empty_seq_cst(&inbox)) {", "if (false) {",
@@ -127,7 +129,7 @@ MUTATIONS = [
 ]
 
 MODEL_BUDGET = 200
-MUTATION_BUDGET = 2000
+MUTATION_BUDGET = 20000
 
 
 class Failed(Exception):

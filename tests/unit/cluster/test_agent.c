@@ -270,7 +270,7 @@ static bool lapses_while_it_runs(rv_time lease)
     return memory_engine_count().lapsed > 0;
 }
 
-/* On a machine that stands still for longer than its third it may: such a one needs a longer one. */
+/* On a machine that stands still for over a third of it, it may: that one needs a longer lease. */
 static void a_lease_is_extended_while_its_job_runs(void **state)
 {
     rv_time lease = 30 * RV_MILLISECOND;
