@@ -42,7 +42,7 @@ class Row(NamedTuple):
     has_floor: bool = True
     agents: int = 1
     slots: int = 64
-    quick: str = "ops=200"
+    quick: str = "ops=1000"
 
 
 def echo(name, bytes_, in_flight, agents, quick):

@@ -22,7 +22,9 @@ struct rv_run_opts {
                            respected (RAVEL_WORKERS: 1 to 1024) */
     size_t stack_bytes; /* usable bytes of a task's stack, rounded up to pages; 0: 64 KiB
                            (RAVEL_STACK: bytes, 16384 to 2^30) */
-    size_t max_tasks;   /* tasks that may hold a stack at one time; 0: as many as addresses allow */
+    size_t max_tasks;   /* stacks, and so tasks that may hold one at a time; each worker keeps up
+                           to a twentieth of them idle: leave room for that; 0: as many as addresses
+                           allow */
     rv_time stall_ns;   /* report tasks that hold their worker longer than this, once a second at
                            most: who, where, and what to call instead. The look is a signal,
                            SIGPROF, which ends a sleep(3) or poll(2) early. RV_NEVER: none; 0: 25 ms

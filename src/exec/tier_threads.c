@@ -150,15 +150,24 @@ static void stop_thread(void *context, int why)
 
 /* --- life --- */
 
+/* One of them may be adding another still: the last job's runner, started by who keeps time. */
+static struct member *pop_member(struct threads *pool)
+{
+    bool biased = rvi_bias_lock(&pool->ex.lock);
+    struct rvi_link *link = rvi_list_pop_front(&pool->threads);
+
+    rvi_bias_unlock(&pool->ex.lock, biased);
+    return link ? rvi_container_of(link, struct member, link) : NULL;
+}
+
 /* The runners have nothing left to do: what is joined is on its way out. */
 static void close_threads(struct rv_executor *ex)
 {
     struct threads *pool = pool_of(ex);
-    struct rvi_link *link;
+    struct member *member;
 
     rvi_backlog_let_keepers_end(ex);
-    while ((link = rvi_list_pop_front(&pool->threads))) {
-        struct member *member = rvi_container_of(link, struct member, link);
+    while ((member = pop_member(pool))) {
         rvi_thread_join(member->thread);
         rvi_free(member);
     }

@@ -55,15 +55,18 @@ class Terminal:
     def type(self, keys):
         os.write(self.fd, keys.encode())
 
-    def read_some(self):
-        if not select.select([self.fd], [], [], PATIENCE)[0]:
-            raise TimeoutError(self.shown[-500:])
+    def read_some(self, patience=PATIENCE):
+        """Whether the other side is open still."""
+        if not select.select([self.fd], [], [], patience)[0]:
+            if patience == PATIENCE:
+                raise TimeoutError(self.shown[-500:])
+            return True
         try:
             data = os.read(self.fd, 65536)
         except OSError:                 # the other side is closed
             data = b""
         self.shown += data.decode(errors="replace")
-        return data
+        return bool(data)
 
     def until(self, pattern):
         """Wait for something to be shown behind what was shown before."""
@@ -131,11 +134,12 @@ class FgTerminal(unittest.TestCase):
                 terminal.type(way)
             else:
                 os.kill(terminal.pid, way)
-            # The terminal can be asked for as long as this side is open, and is soon as it was.
+            # The terminal can be asked for as long as this side is open, and is soon as it was:
+            # sooner only if what the program says is read.
             end = time.monotonic() + PATIENCE
             while termios.tcgetattr(terminal.fd)[3] & termios.ICANON == 0:
                 self.assertLess(time.monotonic(), end)
-                time.sleep(0.01)
+                terminal.read_some(0.01)
             self.assertEqual(termios.tcgetattr(terminal.fd)[3] & termios.ECHO, termios.ECHO)
             self.assertEqual(before[0], termios.tcgetattr(terminal.fd)[0])
             terminal.end()

@@ -246,7 +246,7 @@ int main(int argc, char **argv)
         return rv_run(crowd, NULL, &opts) == 0 ? 0 : 1;
     if (strcmp(mode, "many") == 0) {
         long count = argc > 2 ? atol(argv[2]) : 1000;
-        opts.max_tasks = (size_t)count + 16;
+        opts.max_tasks = (size_t)(count + count / 8 + 16); /* workers keep stacks that are free */
         return rv_run(many, &count, &opts) == 0 ? 0 : 1;
     }
     opts.max_tasks = 16;

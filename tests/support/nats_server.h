@@ -163,9 +163,11 @@ static inline void nats_server_kill(struct nats_server *s)
     s->pid = 0;
 }
 
+/* It answers nothing any more: a signal alone may come after its next answer. */
 static inline void nats_server_freeze(struct nats_server *s)
 {
     kill(s->pid, SIGSTOP);
+    RV_CHECK(waitpid(s->pid, NULL, WUNTRACED) == s->pid);
 }
 
 static inline void nats_server_thaw(struct nats_server *s)
