@@ -30,7 +30,7 @@
 enum { CK_PROTOCOL = 1 }; /* first field of the mapping; another one is refused */
 
 /* One byte each on the socket. */
-enum ck_order { CK_RUN = 'r', CK_DONE = 'd', CK_READY = 'y', CK_QUIT = 'q' };
+enum ck_order { CK_RUN = 'r', CK_DONE = 'd', CK_READY = 'y' };
 
 enum {
     CK_THREADS_MOST = 2048,

@@ -8,7 +8,7 @@
  * that reading the clock and being interrupted weigh little; the search for that number is the
  * warm-up.
  *
- * Checked by: tests/unit/lab/test_bench.c, tests/cli/test_lab.py */
+ * Checked by: tests/cli/test_lab.py */
 #include "lab/bench.h"
 
 #include <errno.h>

@@ -7,7 +7,7 @@
  * tables. A policy in the head forbids the page any address, so it works from a file and tells
  * nobody.
  *
- * Checked by: tests/lab/test_page.py */
+ * Checked by: tests/cli/test_lab_page.py */
 #include "lab/page.h"
 
 #include <math.h>

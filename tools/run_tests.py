@@ -54,8 +54,9 @@ LEAN = ("-Doptimization=1", "-Dwerror=false", "-Dc_args=-g1")
 CONFIGS = {c.name: c for c in (
     Config("gcc", "gcc", ("unit", "stress", "explore", "faults", "corpus", "model") + CHECKS,
            ("-Dtests=enabled", "-Dbench=auto")),
-    Config("clang", "clang", ("unit", "explore", "faults", "fuzz", "usdt"),
-           ("-Dtests=enabled", "-Dfuzz=enabled", "-Dusdt=enabled", "-Ddebug_checks=2")),
+    Config("clang", "clang", ("unit", "explore", "fuzz", "usdt"),
+           ("-Dtests=enabled", "-Dfuzz=enabled", "-Dusdt=enabled", "-Ddebug_checks=2",
+            "-Dc_args=-g1")),
     Config("asan", "gcc", ("unit", "stress", "explore", "faults"),
            ("-Dtests=enabled", "-Ddebug_checks=2", "-Db_sanitize=address,undefined") + LEAN,
            env={"ASAN_OPTIONS": "detect_stack_use_after_return=0:abort_on_error=0",
@@ -63,7 +64,7 @@ CONFIGS = {c.name: c for c in (
            scale=20, slowdown=3),
     # clang's ThreadSanitizer: the newer runtime of the two, and it knows of fibers as well.
     Config("tsan", "clang", ("unit", "stress", "explore", "faults"),
-           ("-Dtests=enabled", "-Ddebug_checks=1", "-Db_sanitize=thread", "-Db_lundef=false"),
+           ("-Dtests=enabled", "-Ddebug_checks=1", "-Db_sanitize=thread", "-Db_lundef=false") + LEAN,
            env={"TSAN_OPTIONS": "second_deadlock_stack=1 atexit_sleep_ms=20"}, scale=10, slowdown=4),
     # What it finds alone is the use of what nobody has written. Those left out take a third of the
     # time: OpenSSL, faults that it sees as its own, logic that has no memory of its own. And the

@@ -14,7 +14,7 @@
 
 #include "engine/by_nats.h"
 
-enum { TOKENS = 16, OLD_TOKENS = 9, NEW_TOKENS = 11 };
+enum { TOKENS = 16, OLD_TOKENS = 9 };
 
 static bool take_number(const char *token, uint64_t *ret)
 {

@@ -43,7 +43,7 @@
 #include "exec/jobs_wire.h"
 #include "proc/before_main.h"
 
-enum { JOBS_MOST = 1 << 20, INPUT_MOST = 16 << 20, BYTES_MOST = 64 << 20, UNABLE = 2 };
+enum { JOBS_MOST = 1 << 20, BYTES_MOST = 64 << 20, UNABLE = 2 };
 
 struct trial {
     int fd, input, sample_ms, samples, most, patience_ms;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* pause.h - hold workers still for a moment, so that another thread may look at what is theirs.
  *
- * Which schedulers there are is in one list (rvi_sched_list); who has it locked knows that none of
+ * Which schedulers there are is in one list (rvi_scheds); who has it locked knows that none of
  * them goes away. A worker is asked by a message and stops where it delivers messages, between two
  * tasks or inside rv_cancelled(): nothing of its queues, tasks, timers and scopes is half done
  * there, and it holds no lock. One that a task holds does not come by; it is given up on after a
