@@ -38,6 +38,7 @@ const char *const rvi_nats_lanes[RVI_LANES] = {"normal", "high", "low"};
 struct rvi_nats_making {
     struct part {
         struct rvi_nats_ask ask;
+        unsigned taken; /* times that what it wants was another's */
         char config[CONFIG_BYTES];
     } part[PARTS];
     unsigned count, left;
@@ -55,6 +56,15 @@ static void parts_made(struct rvi_nats *e);
 static bool passes(const struct rvi_nats *e, const struct rvi_nats_answer *answer)
 {
     return e->is_clustered && answer->error == -EIO;
+}
+
+/* Another may be making the same: the server knows that a stream's subjects, a consumer's tasks are
+ * taken before it knows by whom. */
+static bool may_be_the_same(struct part *part, const struct rvi_nats_answer *answer)
+{
+    enum { SUBJECTS_TAKEN = 10065, TASKS_TAKEN = 10100, TIMES = 8 };
+
+    return (answer->code == SUBJECTS_TAKEN || answer->code == TASKS_TAKEN) && ++part->taken < TIMES;
 }
 
 /* Of opening, if that is still under way; otherwise it is asked again, and the link is not
@@ -102,7 +112,8 @@ static void part_made(struct rvi_nats *e, struct rvi_nats_ask *ask,
         consumer_made(e, (enum rvi_engine_lane)(index - STREAMS), answer);
     if (!is_there) {
         rvi_nats_ask_later(e, ask);
-        fail(e, answer);
+        if (!may_be_the_same(part, answer))
+            fail(e, answer);
     } else if (--e->making->left == 0)
         parts_made(e);
 }
@@ -111,6 +122,7 @@ static struct part *add(struct rvi_nats *e)
 {
     struct part *part = &e->making->part[e->making->count++];
 
+    part->taken = 0;
     part->ask.answered = part_made;
     part->ask.bytes = part->config;
     return part;

@@ -47,6 +47,9 @@ class Raw:
         while self.file.readline() != b"PONG\r\n":
             pass
 
+    def publish_for_answer(self, subject, reply, payload):
+        self.say(b"PUB %s %s %d" % (subject.encode(), reply.encode(), len(payload)), payload)
+
     def publish(self, subject, payload):
         self.say(b"PUB %s %d" % (subject.encode(), len(payload)), payload)
 
@@ -90,9 +93,12 @@ class Cluster(InCluster):
 
     @staticmethod
     def end(process):
+        """One that has ended by itself, unasked, has said why."""
         if process.poll() is None:
             process.kill()
-        process.communicate()
+        words = process.communicate()[1]
+        if process.returncode > 0:
+            print(f"# worker {process.pid} ended with {process.returncode}: {words.strip()}")
 
     def party(self, *args, status=0, **address):
         return self.run_with(self.env(**dict(self.address, **address)), PARTY, *args, status=status)
@@ -225,6 +231,32 @@ class Strangers(Cluster):
             said, error = self.results_of(raw, other)
             self.assertEqual((said, error < 0), (kind, kind == ERROR), job)
         self.assertEqual(self.party("double", "3")[0], "6\n")
+
+    def ask(self, raw, verb, **what):
+        """JetStream's answer; what is sent to it later is answered later."""
+        raw.publish_for_answer(f"$JS.API.STREAM.{verb}.OTHER", "answer", json.dumps(what).encode())
+        while True:
+            subject, payload = raw.next()
+            if subject == "answer":
+                self.assertNotIn("error", json.loads(payload))
+                return
+
+    def test_regress_who_makes_the_pool_at_the_same_time_is_waited_for(self):
+        """The server refuses subjects before it knows whose they are; here for longer."""
+        raw = Raw(self.said["port"])
+        self.addCleanup(raw.close)
+        raw.subscribe("answer")
+        self.ask(raw, "CREATE", name="OTHER", subjects=["ravel.ravel.task.>"])
+        _, err = self.party("double", "2", status=2)
+        self.assertIn("the pool cannot be made: subjects overlap", err)
+        raw.subscribe("$JS.API.STREAM.CREATE.RAVEL_ravel_TASKS")
+        client = subprocess.Popen([str(PARTY), "double", "2"], env=self.env(**self.address),
+                                  stdout=subprocess.PIPE, text=True)
+        while raw.next()[0] == "answer":
+            pass
+        self.ask(raw, "DELETE")
+        self.worker()
+        self.assertEqual(client.communicate(timeout=40)[0], "2\n")
 
     def test_nonsense_is_set_aside_and_harms_nobody(self):
         worker = self.worker("--slots", "1")
