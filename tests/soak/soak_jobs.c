@@ -262,8 +262,8 @@ static bool is_right_value(const struct entry *e, const struct answer *answer)
     return i == LARGE && bulk_out.order.number == e->number;
 }
 
-/* Whether that is how such a job may end. One that is not to be run twice is lost with its
- * worker. */
+/* Whether that is how such a job may end. One that is not to be run twice is lost with its worker;
+ * one whose process is killed after it was cancelled is not begun again, and says so. */
 static bool is_fair(const struct soak *s, const struct entry *e, const struct rv_outcome *o)
 {
     bool dies_with_worker = s->dies && (e->kind == ONCE || e->kind == FATAL);
@@ -273,7 +273,7 @@ static bool is_fair(const struct soak *s, const struct entry *e, const struct rv
     case RV_OUTCOME_ERROR:
         return (e->kind == FAILING && o->error == -EDOM) || (s->also && o->error == -s->also);
     case RV_OUTCOME_SIGNAL:
-        return o->signal == SIGKILL && (e->kind == FATAL || dies_with_worker);
+        return o->signal == SIGKILL && (e->kind == FATAL || e->kind == UNDONE || dies_with_worker);
     case RV_OUTCOME_LOST:
         return dies_with_worker || s->gives_up; /* a server without a disk answers nothing */
     case RV_OUTCOME_CANCELLED:
