@@ -122,8 +122,8 @@ struct rvi_member {
 struct rvi_processes {
     struct rv_executor ex;
 
-    /* Final once it is open, but for the graces, which hurrying takes away. */
-    struct rv_process_opts opts; /* with the graces that hold; what it points to is `lent` */
+    /* Final once it is open. */
+    struct rv_process_opts opts; /* what it points to is `lent` */
     void *lent;
     unsigned retries;
     struct rvi_segment bell_page;
@@ -143,6 +143,7 @@ struct rvi_processes {
     bool has_come;       /* a member has been ready, once */
     bool is_open;        /* the opener knows how it went */
     bool is_closing;
+    bool is_in_haste;                  /* graces are over at once */
     bool is_over;                      /* the service has nothing left to do */
     enum rvi_bell_sleeper bell_is_for; /* who has not taken that away yet */
     bool leader_sleeps;                /* somebody who waits, and is called in its place */

@@ -40,6 +40,11 @@ static rv_time after(rv_time now, rv_time length)
     return length > RV_NEVER - now ? RV_NEVER : now + length;
 }
 
+static rv_time grace_ends(const struct rvi_processes *pool, rv_time now, rv_time grace)
+{
+    return pool->is_in_haste ? now : after(now, grace);
+}
+
 static rv_time sooner(rv_time a, rv_time b)
 {
     return a < b ? a : b;
@@ -75,8 +80,7 @@ void rvi_processes_hurry(struct rv_executor *ex)
     struct rvi_processes *pool = rvi_processes_of(ex);
     bool biased = rvi_bias_lock(&ex->lock);
 
-    pool->opts.cancel_grace = 0;
-    pool->opts.term_grace = 0;
+    pool->is_in_haste = true;
     RVI_LIST_FOREACH(link, &pool->busy) {
         if (rvi_member_of(link)->stopping)
             rvi_member_of(link)->step_due = 0;
@@ -121,17 +125,17 @@ static bool stands_alone(struct rvi_member *member)
 
 static void step_job(struct rvi_member *member, rv_time now)
 {
-    const struct rv_process_opts *opts = &member->pool->opts;
+    const struct rvi_processes *pool = member->pool;
     struct rvi_entry *entry = member->stopping;
 
     if (member->steps == STEP_TELL) {
         tell(member, RVI_JOBS_STOP, entry->index, entry->future->stop);
-        member->step_due = after(now, opts->cancel_grace);
+        member->step_due = grace_ends(pool, now, pool->opts.cancel_grace);
     } else if (member->steps == STEP_TERM && !stands_alone(member)) {
         return; /* what has ended is collected at once */
     } else if (member->steps == STEP_TERM) {
         rvi_member_condemn(member, RVI_VERDICT_STOP, SIGTERM);
-        member->step_due = after(now, opts->term_grace);
+        member->step_due = grace_ends(pool, now, pool->opts.term_grace);
     } else {
         rvi_member_condemn(member, RVI_VERDICT_STOP, SIGKILL);
         member->step_due = RV_NEVER;
@@ -143,7 +147,7 @@ static void step_leaver(struct rvi_member *member, rv_time now)
 {
     if (member->steps == STEP_TELL) {
         tell(member, RVI_JOBS_LEAVE, 0, 0);
-        member->step_due = after(now, member->pool->opts.term_grace);
+        member->step_due = grace_ends(member->pool, now, member->pool->opts.term_grace);
         member->steps = STEP_KILL;
     } else {
         (void)rvi_proc_kill(&member->proc, SIGKILL);
