@@ -7,6 +7,7 @@
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -30,11 +31,14 @@ def mode(path):
 
 
 def has_ended(pid):
-    """Also one that nobody has buried."""
+    """With all its threads; also one that nobody has buried."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
+        fd = os.pidfd_open(int(pid))
+    except ProcessLookupError:
         return True
+    ended = select.select([fd], [], [], 0)[0]
+    os.close(fd)
+    return bool(ended)
 
 
 @needs_server

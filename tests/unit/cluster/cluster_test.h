@@ -27,6 +27,7 @@
 #include "cluster/agent.h"
 #include "proc/identity.h"
 #include "sys/clock.h"
+#include "sys/living.h"
 
 enum {
     RESULTS_MOST = 4096,
@@ -100,19 +101,9 @@ static inline pid_t last_trace(const char *name)
     return pid;
 }
 
-/* Whether it has ended, whoever may have to take note of that. */
 static inline bool has_ended(pid_t pid)
 {
-    char path[64], line[256] = "";
-
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return true;
-    bool is_read = fgets(line, sizeof(line), file);
-    fclose(file);
-    const char *end = strrchr(line, ')');
-    return !is_read || (end && end[2] == 'Z');
+    return rvi_living_has_ended((struct rvi_living){.pid = (uint32_t)pid});
 }
 
 static inline void until_ended(pid_t pid)
