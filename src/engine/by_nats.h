@@ -54,6 +54,7 @@ enum {
     RVI_NATS_SUBJECT = 256,
     RVI_NATS_HEADERS = 3,
     RVI_NATS_ASK_MS = 5000,      /* after so long an answer is lost */
+    RVI_NATS_MAKE_MS = 1000,     /* the same while a pool is made */
     RVI_NATS_AGAIN_MS = 250,     /* before what could not be done is tried again */
     RVI_NATS_PUBLISHED = 4096,   /* messages that wait for an answer, at most */
     RVI_NATS_BUFFERED = 4 << 20, /* bytes that wait for the socket, before more is added */

@@ -141,12 +141,18 @@ void rvi_nats_ask_lost(struct rvi_nats *e)
     }
 }
 
+/* Of two that make the same in a cluster at the same time, one may get no answer. */
+static int64_t patience(const struct rvi_nats *e)
+{
+    return (e->state == RVI_NATS_MAKING ? RVI_NATS_MAKE_MS : RVI_NATS_ASK_MS) * ms;
+}
+
 static void look_after_old(struct rvi_nats *e, int64_t now)
 {
     const struct rvi_nats_answer none = {.error = -ETIME};
     struct rvi_link *link;
 
-    while ((link = rvi_list_first(&e->sent)) && ask_of(link)->when + RVI_NATS_ASK_MS * ms <= now) {
+    while ((link = rvi_list_first(&e->sent)) && ask_of(link)->when + patience(e) <= now) {
         if (ask_of(link)->is_once)
             answer(e, ask_of(link), &none);
         else
@@ -181,8 +187,8 @@ int64_t rvi_nats_ask_due(const struct rvi_nats *e)
     struct rvi_link *sent = rvi_list_first(&e->sent), *later = rvi_list_first(&e->later);
     int64_t due = e->ask_again_at;
 
-    if (sent && ask_of(sent)->when + RVI_NATS_ASK_MS * ms < due)
-        due = ask_of(sent)->when + RVI_NATS_ASK_MS * ms;
+    if (sent && ask_of(sent)->when + patience(e) < due)
+        due = ask_of(sent)->when + patience(e);
     if (later && ask_of(later)->when < due)
         due = ask_of(later)->when;
     return due;

@@ -8,13 +8,13 @@
 
 static const int64_t ms = 1000000;
 
-static int open_fails(const char *url, char words[static RVI_ENGINE_WORDS])
+static int open_fails_within(int64_t time, const char *url, char words[static RVI_ENGINE_WORDS])
 {
     struct rvi_engine_opts opts = {.role = RVI_ENGINE_CLIENT,
                                    .url = url,
                                    .pool = "p",
                                    .build = PARTY_BUILD,
-                                   .connect_timeout = 300 * ms};
+                                   .connect_timeout = time};
     struct rvi_engine *e = NULL;
     int r = rvi_engine_open(&e, &opts, &(struct rvi_engine_events){0}, NULL, words);
 
@@ -22,6 +22,11 @@ static int open_fails(const char *url, char words[static RVI_ENGINE_WORDS])
     assert_null(e);
     assert_true(words[0] != '\0');
     return r;
+}
+
+static int open_fails(const char *url, char words[static RVI_ENGINE_WORDS])
+{
+    return open_fails_within(300 * ms, url, words);
 }
 
 static void nobody_there_is_said_with_the_address(void **state)
@@ -84,28 +89,40 @@ static void wrong_credentials_are_said(void **state)
 }
 
 /* A server of the test's own that says one line to everybody, or if it is shy to every second one:
- * those between are those who want to know who it is. */
+ * those between are those who want to know who it is. What it is asked for it does not answer. */
 struct impostor {
     int fd, port;
     const char *line;
     bool is_shy;
     int met;
-    _Atomic(int) left; /* without a word */
+    _Atomic(int) asked; /* for a stream of tasks */
+    _Atomic(int) left;  /* without a word */
     pthread_t thread;
 };
+
+/* False: it has hung up. */
+static bool hear(struct impostor *it, int fd)
+{
+    static const char asks[] = "PUB $JS.API.STREAM.CREATE.RAVEL_p_TASKS";
+    char bytes[16384];
+    ssize_t n = recv(fd, bytes, sizeof(bytes), 0);
+
+    if (n <= 0)
+        return false;
+    it->asked += memmem(bytes, (size_t)n, asks, sizeof(asks) - 1) != NULL;
+    (void)!send(fd, "PONG\r\n", 6, MSG_NOSIGNAL);
+    return true;
+}
 
 static void *introduce(void *arg)
 {
     struct impostor *it = arg;
     struct pollfd fds[8] = {{.fd = it->fd, .events = POLLIN}};
     nfds_t count = 1;
-    char ignored[1024];
 
     while (poll(fds, count, -1) > 0 && !(fds[0].revents & (POLLHUP | POLLERR))) {
         for (nfds_t i = 1; i < count; i++) {
-            if (fds[i].revents && recv(fds[i].fd, ignored, sizeof(ignored), 0) > 0)
-                (void)!send(fds[i].fd, "PONG\r\n", 6, MSG_NOSIGNAL);
-            else if (fds[i].revents) {
+            if (fds[i].revents && !hear(it, fds[i].fd)) {
                 close(fds[i].fd);
                 fds[i] = fds[--count];
             }
@@ -162,6 +179,24 @@ static void an_older_server_is_refused_with_its_version(void **state)
     assert_int_equal(open_fails(url, words), -EPROTO);
     assert_non_null(strstr(words, "2.8.4"));
     impostor_stop(&old);
+}
+
+/* Two that make the same at the same time: a cluster of servers may answer only one of them. */
+static void regress_what_a_pool_is_made_of_is_soon_asked_for_again(void **state)
+{
+    struct impostor silent = {0};
+    char url[64], words[RVI_ENGINE_WORDS];
+
+    (void)state;
+    if (!nats_server_is_installed())
+        skip();
+    impostor_start(&silent, "INFO {\"server_id\":\"A\",\"server_name\":\"mute\","
+                            "\"version\":\"2.9.10\",\"proto\":1,\"headers\":true,"
+                            "\"jetstream\":true,\"max_payload\":8388608}\r\n");
+    snprintf(url, sizeof(url), "nats://127.0.0.1:%d", silent.port);
+    assert_int_equal(open_fails_within(3 * RVI_NATS_MAKE_MS * ms, url, words), -ETIME);
+    assert_true(silent.asked >= 2);
+    impostor_stop(&silent);
 }
 
 /* A party at a server that this test has to itself, and may end. */
@@ -731,6 +766,7 @@ int main(void)
         cmocka_unit_test(a_server_without_jetstream_is_refused),
         cmocka_unit_test(wrong_credentials_are_said),
         cmocka_unit_test(an_older_server_is_refused_with_its_version),
+        cmocka_unit_test(regress_what_a_pool_is_made_of_is_soon_asked_for_again),
         cmocka_unit_test(a_killed_server_loses_nothing),
         cmocka_unit_test(a_task_that_the_server_has_lost_ends),
         cmocka_unit_test(a_task_that_is_there_is_not_taken_for_lost),
