@@ -56,7 +56,7 @@ class Servers:
         """Until all logs together satisfy it; a minute at most."""
         end = time.monotonic() + 60
         while time.monotonic() < end:
-            logs = [self.log(i).read_text() for i in range(3)]
+            logs = [log.read_text() if log.exists() else "" for log in map(self.log, range(3))]
             if is_so(logs):
                 return
             gone = [i for i, p in enumerate(self.processes) if p and p.poll() is not None]
@@ -66,8 +66,11 @@ class Servers:
         raise RuntimeError(f"{what}: not within a minute\n" + "\n".join(logs))
 
     def start_all(self):
+        """One after another: of three that connect to each other at the same moment, both ends of
+        a route may take it for the one too many, and a server is left without any."""
         for i in range(3):
             self.start(i)
+            self.wait_for(lambda logs: "Listening for route connections" in logs[i], "a server")
         self.wait_for(lambda logs: all("new metadata leader" in log or "Self is new" in log
                                        for log in logs), "a leader that all know")
 
