@@ -395,7 +395,7 @@ static void one_that_polls_hears_of_other_workers(void **state)
 
 struct outside {
     rv_scope *scope;
-    flag f;
+    flag f, is_done;
 };
 
 static void *cancel_from_outside(void *arg)
@@ -403,7 +403,18 @@ static void *cancel_from_outside(void *arg)
     struct outside *outside = arg;
     hold_until(&outside->f);
     rv_scope_cancel(outside->scope, -EIO);
+    raise_flag(&outside->is_done);
     return NULL;
+}
+
+/* The scope stays open until the thread has let go of it. */
+static int poll_cancelled_by_thread(void *arg)
+{
+    struct outside *outside = arg;
+    int r = poll_cancelled(&outside->f);
+
+    hold_until(&outside->is_done);
+    return r;
 }
 
 static int let_a_thread_cancel_poller(void *arg)
@@ -415,7 +426,7 @@ static int let_a_thread_cancel_poller(void *arg)
     RV_SCOPE(s, err) {
         outside.scope = s;
         RV_CHECK(pthread_create(&thread, NULL, cancel_from_outside, &outside) == 0);
-        RV_CHECK(rv_go(s, poll_cancelled, &outside.f) == 0);
+        RV_CHECK(rv_go(s, poll_cancelled_by_thread, &outside) == 0);
     }
     pthread_join(thread, NULL);
     RV_CHECK(err == -EIO);
