@@ -9,7 +9,7 @@ struct fib {
 
 static int fib(void *arg)
 {
-    struct fib *self = arg, left, right;
+    struct fib *self = arg, left = {0}, right = {0};
     struct rv_fork fork;
 
     if (self->n < 2) {
