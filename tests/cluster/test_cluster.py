@@ -156,12 +156,11 @@ class Together(Cluster):
 
     def test_a_worker_is_seen_with_what_it_holds(self):
         self.worker("--slots", "3")
-        client = subprocess.Popen([str(PARTY), "linger", "10000"], env=self.env(**self.address),
-                                  stdout=subprocess.DEVNULL)
-        self.addCleanup(client.wait)
-        self.addCleanup(client.kill)
+        client = subprocess.Popen([str(PARTY), "linger", "5000"], env=self.env(**self.address),
+                                  stdout=subprocess.PIPE, text=True)
         pool = self.until(lambda p: p["workers"] and p["workers"][0]["busy"] == 1)
         self.assertEqual(pool["leased"]["normal"], 1)
+        self.assertEqual(client.communicate(timeout=30)[0], "value\n")
 
     def test_dead_letters_are_listed_given_back_and_dropped(self):
         self.worker("--slots", "1")
